@@ -1,0 +1,1 @@
+"""The services of Tallyroll: metering counts, pricing rates, invoicing bills."""

@@ -1,0 +1,1 @@
+"""Vendors, their tenants and API keys: tables, migrations, a cached look-up, the write API."""

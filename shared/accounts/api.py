@@ -1,0 +1,84 @@
+"""The accounts API: tenants and API keys. Mounted in pricing, whose role alone may write."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+
+from shared.accounts import repository
+from shared.accounts.access import Caller, requires
+from shared.accounts.keys import Scope, format_key, mint_key
+from shared.accounts.repository import Account
+from shared.accounts.schemas import (
+    ApiKeyMade,
+    ApiKeyRead,
+    ApiKeyWrite,
+    TenantRead,
+    TenantWrite,
+)
+from shared.clock import Clock
+from shared.database import Database
+from shared.errors import TallyrollError
+from shared.ids import SLUG_PATTERN
+
+AccountsWriter = Annotated[Caller, Depends(requires(Scope.ACCOUNTS_WRITE))]
+TenantId = Annotated[str, Path(pattern=SLUG_PATTERN)]
+
+
+def _account(caller: Caller) -> Account:
+    caller.require_vendor_key()
+    return Account(caller.vendor_id, caller.mode)
+
+
+def accounts_router(database: Database, pepper: bytes, clock: Clock) -> APIRouter:
+    """Return the routes under `/v1`."""
+    router = APIRouter(prefix="/v1", tags=["accounts"])
+
+    @router.put("/tenants/{tenant_id}")
+    async def put_tenant(
+        tenant_id: TenantId, written: TenantWrite, caller: AccountsWriter
+    ) -> TenantRead:
+        account = _account(caller)
+        async with database.transaction() as connection:
+            await repository.put_tenant(connection, account, tenant_id, written)
+            row = await repository.read_tenant(connection, account, tenant_id)
+        return TenantRead.model_validate(row, from_attributes=False, extra="ignore")
+
+    @router.get("/tenants")
+    async def list_tenants(caller: AccountsWriter) -> list[TenantRead]:
+        account = _account(caller)
+        async with database.transaction() as connection:
+            rows = await repository.list_tenants(connection, account)
+        return [TenantRead.model_validate(row, extra="ignore") for row in rows]
+
+    @router.post("/api-keys", status_code=HTTPStatus.CREATED)
+    async def create_api_key(written: ApiKeyWrite, caller: AccountsWriter) -> ApiKeyMade:
+        account = _account(caller)
+        if beyond := written.scopes - caller.scopes:
+            message = "A key gives at most the scopes that it has."
+            raise TallyrollError(
+                "scope_beyond_own", message, HTTPStatus.FORBIDDEN, ",".join(sorted(beyond))
+            )
+        key = mint_key(caller.mode)
+        async with database.transaction() as connection:
+            if written.tenant_id is not None:
+                await repository.read_tenant(connection, account, written.tenant_id)
+            row = await repository.create_api_key(
+                connection, account, key, written=written, pepper=pepper
+            )
+        return ApiKeyMade.model_validate({**row, "api_key": format_key(key)}, extra="ignore")
+
+    @router.get("/api-keys")
+    async def list_api_keys(caller: AccountsWriter) -> list[ApiKeyRead]:
+        account = _account(caller)
+        async with database.transaction() as connection:
+            rows = await repository.list_api_keys(connection, account)
+        return [ApiKeyRead.model_validate(row, extra="ignore") for row in rows]
+
+    @router.delete("/api-keys/{key_id}", status_code=HTTPStatus.NO_CONTENT)
+    async def revoke_api_key(key_id: str, caller: AccountsWriter) -> None:
+        account = _account(caller)
+        async with database.transaction() as connection:
+            await repository.revoke_api_key(connection, account, key_id, now=clock.now())
+
+    return router

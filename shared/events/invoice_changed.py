@@ -1,0 +1,34 @@
+"""`invoice.changed`: what became of an invoice, from invoicing to whoever cares.
+
+Guarantees: one message per change of state, in the order of the changes of one tenant.
+"""
+
+from datetime import date, datetime
+from typing import ClassVar, Literal
+
+from shared.events.message import Message
+from shared.topics import INVOICE_CHANGED, Topic
+
+InvoiceState = Literal["draft", "issued", "sent", "paid", "uncollectible", "void", "parked"]
+
+
+class InvoiceChanged(Message):
+    """An invoice reached a state. `total_minor` is in ISO 4217 minor units, before tax."""
+
+    topic: ClassVar[Topic] = INVOICE_CHANGED
+
+    tenant_id: str
+    invoice_id: str
+    invoice_key: str
+    number: str | None
+    state: InvoiceState
+    reason: str | None
+    currency: str
+    total_minor: int
+    period_start: date
+    period_end: date
+    stripe_invoice_id: str | None
+    changed_at: datetime
+
+    def key_parts(self) -> tuple[str, ...]:
+        return (self.vendor_id, self.tenant_id)

@@ -1,0 +1,106 @@
+"""`usage.aggregated`: cumulative daily usage from metering to pricing, and the seals behind it.
+
+Guarantees: rows are cumulative for their (usage day, booked day), so the one with the highest
+`version` is the whole truth and receiving one twice or late is harmless. A partition of this topic
+belongs to one publisher at a time. `DaySealed` goes to every partition, behind the rows it covers.
+"""
+
+from datetime import date, datetime
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from shared.events.message import Frozen, Message, Quantity
+from shared.topics import USAGE_AGGREGATED, Topic
+
+ROWS_PER_MESSAGE = 500
+"""Rows of either kind in one message, at most; more go out as further messages of one version."""
+
+
+class UsageRow(Frozen):
+    """Usage of one tenant on one day by everything a price can depend on.
+
+    `kind` is a token type or a unit. `usage_day` is when it happened, `booked_day` the day it
+    counts for: the same, unless it came after that day was sealed.
+    """
+
+    provider: str
+    agent: str
+    model: str
+    kind: str
+    context_band: str
+    service_tier: str
+    batch: bool
+    speed: str
+    region: str
+    purpose: str
+    status: str
+    usage_day: date
+    booked_day: date
+    entry: Literal["usage", "correction"]
+    quantity: Quantity
+    events: int = Field(ge=0)
+
+
+class UserUsageRow(Frozen):
+    """Usage of one tenant on one day by who caused it."""
+
+    team: str
+    user: str
+    agent: str
+    model: str
+    purpose: str
+    kind: str
+    usage_day: date
+    booked_day: date
+    entry: Literal["usage", "correction"]
+    quantity: Quantity
+    events: int = Field(ge=0)
+
+
+class UsageAggregated(Message):
+    """Cumulative daily rows of one tenant. `watermark`: events counted before it are in."""
+
+    topic: ClassVar[Topic] = USAGE_AGGREGATED
+
+    tenant_id: str
+    version: int = Field(ge=1)
+    watermark: datetime
+    rows: list[UsageRow] = Field(max_length=ROWS_PER_MESSAGE)
+    user_rows: list[UserUsageRow] = Field(max_length=ROWS_PER_MESSAGE)
+
+    def key_parts(self) -> tuple[str, ...]:
+        return (self.vendor_id, self.tenant_id)
+
+
+class TenantDay(Frozen):
+    """What a tenant's booked day adds up to: the check against a lost message.
+
+    `rows` counts `UsageRow`s with that `booked_day`; `sums` adds their quantities by kind.
+    """
+
+    tenant_id: str
+    rows: int = Field(ge=0)
+    sums: dict[str, Quantity]
+
+
+class DaySealed(Message):
+    """Nothing with this `booked_day` changes any more.
+
+    `part` i (1-based) of `parts` for this partition; a tenant's day is complete when its
+    partition's parts are all in. `offsets` is the sealed offset vector: an event is late exactly if
+    its offset in `usage.recorded` is at or beyond its partition's entry.
+    """
+
+    topic: ClassVar[Topic] = USAGE_AGGREGATED
+
+    day: date
+    version: int = Field(ge=1)
+    part: int = Field(ge=1)
+    parts: int = Field(ge=1)
+    recount: Literal["agreed", "differs", "off"]
+    offsets: dict[int, int]
+    tenants: list[TenantDay] = Field(max_length=ROWS_PER_MESSAGE)
+
+    def key_parts(self) -> tuple[str, ...]:
+        return (self.vendor_id,)

@@ -1,0 +1,127 @@
+"""Exact money: rational amounts, currencies, the one rounding, allocation by largest remainder.
+
+An amount is a rational number. A third of a month is no decimal, so amounts are `Fraction` from
+the first multiplication to the one rounding of an invoice; `Decimal` and strings are for reading
+and writing. Nothing here, and nothing that uses it, is a binary float.
+"""
+
+import re
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from math import floor
+
+from shared.currencies import CURRENCIES, Currency
+
+__all__ = [
+    "CURRENCIES",
+    "Currency",
+    "allocate_minor_units",
+    "exact",
+    "format_decimal",
+    "format_exact",
+    "format_shown",
+    "parse_decimal",
+    "parse_exact",
+    "round_to_minor_units",
+]
+
+SHOWN_DIGITS = 34
+"""Significant digits of an endless amount when shown to people (as IEEE 754 decimal128 has)."""
+
+MAXIMUM_DIGITS = 60
+"""Digits allowed in a number that is read, so that a hostile exponent cannot fill the memory."""
+
+_DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,20})?\Z")
+_EXACT = re.compile(r"-?\d{1,400}(?:/\d{1,400}|\.\d{1,400})?\Z")
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Read a plain decimal string: no exponent, no spaces, at most 40 and 20 digits around a point.
+
+    Raises ValueError for anything else, NaN and infinities included.
+    """
+    if not _DECIMAL.match(text):
+        raise ValueError(f"{text[:MAXIMUM_DIGITS]!r} is no plain decimal number")
+    return Decimal(text)
+
+
+def exact(value: Decimal | int | str | Fraction) -> Fraction:
+    """Return `value` as an exact rational; floats are a programming error."""
+    if isinstance(value, float):
+        raise TypeError("an amount is never a float")
+    return Fraction(parse_decimal(value)) if isinstance(value, str) else Fraction(value)
+
+
+def parse_exact(text: str) -> Fraction:
+    """Read what `format_exact` writes; raises ValueError for anything else."""
+    if not _EXACT.match(text):
+        raise ValueError(f"{text[:MAXIMUM_DIGITS]!r} is no exact amount")
+    return Fraction(text)
+
+
+def _decimal_places(denominator: int) -> int | None:
+    """Return how many decimal places 1/denominator needs, None if it has no end."""
+    twos = fives = 0
+    while denominator % 2 == 0:
+        denominator //= 2
+        twos += 1
+    while denominator % 5 == 0:
+        denominator //= 5
+        fives += 1
+    return max(twos, fives) if denominator == 1 else None
+
+
+def format_exact(amount: Fraction) -> str:
+    """Write an amount without loss: a finite decimal in full without trailing zeros, else n/d."""
+    places = _decimal_places(amount.denominator)
+    if places is None:
+        return f"{amount.numerator}/{amount.denominator}"
+    scaled = abs(amount.numerator) * 10**places // amount.denominator
+    digits = str(scaled).rjust(places + 1, "0")
+    whole, part = (digits[:-places], digits[-places:]) if places else (digits, "")
+    text = f"{whole}.{part}" if part else whole
+    return f"-{text}" if amount < 0 else text
+
+
+def format_shown(amount: Fraction) -> str:
+    """Write an amount for people: in full where it ends, else 34 significant digits."""
+    if _decimal_places(amount.denominator) is not None:
+        return format_exact(amount)
+    context = Context(prec=SHOWN_DIGITS, rounding=ROUND_HALF_EVEN)
+    return format(context.divide(Decimal(amount.numerator), Decimal(amount.denominator)), "f")
+
+
+def format_decimal(value: Decimal) -> str:
+    """Write a finite decimal in full without exponent and trailing zeros."""
+    return format_exact(Fraction(value))
+
+
+def round_to_minor_units(amount: Fraction, currency: Currency) -> int:
+    """Round an exact amount to integer minor units: half away from zero, ISO 4217 exponent.
+
+    This is the one place where money is rounded.
+    """
+    scaled = abs(amount) * 10**currency.exponent
+    units: int = floor(scaled + Fraction(1, 2))
+    return -units if amount < 0 else units
+
+
+def allocate_minor_units(total: int, parts: Sequence[Fraction]) -> list[int]:
+    """Spread `total` minor units over exact `parts` (in minor units) so that they sum to it.
+
+    Largest remainder: floor towards minus infinity, then one unit each to the largest fractions,
+    ties to the earlier part. A negative total is negated, allocated and negated back, so that a
+    reversal mirrors its original. Raises ValueError when `total` is not within one unit a part of
+    the parts' sum: then it is no rounding of them.
+    """
+    if total < 0:
+        return [-unit for unit in allocate_minor_units(-total, [-part for part in parts])]
+    units = [floor(part) for part in parts]
+    missing = total - sum(units)
+    if not 0 <= missing <= len(parts):
+        raise ValueError(f"{total} is no rounding of parts that sum to {sum(parts)}")
+    by_fraction = sorted(range(len(parts)), key=lambda i: (units[i] - parts[i], i))
+    for index in by_fraction[:missing]:
+        units[index] += 1
+    return units
