@@ -1,17 +1,20 @@
 """Identities: how an event id is made canonical and which partition it belongs to."""
 
 import re
+from typing import Annotated
 from uuid import UUID
 from zlib import crc32
 
 import uuid_utils
+from pydantic import StringConstraints
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_.:/@+-]{1,128}\Z"
 """What vendors, tenants, agents, models and event ids may look like. `\\Z`, not `$`: the dollar
 would accept a trailing newline."""
 
-SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
-"""Ids that people choose: vendors, tenants, price books, plans, charges."""
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""Ids that people choose: vendors, tenants, price books, plans, charges. In pydantic's patterns (the
+regex crate of Rust) a dollar matches at the very end only."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 

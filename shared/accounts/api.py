@@ -19,10 +19,10 @@ from shared.accounts.schemas import (
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import TallyrollError
-from shared.ids import SLUG_PATTERN
+from shared.ids import Slug
 
 AccountsWriter = Annotated[Caller, Depends(requires(Scope.ACCOUNTS_WRITE))]
-TenantId = Annotated[str, Path(pattern=SLUG_PATTERN)]
+TenantId = Annotated[Slug, Path()]
 
 
 def _account(caller: Caller) -> Account:

@@ -21,7 +21,7 @@ class Address(BaseModel):
     city: str = Field(default="", max_length=NAME_LENGTH_MAX)
     state: str = Field(default="", max_length=NAME_LENGTH_MAX)
     postal_code: str = Field(default="", max_length=32)
-    country: str = Field(default="", pattern=r"^([A-Z]{2})?\Z")
+    country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
 
 
 class TenantWrite(BaseModel):

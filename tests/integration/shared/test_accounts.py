@@ -52,9 +52,7 @@ async def test_a_second_bootstrap_key_is_refused(writer: Database, clock: Frozen
 
 
 @pytest.mark.parametrize("change", ["mode", "secret", "pepper"])
-async def test_any_other_key_is_refused(
-    writer: Database, clock: FrozenClock, change: str
-) -> None:
+async def test_any_other_key_is_refused(writer: Database, clock: FrozenClock, change: str) -> None:
     """Another mode, secret or pepper is an invalid key."""
     key = await bootstrap_vendor(writer, ACME, name="Acme", pepper=PEPPER, clock=clock)
     pepper = b"another-pepper-of-thirty-two-byte" if change == "pepper" else PEPPER
@@ -103,7 +101,7 @@ async def test_a_known_key_outlives_an_outage_and_an_unknown_one_is_no_401(
 
 async def test_only_the_owner_writes_accounts(database: TestDatabase) -> None:
     """The roles of the other services read accounts and cannot write them."""
-    reader = Database(database.urls.get("metering", database.urls["accounts"]))
+    reader = Database(database.urls["metering"])
 
     try:
         with pytest.raises(ProgrammingError, match="permission denied"):
