@@ -13,8 +13,8 @@ IDENTIFIER_PATTERN = r"^[A-Za-z0-9_.:/@+-]{1,128}\Z"
 would accept a trailing newline."""
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-"""Ids that people choose: vendors, tenants, price books, plans, charges. In pydantic's patterns (the
-regex crate of Rust) a dollar matches at the very end only."""
+"""Ids that people choose: vendors, tenants, price books, plans, charges. In pydantic's patterns
+(the regex crate of Rust) a dollar matches at the very end only."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 

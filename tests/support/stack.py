@@ -19,7 +19,7 @@ class StackAddress:
 
 @asynccontextmanager
 async def running_stack() -> AsyncIterator[StackAddress]:
-    """Yield the addresses; `make test` starts the servers once for all, alone pytest starts them."""
+    """Yield the addresses; `make test` starts the servers once for all workers."""
     if "TALLYROLL_ADMIN_DATABASE_URL" in os.environ:
         yield StackAddress(
             os.environ["TALLYROLL_ADMIN_DATABASE_URL"], os.environ["TALLYROLL_KAFKA_BOOTSTRAP"]
