@@ -15,13 +15,13 @@ import uuid_utils
 
 from tallyroll import process
 from tallyroll.buffer import BatchLimits, Buffer, Entry
+from tallyroll.capture import encode_event
 from tallyroll.diagnostics import KindLog
 from tallyroll.event import (
     EventFields,
     Fault,
     InvalidEventError,
     checked_event_id,
-    encode_event,
     new_event_id,
 )
 from tallyroll.memory import MemoryBuffer, WhenFull
@@ -90,7 +90,7 @@ class Meter:
             transport = self._own_transport = _transport_from(endpoint, api_key)
         self._transport: Transport = transport
         self._strict, self._now, self._pause = strict, now, pause
-        self._exit_timeout = exit_timeout
+        self._exit_timeout, self._closed = exit_timeout, False
         self._queue_events, self._when_full = queue_events, when_full
         self._batch = BatchLimits(batch_events, BATCH_BYTES_MAX, batch_age)
         self._begin()
@@ -103,7 +103,7 @@ class Meter:
         malformed event is counted as rejected, put into `rejected` and logged once per kind;
         a strict meter raises InvalidEventError with all its faults instead.
         """
-        if os.getpid() != self._process:
+        if os.getpid() != self._process and not self._closed:
             self._begin_in_child()
         identity = None
         try:
@@ -170,6 +170,7 @@ class Meter:
         What is unsent when the time runs out counts as lost and is logged. A second call does
         nothing. An event recorded after the call is lost, and counted.
         """
+        self._closed = True
         self._buffer.seal()
         flushed = self.flush(timeout)
         self._end()
@@ -191,7 +192,6 @@ class Meter:
 
     def _begin(self) -> None:
         """Start from nothing: at construction, and in a forked child."""
-        self._process = os.getpid()
         self._log = KindLog()
         self._rejections: deque[Rejection] = deque(maxlen=REJECTIONS_KEPT_MAX)
         self._buffer: Buffer = MemoryBuffer(
@@ -205,6 +205,7 @@ class Meter:
             pause=self._pause,
             log=self._log,
         )
+        self._process = os.getpid()
 
     def _begin_in_child(self) -> None:
         # Only for forks that bypass Python's own hook, such as those of an embedding server.

@@ -1,4 +1,4 @@
-"""A test double for programs that record: nothing leaves the process, everything can be asked."""
+"""A transport that keeps what it gets: nothing leaves the process, everything can be asked."""
 
 import threading
 from typing import Any
