@@ -42,9 +42,17 @@ def test_every_field_travels() -> None:
         "tokens": {"input_uncached": 120, "output_text": 10**15},
         "units": {"web_search_requests": Decimal(2), "audio_seconds": "1.50", "images": 3},
         **dict.fromkeys(("tenant", "user", "team", "run_id", "parent_run_id"), "x"),
-        "purpose": "explore", "status": "aborted", "service_tier": "flex", "batch": False,
-        "speed": "fast", "region": "eu", "context_input_tokens": 0, "response_id": "r",
-        "line": 0, "instrument": "wrapper", "tags": {"k": "v"},
+        "purpose": "explore",
+        "status": "aborted",
+        "service_tier": "flex",
+        "batch": False,
+        "speed": "fast",
+        "region": "eu",
+        "context_input_tokens": 0,
+        "response_id": "r",
+        "line": 0,
+        "instrument": "wrapper",
+        "tags": {"k": "v"},
     }
 
     event = _encoded(**fields)
@@ -115,9 +123,9 @@ def test_all_faults_at_once() -> None:
 
 def test_own_ids() -> None:
     """A caller's id is kept as text; one that is empty or above 128 characters is refused."""
-    assert checked_event_id("x" * 128) == "x" * 128
+    assert "x" * 128 == checked_event_id("x" * 128)
     assert str(UUID(int=0)) == checked_event_id(UUID(int=0))
-    assert UUID(new_event_id()).version == 7
+    assert 7 == UUID(new_event_id()).version
 
     for wrong in ("", "x" * 129, 7):
         with pytest.raises(InvalidEventError):

@@ -51,8 +51,8 @@ def test_the_request(server: RecordingServer, meter: Meter) -> None:
     (event_id,) = _record(meter, 1)
 
     assert meter.flush()
-    assert server.headers[0]["authorization"] == "Bearer tr_test_key"
-    assert server.headers[0]["user-agent"] == "tallyroll-python/0.1.0"
+    assert "Bearer tr_test_key" == server.headers[0]["authorization"]
+    assert "tallyroll-python/0.1.0" == server.headers[0]["user-agent"]
     assert [event_id] == [e["event_id"] for e in msgspec.json.decode(server.bodies[0])["events"]]
 
 
@@ -75,7 +75,7 @@ def test_an_unknown_outcome_repeats_the_same_bytes(
     assert meter.flush()
     _assert_counted_once(server, recorded)
     assert [server.bodies[0]] * 3 == server.bodies
-    assert (meter.stats().accepted, meter.stats().sent, meter.stats().retried) == (20, 60, 40)
+    assert (20, 60, 40) == (meter.stats().accepted, meter.stats().sent, meter.stats().retried)
 
 
 def test_an_answer_lost_after_the_commit_makes_a_duplicate_delivery(
@@ -123,7 +123,7 @@ def test_a_wrong_key_loses_nothing(
 
     assert meter.flush()
     _assert_counted_once(server, recorded)
-    assert (len(pauses), meter.stats().lost, meter.stats().rejected) == (50, 0, 0)
+    assert (50, 0, 0) == (len(pauses), meter.stats().lost, meter.stats().rejected)
 
 
 def test_retry_after_is_obeyed(server: RecordingServer, meter: Meter, pauses: list[float]) -> None:
@@ -156,7 +156,7 @@ def test_one_poisoned_event_of_a_hundred(
 
     assert meter.flush()
     _assert_counted_once(server, good)
-    assert (meter.stats().accepted, meter.stats().rejected) == (99, 1)
+    assert (99, 1) == (meter.stats().accepted, meter.stats().rejected)
     assert [(bad, "bad_agent", "agent")] == [(r.event_id, r.code, r.field) for r in meter.rejected]
 
 
@@ -167,7 +167,7 @@ def test_a_failure_amid_the_halving_is_retried(server: RecordingServer, meter: M
 
     assert meter.flush()
     _assert_counted_once(server, recorded)
-    assert (meter.stats().accepted, meter.stats().rejected) == (8, 0)
+    assert (8, 0) == (meter.stats().accepted, meter.stats().rejected)
 
 
 def test_a_server_that_is_not_there() -> None:
@@ -178,9 +178,9 @@ def test_a_server_that_is_not_there() -> None:
     _record(meter, 3)
 
     assert not meter.flush(timeout=0.3)
-    assert (meter.stats().in_flight, meter.stats().last_failure) == (3, "ConnectError")
+    assert (3, "ConnectError") == (meter.stats().in_flight, meter.stats().last_failure)
     assert not meter.close(timeout=0.01)
-    assert (meter.stats().in_flight, meter.stats().lost) == (0, 3)
+    assert (0, 3) == (meter.stats().in_flight, meter.stats().lost)
 
 
 @pytest.mark.parametrize("endpoint", ["", "127.0.0.1:8001", "ftp://host", "http://"])

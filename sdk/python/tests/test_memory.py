@@ -27,8 +27,8 @@ def test_a_full_queue_loses_the_new_event_and_counts_it() -> None:
     """`drop_new`: the bound is inclusive, and what is beyond it is counted as lost."""
     buffer = _buffer(limit=3)
 
-    assert _fill(buffer, 5) == [True, True, True, False, False]
-    assert (buffer.stats().recorded, buffer.stats().queued, buffer.stats().lost) == (5, 3, 2)
+    assert [True, True, True, False, False] == _fill(buffer, 5)
+    assert (5, 3, 2) == (buffer.stats().recorded, buffer.stats().queued, buffer.stats().lost)
 
 
 def test_a_blocking_queue_waits_for_room() -> None:
@@ -38,9 +38,9 @@ def test_a_blocking_queue_waits_for_room() -> None:
     writer = threading.Thread(target=_fill, args=(buffer, 1))
     writer.start()
 
-    assert len(_taken(buffer)) == 10
+    assert 10 == len(_taken(buffer))
     writer.join(10)
-    assert (buffer.stats().queued, buffer.stats().lost) == (1, 0)
+    assert (1, 0) == (buffer.stats().queued, buffer.stats().lost)
 
 
 def test_a_sealed_blocking_queue_lets_writers_go() -> None:
@@ -52,7 +52,7 @@ def test_a_sealed_blocking_queue_lets_writers_go() -> None:
 
     buffer.seal()
     writer.join(10)
-    assert buffer.stats().lost == 1
+    assert 1 == buffer.stats().lost
 
 
 def test_batches_are_bounded_by_count_and_keep_order() -> None:
@@ -61,7 +61,7 @@ def test_batches_are_bounded_by_count_and_keep_order() -> None:
     _fill(buffer, 7)
     buffer.mark()
 
-    assert [_taken(buffer) for _ in range(3)] == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
+    assert [["0", "1", "2"], ["3", "4", "5"], ["6"]] == [_taken(buffer) for _ in range(3)]
 
 
 def test_batches_are_bounded_by_bytes_on_the_wire() -> None:
@@ -72,7 +72,7 @@ def test_batches_are_bounded_by_bytes_on_the_wire() -> None:
     _fill(buffer, 1, b"y" * 500)
     buffer.mark()
 
-    assert [len(_taken(buffer)) for _ in range(3)] == [3, 1, 1]
+    assert [3, 1, 1] == [len(_taken(buffer)) for _ in range(3)]
 
 
 def test_age_alone_makes_a_batch() -> None:
@@ -81,7 +81,7 @@ def test_age_alone_makes_a_batch() -> None:
     buffer = MemoryBuffer(limit=10, when_full="drop_new", batch=batch)
     _fill(buffer, 1)
 
-    assert _taken(buffer) == ["0"]
+    assert ["0"] == _taken(buffer)
 
 
 def test_the_accounts_add_up_at_every_step() -> None:
@@ -104,5 +104,5 @@ def test_the_accounts_add_up_at_every_step() -> None:
     )
     for step in steps:
         step()
-        assert balance() == 0
-    assert (buffer.stats().accepted, buffer.stats().rejected, buffer.stats().lost) == (4, 2, 10)
+        assert 0 == balance()
+    assert (4, 2, 10) == (buffer.stats().accepted, buffer.stats().rejected, buffer.stats().lost)

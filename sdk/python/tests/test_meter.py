@@ -82,7 +82,7 @@ def test_a_malformed_event_never_raises(
     assert capturing.flush()
     assert [(event_id, code)] == [(r.event_id, r.code) for r in capturing.rejected]
     assert Stats(recorded=1, rejected=1) == capturing.stats()
-    assert transport.bodies == []
+    assert [] == transport.bodies
 
 
 def test_a_strict_meter_raises() -> None:
@@ -94,7 +94,7 @@ def test_a_strict_meter_raises() -> None:
         _badly(meter, agent=1)
 
     assert isinstance(caught.value, ValueError)
-    assert len(caught.value.faults) == 2
+    assert 2 == len(caught.value.faults)
 
 
 def test_trouble_is_logged_once_per_kind(
@@ -105,7 +105,7 @@ def test_trouble_is_logged_once_per_kind(
         for _ in range(1_000):
             _badly(capturing, agent="secret-name", model=5)
 
-    assert len(caplog.records) == 1
+    assert 1 == len(caplog.records)
     assert "secret-name" not in caplog.text
 
 
@@ -118,7 +118,7 @@ def test_later_changes_of_the_callers_values_change_nothing(
     tokens["output_text"] = 99
 
     assert capturing.flush()
-    assert transport.assert_one(agent="a")["tokens"] == {"output_text": 1}
+    assert {"output_text": 1} == transport.assert_one(agent="a")["tokens"]
 
 
 def test_the_clock_is_injected(transport: CapturingTransport) -> None:
@@ -127,7 +127,7 @@ def test_the_clock_is_injected(transport: CapturingTransport) -> None:
     with Meter(transport=transport, now=lambda: moment) as meter:
         meter.record(agent="a", model="m")
 
-    assert transport.assert_one(agent="a")["occurred_at"] == "2026-01-02T03:04:05.000006Z"
+    assert "2026-01-02T03:04:05.000006Z" == transport.assert_one(agent="a")["occurred_at"]
 
 
 def test_flush_waits_for_final_answers(meter_on: Callable[[Transport], Meter]) -> None:
@@ -155,7 +155,7 @@ def test_flush_does_not_wait_for_later_events(meter_on: Callable[[Transport], Me
     meter.record(agent="later", model="m")
     gate.opened.set()
     flusher.join(10)
-    assert flushed == [True]
+    assert [True] == flushed
 
 
 async def test_aflush_leaves_the_loop_free(meter_on: Callable[[Transport], Meter]) -> None:
@@ -182,7 +182,7 @@ def test_a_full_queue_is_counted(pauses: list[float]) -> None:
     assert Stats(recorded=16, queued=10, in_flight=1, lost=5, sent=1, requests=1) == meter.stats()
     gate.opened.set()
     assert meter.close()
-    assert (meter.stats().accepted, meter.stats().lost) == (11, 5)
+    assert (11, 5) == (meter.stats().accepted, meter.stats().lost)
 
 
 def test_close_is_bounded_and_says_what_is_unsent(caplog: pytest.LogCaptureFixture) -> None:
@@ -192,7 +192,7 @@ def test_close_is_bounded_and_says_what_is_unsent(caplog: pytest.LogCaptureFixtu
     meter.record(agent="a", model="m")
 
     assert not meter.close(timeout=0.01)
-    assert (meter.stats().lost, meter.stats().accepted) == (1, 0)
+    assert (1, 0) == (meter.stats().lost, meter.stats().accepted)
     assert "1 events were unsent" in caplog.text
     gate.opened.set()
 
@@ -204,8 +204,8 @@ def test_a_closed_meter_loses_what_comes_after(transport: CapturingTransport) ->
     meter.record(agent="late", model="m")
     meter.close()
 
-    assert (meter.stats().accepted, meter.stats().lost) == (1, 1)
-    assert [event["agent"] for event in transport.events] == ["a"]
+    assert (1, 1) == (meter.stats().accepted, meter.stats().lost)
+    assert ["a"] == [event["agent"] for event in transport.events]
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +218,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TALLYROLL_API_KEY", "tr_test_key")
 
     meter = Meter()
-    assert repr(meter) == "Meter(HTTPTransport('127.0.0.1'))"
+    assert "Meter(HTTPTransport('127.0.0.1'))" == repr(meter)
     assert meter.close()
 
 
@@ -237,8 +237,8 @@ def test_a_storm_of_threads_loses_nothing(capturing: Meter, transport: Capturing
     recorded: list[list[str]] = [[] for _ in range(THREADS)]
 
     def storm(mine: list[str]) -> None:
-        for _ in range(EVENTS_PER_THREAD):
-            mine.append(capturing.record(agent="a", model="m", tokens={"output_text": 1}))
+        for number in range(EVENTS_PER_THREAD):
+            mine += [capturing.record(agent="a", model="m", tokens={"output_text": number})]
 
     threads = [threading.Thread(target=storm, args=(mine,)) for mine in recorded]
     for thread in threads:

@@ -60,10 +60,10 @@ def _arrived(server: RecordingServer) -> dict[str, set[str]]:
 @pytest.mark.parametrize("program", [FORK, FORK_AMID_A_REQUEST])
 def test_parent_and_child_each_deliver_their_own(server: RecordingServer, program: str) -> None:
     """After a fork all events of both arrive, once, and no id is minted twice."""
-    assert _run(server, program) == 0
+    assert 0 == _run(server, program)
 
     arrived = _arrived(server)
-    assert (len(arrived["parent"]), len(arrived["child"])) == (300, 300)
+    assert (300, 300) == (len(arrived["parent"]), len(arrived["child"]))
     assert 650 + (program is FORK_AMID_A_REQUEST) == len(server.commits)
     assert {1} == set(server.commits.values())
 
@@ -75,14 +75,26 @@ def test_a_meter_that_ignores_forks_is_caught(server: RecordingServer) -> None:
 
 def test_the_end_of_the_program_delivers(server: RecordingServer) -> None:
     """Events still queued when the interpreter ends are sent without a call to `flush()`."""
-    assert _run(server, "record('a', 700)") == 0
+    assert 0 == _run(server, "record('a', 700)")
 
-    assert len(server.commits) == 700
+    assert 700 == len(server.commits)
 
 
 def test_the_end_of_the_program_is_bounded(server: RecordingServer) -> None:
     """A server that answers only failures does not keep the program alive."""
     server.script = [answer(503, retry_after="3600")] * 1_000
 
-    assert _run(server, "record('a', 5)", exit_timeout=0.2) == 0
-    assert len(server.commits) == 0
+    assert 0 == _run(server, "record('a', 5)", exit_timeout=0.2)
+    assert 0 == len(server.commits)
+
+
+def test_sending_imports_nothing(server: RecordingServer) -> None:
+    """A fork amid an import leaves half a module, so the sender's thread never imports."""
+    program = """
+before = set(sys.modules)
+record("a", 1)
+assert meter.flush()
+sys.exit(len(set(sys.modules) - before))
+"""
+
+    assert 0 == _run(server, program)

@@ -1,5 +1,6 @@
 """How a batch gets to the server, and the seam to put something else there."""
 
+import encodings.idna  # noqa: F401  else the first connection imports it
 import os
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -64,8 +65,10 @@ class HTTPTransport:
             "User-Agent": USER_AGENT,
         }
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS_MAX))
-        self._client: httpx.Client | None = None
-        self._process = 0
+        # Opened here, not in the sender's thread: the first client imports modules, and a fork in
+        # the middle of an import leaves the child with half a module for ever.
+        self._client: httpx.Client | None = self._open()
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"HTTPTransport({self._url.host!r})"
@@ -84,9 +87,12 @@ class HTTPTransport:
     def _own_client(self) -> httpx.Client:
         # A forked child must not write into the parent's sockets.
         if self._client is None or self._process != os.getpid():
+            self._client = self._open()
             self._process = os.getpid()
-            self._client = httpx.Client(timeout=self._timeout, trust_env=not _is_local(self._url))
         return self._client
+
+    def _open(self) -> httpx.Client:
+        return httpx.Client(timeout=self._timeout, trust_env=not _is_local(self._url))
 
 
 def _events_url(endpoint: str) -> httpx.URL:
