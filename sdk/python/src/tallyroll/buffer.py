@@ -1,0 +1,108 @@
+"""What stands between capture and sender: the seam where a disk spool can take its place."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from tallyroll.stats import Stats
+
+_OPENING, _CLOSING = b'{"events":[', b"]}"
+BODY_OVERHEAD = len(_OPENING) + len(_CLOSING)
+"""Bytes of a body beside its events and the comma after each."""
+
+
+class Entry(NamedTuple):
+    """One captured event: its id and its JSON."""
+
+    event_id: str
+    frame: bytes
+
+
+class Batch:
+    """Events that travel together; its body is made once, so that a retry sends the same bytes."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        assert entries
+        self.entries = entries
+
+    @cached_property
+    def body(self) -> bytes:
+        """The request body, `{"events": [...]}`."""
+        return _OPENING + b",".join(entry.frame for entry in self.entries) + _CLOSING
+
+    def halves(self) -> tuple["Batch", "Batch"]:
+        """Split a batch of two or more events, order kept."""
+        middle = len(self.entries) // 2
+        return Batch(self.entries[:middle]), Batch(self.entries[middle:])
+
+
+class BatchLimits(msgspec.Struct, frozen=True):
+    """When a batch is ready: as soon as one of the three is reached."""
+
+    events: int
+    """At most, inclusive."""
+    wire_bytes: int
+    """At most, inclusive; an event above it travels alone."""
+    age_seconds: float
+    """Longest time that an event waits for company."""
+
+
+class Buffer(Protocol):
+    """Holds events from capture until their final answer, first in, first out, one batch at a time.
+
+    Every method may be called from any thread. A disk spool implements the same.
+    """
+
+    def append(self, entry: Entry) -> bool:
+        """Keep an event; False if it is lost (full or sealed)."""
+        ...
+
+    def refuse(self) -> None:
+        """Count an event that was malformed at capture."""
+        ...
+
+    def take(self) -> Batch | None:
+        """Wait for the next batch; None when the buffer has ended."""
+        ...
+
+    def attempted(self, events: int, *, again: int) -> None:
+        """Count a request; `again` of its events had been sent before."""
+        ...
+
+    def hold(self, events: int, failure: str) -> None:
+        """Count the events of a failed attempt as waiting for the next."""
+        ...
+
+    def settle(self, *, accepted: int, rejected: int) -> None:
+        """Count final answers; the oldest unanswered events are meant."""
+        ...
+
+    def mark(self) -> int:
+        """Ask for everything kept so far to be sent without delay; return a mark for it."""
+        ...
+
+    def settled(self, mark: int) -> bool:
+        """Tell whether everything up to the mark has a final answer."""
+        ...
+
+    def call_when_settled(self, mark: int, callback: Callable[[], None]) -> None:
+        """Call back once, from any thread, when `settled(mark)` or when the buffer ends."""
+        ...
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Drop a callback; one that is not there is no error."""
+        ...
+
+    def seal(self) -> None:
+        """Keep nothing more; what is kept goes on being sent."""
+        ...
+
+    def end(self) -> int:
+        """Stop; return how many events have no final answer. They count as lost."""
+        ...
+
+    def stats(self) -> Stats:
+        """Return one consistent reading."""
+        ...

@@ -1,0 +1,156 @@
+"""From the arguments of `record()` to the bytes of an event: every field checked."""
+
+import operator
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, SupportsIndex, cast
+
+import msgspec
+
+from tallyroll.event import EventFields, Fault, InvalidEventError, TokenEvent
+
+COUNT_MAX = 10**15
+"""Largest count of tokens of one type in one event, inclusive."""
+QUANTITY_DIGITS_MAX = 40
+"""Digits of a quantity before, and after, its decimal point, inclusive."""
+AMBIGUOUS_TOKEN_TYPES = {
+    "input": "Name what the provider charges for: input_uncached, input_cache_read, …",
+    "output": "Name what the provider charges for: output_text, output_reasoning, …",
+}
+
+
+class _RefusalError(Exception):
+    """Raised by a check: code, field, message."""
+
+
+def encode_event(event_id: str, fields: Mapping[str, object], now: Callable[[], datetime]) -> bytes:
+    """Return the event as one JSON object, which later changes to the caller's values cannot reach.
+
+    `now` is asked if there is no `occurred_at`. Raises InvalidEventError with all faults.
+    """
+    values, faults = _checked(fields)
+    if "occurred_at" not in values:
+        values["occurred_at"] = _instant("occurred_at", now())
+    faults += [
+        Fault("missing_field", name, "is required")
+        for name in ("agent", "model")
+        if name not in values and all(fault.field != name for fault in faults)
+    ]
+    if faults:
+        raise InvalidEventError(faults)
+    try:
+        return msgspec.json.encode(TokenEvent(event_id=event_id, **values))
+    except UnicodeEncodeError as error:
+        message = "holds text that is not valid Unicode"
+        raise InvalidEventError([Fault("invalid_text", "event", message)]) from error
+
+
+def _checked(fields: Mapping[str, object]) -> tuple[dict[str, Any], list[Fault]]:
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, value in fields.items():
+        if value is None:
+            continue
+        try:
+            check = _CHECKS.get(name, _unknown)
+            values[name] = check(name, value)
+        except _RefusalError as refusal:
+            faults.append(Fault(*refusal.args))
+    return values, faults
+
+
+def _unknown(field: str, _value: object) -> object:
+    raise _RefusalError("unknown_field", field, "is no field of a token event")
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise _RefusalError("invalid_text", field, "must be text")
+    return str.__str__(value)  # a subclass, such as an enumeration, as the plain text it is
+
+
+def _required_text(field: str, value: object) -> str:
+    text = _text(field, value)
+    if not text:
+        raise _RefusalError("missing_field", field, "is required")
+    return text
+
+
+def _flag(field: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _RefusalError("invalid_flag", field, "must be True or False")
+    return value
+
+
+def _count(field: str, value: object) -> int:
+    if isinstance(value, bool):
+        raise _RefusalError("invalid_count", field, "must be an integer")
+    try:
+        count = operator.index(cast("SupportsIndex", value))
+    except TypeError as error:
+        raise _RefusalError("invalid_count", field, "must be an integer") from error
+    if not 0 <= count <= COUNT_MAX:
+        raise _RefusalError("invalid_count", field, "must be from 0 to 10^15")
+    return count
+
+
+def _quantity(field: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+        raise _RefusalError("invalid_quantity", field, "must be a Decimal, an integer or text")
+    try:
+        number = Decimal(value)
+    except (InvalidOperation, ValueError) as error:
+        raise _RefusalError("invalid_quantity", field, "must be a decimal number") from error
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise _RefusalError("invalid_quantity", field, "must be finite")
+    if number.adjusted() >= QUANTITY_DIGITS_MAX or exponent < -QUANTITY_DIGITS_MAX:
+        raise _RefusalError("invalid_quantity", field, "has too many digits")
+    return format(number, "f")
+
+
+def _instant(field: str, value: object) -> str:
+    if not isinstance(value, datetime):
+        raise _RefusalError("invalid_datetime", field, "must be a datetime")
+    if value.utcoffset() is None:
+        raise _RefusalError("naive_datetime", field, "must have a time zone")
+    try:
+        instant = value.astimezone(UTC)
+    except OverflowError as error:
+        raise _RefusalError("invalid_datetime", field, "is out of range") from error
+    return instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _entries(field: str, value: object, check: Callable[[str, object], object]) -> object:
+    if not isinstance(value, Mapping):
+        raise _RefusalError("invalid_mapping", field, "must be a mapping")
+    entries: dict[str, object] = {}
+    for key, entry in value.items():
+        if not isinstance(key, str):
+            raise _RefusalError("invalid_text", field, "must have keys of text")
+        entries[str.__str__(key)] = check(f"{field}.{key}", entry)
+    return entries
+
+
+def _tokens(field: str, value: object) -> object:
+    counts = _entries(field, value, _count)
+    assert isinstance(counts, dict)
+    for name, hint in AMBIGUOUS_TOKEN_TYPES.items():
+        if name in counts:
+            raise _RefusalError("ambiguous_token_type", f"{field}.{name}", hint)
+    return counts
+
+
+_CHECKS: dict[str, Callable[[str, object], object]] = {
+    **dict.fromkeys(EventFields.__annotations__, _text),
+    "agent": _required_text,
+    "model": _required_text,
+    "occurred_at": _instant,
+    "tokens": _tokens,
+    "units": lambda field, value: _entries(field, value, _quantity),
+    "tags": lambda field, value: _entries(field, value, _text),
+    "batch": _flag,
+    "context_input_tokens": _count,
+    "line": _count,
+}

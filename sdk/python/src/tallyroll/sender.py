@@ -1,0 +1,139 @@
+"""The background thread that delivers batches until each event has its final answer."""
+
+import math
+import random
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from tallyroll.answer import Refused, Settled, Unknown, interpret
+from tallyroll.buffer import Batch, Buffer
+from tallyroll.diagnostics import KindLog
+from tallyroll.stats import Rejection
+from tallyroll.transport import Transport
+
+BACKOFF_SECONDS_FIRST = 0.2
+BACKOFF_SECONDS_MAX = 30.0
+JITTER = 0.5
+"""Share of a back-off that is random, so that a thousand clients do not come back at once."""
+RETRY_AFTER_JITTER = 0.1
+
+Pause = Callable[[float], object]
+
+
+def backoff(failures: int, retry_after: float | None) -> float:
+    """Return the seconds to wait after the n-th failure in a row, n >= 1.
+
+    Never shorter than the server asked for.
+    """
+    longest = min(BACKOFF_SECONDS_MAX, math.ldexp(BACKOFF_SECONDS_FIRST, min(failures - 1, 16)))
+    chance = random.random()  # noqa: S311  jitter is no secret
+    own = longest * (1 - JITTER * chance)
+    asked = 0.0 if retry_after is None else retry_after * (1 + RETRY_AFTER_JITTER * chance)
+    return max(own, asked)
+
+
+class Sender:
+    """One daemon thread, one batch in flight. It never mints, changes or drops an event.
+
+    `pause(seconds)` waits between attempts; `stop()` ends the default one at once.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        buffer: Buffer,
+        *,
+        on_rejected: Callable[[Rejection], None],
+        now: Callable[[], datetime],
+        pause: Pause | None,
+        log: KindLog,
+    ) -> None:
+        self._transport, self._buffer = transport, buffer
+        self._on_rejected, self._now, self._log = on_rejected, now, log
+        self._stopped = threading.Event()
+        self._pause = pause or self._stopped.wait
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread if it does not run yet; never raises."""
+        if self._thread is not None:
+            return
+        with self._starting:
+            if self._thread is not None or self._stopped.is_set():
+                return
+            thread = threading.Thread(target=self._run, name="tallyroll-sender", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads, or the interpreter is ending
+                self._log.warn("thread_not_started", "the sender could not start; events wait")
+                return
+            self._thread = thread
+
+    def stop(self, timeout: float) -> bool:
+        """Ask the thread to end; True if it has ended within the time."""
+        self._stopped.set()
+        if self._thread is None or self._thread is threading.current_thread():
+            return self._thread is None
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set() and (batch := self._buffer.take()) is not None:
+            self._deliver(batch)
+
+    def _deliver(self, batch: Batch) -> None:
+        """Settle every event of the batch, in order, halving it around a guilty one."""
+        parts = [batch]
+        sent_before = False
+        while parts:
+            part = parts.pop()
+            answer = self._final_answer(part, sent_before=sent_before)
+            sent_before = True
+            if answer is None:
+                return
+            if isinstance(answer, Refused) and len(part.entries) > 1:
+                parts += reversed(part.halves())
+            else:
+                self._settle(part, answer)
+
+    def _final_answer(self, part: Batch, *, sent_before: bool) -> Settled | Refused | None:
+        """Send the same bytes until the server has judged them; None if stopped before."""
+        failures = 0
+        while not self._stopped.is_set():
+            again = len(part.entries) if sent_before or failures else 0
+            self._buffer.attempted(len(part.entries), again=again)
+            answer = self._attempt(part)
+            if not isinstance(answer, Unknown):
+                return answer
+            failures += 1
+            self._buffer.hold(len(part.entries), answer.failure)
+            self._log.warn(answer.failure, "events are held and will be sent again")
+            self._pause(backoff(failures, answer.retry_after))
+        return None
+
+    def _attempt(self, part: Batch) -> Settled | Refused | Unknown:
+        try:
+            response = self._transport.send(part.body)
+            return interpret(response, part.entries, now=self._now)
+        except Exception as error:  # noqa: BLE001  whatever it was, the outcome is unknown
+            return Unknown(type(error).__name__)
+
+    def _settle(self, part: Batch, answer: Settled | Refused) -> None:
+        if isinstance(answer, Refused):
+            (entry,) = part.entries
+            rejections = [
+                Rejection(
+                    event_id=entry.event_id,
+                    code=answer.code,
+                    field=answer.field,
+                    message=answer.message,
+                )
+            ]
+        else:
+            rejections = list(answer.rejections)
+        for rejection in rejections:
+            self._on_rejected(rejection)
+        accepted = len(part.entries) - len(rejections)
+        self._buffer.settle(accepted=accepted, rejected=len(rejections))

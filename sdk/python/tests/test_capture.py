@@ -1,0 +1,132 @@
+"""What an event looks like on the wire, and what is refused before it gets there."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from tallyroll import InvalidEventError
+from tallyroll.capture import encode_event
+from tallyroll.event import EventFields, TokenEvent, checked_event_id, new_event_id
+
+NOON = datetime(2023, 11, 17, 12, tzinfo=UTC)
+
+
+def _encoded(**fields: Any) -> dict[str, Any]:
+    body = encode_event("e-1", {"agent": "a", "model": "m", **fields}, lambda: NOON)
+    decoded: dict[str, Any] = msgspec.json.decode(body)
+    return decoded
+
+
+def _codes(**fields: Any) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidEventError) as caught:
+        _encoded(**fields)
+    return [(fault.code, fault.field) for fault in caught.value.faults]
+
+
+def test_unset_fields_stay_away() -> None:
+    """What is left out or None does not travel; the time of capture does."""
+    event = _encoded(user=None)
+
+    expected = {"event_id": "e-1", "occurred_at": "2023-11-17T12:00:00.000000Z"}
+    assert {**expected, "agent": "a", "model": "m"} == event
+
+
+def test_every_field_travels() -> None:
+    """All documented fields are sent, exact quantities as text."""
+    fields = {
+        "provider": "openai",
+        "tokens": {"input_uncached": 120, "output_text": 10**15},
+        "units": {"web_search_requests": Decimal(2), "audio_seconds": "1.50", "images": 3},
+        **dict.fromkeys(("tenant", "user", "team", "run_id", "parent_run_id"), "x"),
+        "purpose": "explore",
+        "status": "aborted",
+        "service_tier": "flex",
+        "batch": False,
+        "speed": "fast",
+        "region": "eu",
+        "context_input_tokens": 0,
+        "response_id": "r",
+        "line": 0,
+        "instrument": "wrapper",
+        "tags": {"k": "v"},
+    }
+
+    event = _encoded(**fields)
+
+    quantities = {"web_search_requests": "2", "audio_seconds": "1.50", "images": "3"}
+    assert {**fields, "units": quantities} == {name: event[name] for name in fields}
+    assert set(EventFields.__annotations__) | {"event_id"} == set(TokenEvent.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (NOON.replace(microsecond=7), "2023-11-17T12:00:00.000007Z"),
+        (NOON.astimezone(timezone(timedelta(hours=5))), "2023-11-17T12:00:00.000000Z"),
+    ],
+)
+def test_time_is_utc_with_microseconds(moment: datetime, text: str) -> None:
+    """`occurred_at` is RFC 3339 in UTC with six digits and Z, from whatever zone it came."""
+    assert text == _encoded(occurred_at=moment)["occurred_at"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "text"), [(Decimal("2E+3"), "2000"), (Decimal("1E-7"), "0.0000001"), (0, "0")]
+)
+def test_quantities_are_written_in_full(quantity: Decimal, text: str) -> None:
+    """A decimal never travels in exponent form."""
+    assert text == _encoded(units={"u": quantity})["units"]["u"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"agent": None}, ("missing_field", "agent")),
+        ({"model": ""}, ("missing_field", "model")),
+        ({"agent": 5}, ("invalid_text", "agent")),
+        ({"user": b"dev"}, ("invalid_text", "user")),
+        ({"user": "\ud800"}, ("invalid_text", "event")),
+        ({"tokens": {"output_text": 1.0}}, ("invalid_count", "tokens.output_text")),
+        ({"tokens": {"output_text": True}}, ("invalid_count", "tokens.output_text")),
+        ({"tokens": {"output_text": -1}}, ("invalid_count", "tokens.output_text")),
+        ({"tokens": {"output_text": 10**15 + 1}}, ("invalid_count", "tokens.output_text")),
+        ({"tokens": {"output_text": 10**5000}}, ("invalid_count", "tokens.output_text")),
+        ({"tokens": {"input": 1}}, ("ambiguous_token_type", "tokens.input")),
+        ({"tokens": [1]}, ("invalid_mapping", "tokens")),
+        ({"units": {"u": 0.1}}, ("invalid_quantity", "units.u")),
+        ({"units": {"u": "two"}}, ("invalid_quantity", "units.u")),
+        ({"units": {"u": Decimal("NaN")}}, ("invalid_quantity", "units.u")),
+        ({"units": {"u": Decimal("1E+999999")}}, ("invalid_quantity", "units.u")),
+        ({"occurred_at": NOON.replace(tzinfo=None)}, ("naive_datetime", "occurred_at")),
+        ({"occurred_at": "2023-11-17"}, ("invalid_datetime", "occurred_at")),
+        ({"tags": {1: "x"}}, ("invalid_text", "tags")),
+        ({"batch": "yes"}, ("invalid_flag", "batch")),
+        ({"prompt": "Dear model, …"}, ("unknown_field", "prompt")),
+    ],
+)
+def test_refused_at_capture(fields: dict[str, Any], fault: tuple[str, str]) -> None:
+    """What cannot be meant, or not be carried exactly, is named with its code and place."""
+    assert [fault] == _codes(**fields)
+
+
+def test_all_faults_at_once() -> None:
+    """Every fault of an event is reported, not only the first."""
+    faults = _codes(model=None, batch=1, tokens={"output_text": "3"})
+
+    expected = [("invalid_flag", "batch"), ("invalid_count", "tokens.output_text")]
+    assert [*expected, ("missing_field", "model")] == faults
+
+
+def test_own_ids() -> None:
+    """A caller's id is kept as text; one that is empty or above 128 characters is refused."""
+    assert "x" * 128 == checked_event_id("x" * 128)
+    assert str(UUID(int=0)) == checked_event_id(UUID(int=0))
+    assert 7 == UUID(new_event_id()).version
+
+    for wrong in ("", "x" * 129, 7):
+        with pytest.raises(InvalidEventError):
+            checked_event_id(wrong)
