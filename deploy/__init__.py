@@ -1,0 +1,1 @@
+"""How Tallyroll is run: containers, charts, dashboards and the local stack."""

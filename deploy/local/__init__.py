@@ -1,0 +1,1 @@
+"""The local stack: real servers from packages and the Stripe simulator, on loopback."""
