@@ -76,10 +76,8 @@ class Pages:
 def _context(invoice: Body, lines: list[Body]) -> dict[str, Any]:
     code = invoice["currency"]
     total = invoice["subtotal"]
-    address = invoice["customer_address"] or {}
-    names = ("line1", "line2", "postal_code", "city", "state", "country")
     return {
-        "address": [address[name] for name in names if address.get(name)],
+        "address": _address(invoice["customer_address"] or {}),
         "amount_remaining": shown(total - invoice["amount_paid"], code),
         "currency": code.upper(),
         "custom_fields": invoice["custom_fields"] or [],
@@ -93,6 +91,12 @@ def _context(invoice: Body, lines: list[Body]) -> dict[str, Any]:
         "status_word": _STATUS_WORDS[invoice["status"]],
         "total": shown(total, code),
     }
+
+
+def _address(address: Body) -> list[str]:
+    town = " ".join(address[part] for part in ("postal_code", "city") if address.get(part))
+    rows = [address.get("line1"), address.get("line2"), town, address.get("state")]
+    return [row for row in [*rows, address.get("country")] if row]
 
 
 def _line(line: Body, code: str) -> dict[str, str]:
