@@ -6,11 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Lifespan
+from starlette.types import ASGIApp, Lifespan
 
 from deploy.local.stripe_simulator.api import Api
 from deploy.local.stripe_simulator.clock import MovableClock
@@ -32,7 +31,7 @@ def create_simulator(
     state_path: Path | None = None,
     account_name: str = "Tallyroll Demo",
     control: bool = False,
-) -> Starlette:
+) -> ASGIApp:
     """Return the simulator.
 
     Without `state_path` it keeps everything in memory. Webhooks go out while the app's lifespan
@@ -55,9 +54,7 @@ def create_simulator(
         # Everything else is the API's to answer, unknown addresses in its own words.
         Route("/{path:path}", api.handle, methods=_METHODS),
     ]
-    return Starlette(
-        routes=routes, middleware=[Middleware(RawSend)], lifespan=_lifespan(sender, state)
-    )
+    return RawSend(Starlette(routes=routes, lifespan=_lifespan(sender, state)))
 
 
 def _lifespan(sender: WebhookSender, state: State) -> Lifespan[Starlette]:

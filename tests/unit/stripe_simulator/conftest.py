@@ -78,7 +78,7 @@ async def _served(app: ASGIApp) -> AsyncIterator[str]:
     listener.bind(("127.0.0.1", 0))
     server = _QuietServer(uvicorn.Config(app, log_level="error", ws="none"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
+    while not server.started:  # uvicorn has no event for it
         assert not task.done()
         await asyncio.sleep(0.005)
     try:
@@ -100,7 +100,7 @@ async def _running(**options: Any) -> AsyncIterator[Running]:
         headers = {"Authorization": "Bearer sk_test_x", "Stripe-Version": API_VERSION}
         async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:
             yield Running(url, clock, client, http)
-        await sdk_http.close_async()
+        await sdk_http.close_async()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(name="serve")
@@ -114,10 +114,18 @@ def _run() -> Callable[..., Any]:
     return _running
 
 
-@pytest.fixture(name="simulator")
-async def _simulator() -> AsyncIterator[Running]:
+@pytest.fixture(name="shared_simulator", scope="session")
+async def _shared_simulator() -> AsyncIterator[Running]:
     async with _running() as running:
         yield running
+
+
+@pytest.fixture(name="simulator")
+async def _simulator(shared_simulator: Running) -> Running:
+    """One server for all tests, empty and back at the start of time for each."""
+    shared_simulator.clock.instant = START
+    (await shared_simulator.http.post("/_sim/reset")).raise_for_status()
+    return shared_simulator
 
 
 @pytest.fixture(name="until")
@@ -126,7 +134,7 @@ def _until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
 
     async def until(condition: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(5):
-            while not await condition():
+            while not await condition():  # noqa: ASYNC110  # a remote condition
                 await asyncio.sleep(0.01)
 
     return until

@@ -2,7 +2,13 @@
 
 from typing import Any
 
+import httpx
 import pytest
+
+from deploy.local.stripe_simulator import create_simulator
+
+# The SDK hands httpx its form in the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload:DeprecationWarning")
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 LINE = "lines[0][amount]=1"
@@ -117,7 +123,7 @@ async def test_key_and_version_are_checked(
     answer = await simulator.http.get("/v1/customers", headers=headers)
 
     assert status == answer.status_code
-    assert "invalid_request_error" == answer.json()["error"]["type"]
+    assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
 @pytest.mark.parametrize(
@@ -149,15 +155,11 @@ async def test_malformed_requests_are_refused(  # noqa: PLR0917  # one table
 
 async def test_control_is_closed_by_default(serve: Any) -> None:
     """Without the flag there is no control API, only an unknown address."""
-    import httpx  # noqa: PLC0415
-
-    from deploy.local.stripe_simulator import create_simulator  # noqa: PLC0415
-
     async with serve(create_simulator()) as url, httpx.AsyncClient(trust_env=False) as http:
         closed = await http.post(f"{url}/_sim/reset")
         alive = await http.get(f"{url}/health/live")
 
-    assert (401, 200) == (closed.status_code, alive.status_code)
+    assert (closed.status_code, alive.status_code) == (401, 200)
 
 
 async def test_reset_forgets_everything(simulator: Any) -> None:
@@ -166,4 +168,4 @@ async def test_reset_forgets_everything(simulator: Any) -> None:
     await simulator.http.post("/_sim/reset")
     state = (await simulator.http.get("/_sim/state")).json()
 
-    assert {} == state["objects"]
+    assert state["objects"] == {}
