@@ -6,10 +6,12 @@ from pathlib import Path
 import uvicorn
 
 from deploy.local.stripe_simulator.app import create_simulator
+from shared.logging import configure_logging
 
 
 def main() -> None:
     options = _parser().parse_args()
+    configure_logging("stripe_simulator", "console")
     if (options.webhook_url is None) != (options.webhook_secret is None):
         raise SystemExit("--webhook-url and --webhook-secret go together")
     if options.state is not None:

@@ -58,6 +58,8 @@ class FaultPlan:
             raise StripeError("A fault plan is an object with a list of rules.", param="rules")
         if set(plan) - {"seed", "rules"}:
             raise StripeError("A fault plan holds seed and rules only.", code="parameter_unknown")
+        if type(plan.get("seed", 0)) is not int:
+            raise StripeError("A seed is a whole number.", param="seed")
         rules = [_rule(raw, f"rules[{index}]") for index, raw in enumerate(plan["rules"])]
         self.rules, self.source = rules, plan
         self.dice = random.Random(plan.get("seed", 0))  # noqa: S311  # reproducible
@@ -80,23 +82,33 @@ def _rule(raw: Any, name: str) -> FaultRule:
         raise StripeError(f"A rule holds {', '.join(sorted(known))}.", param=name)
     if raw.get("fault") not in FAULTS:
         raise StripeError(f"A fault is one of {', '.join(FAULTS)}.", param=f"{name}[fault]")
-    match = raw.get("match") or {}
+    match = _match(raw.get("match") or {}, f"{name}[match]")
     nth = raw.get("nth") or []
     numbers = [nth] if isinstance(nth, int) else nth
-    latency_ms = raw.get("latency_ms") or 0
-    if not isinstance(match, dict) or set(match) - {"method", "path"}:
-        raise StripeError("A match holds method and path.", param=f"{name}[match]")
-    if not _integers(numbers) or not _integers([latency_ms]) or latency_ms > LATENCY_MS_MAX:
-        raise StripeError("nth and latency_ms are whole numbers.", param=name)
+    times, latency_ms = raw.get("times"), raw.get("latency_ms") or 0
+    counts = [latency_ms] if times is None else [latency_ms, times]
+    if not _integers(numbers) or not _integers(counts) or latency_ms > LATENCY_MS_MAX:
+        raise StripeError("nth, times and latency_ms are whole numbers.", param=name)
+    probability = raw.get("probability")
+    if not isinstance(probability, int | float | None):
+        raise StripeError("A probability is a number from 0 to 1.", param=f"{name}[probability]")
     return FaultRule(
         method=match.get("method"),
-        path=_pattern(str(match.get("path", "/**"))),
+        path=_pattern(match.get("path", "/**")),
         fault=raw["fault"],
         nth=tuple(numbers),
-        probability=raw.get("probability"),
-        times=raw.get("times"),
+        probability=probability,
+        times=times,
         latency_ms=latency_ms,
     )
+
+
+def _match(match: Any, name: str) -> dict[str, str]:
+    if not isinstance(match, dict) or set(match) - {"method", "path"}:
+        raise StripeError("A match holds method and path.", param=name)
+    if not all(isinstance(value, str) for value in match.values()):
+        raise StripeError("Method and path are strings.", param=name)
+    return match
 
 
 def _integers(values: Any) -> bool:

@@ -74,7 +74,8 @@ class Running:
 
 @asynccontextmanager
 async def _served(app: ASGIApp) -> AsyncIterator[str]:
-    listener = socket.socket()
+    # Named TCP, else asyncio leaves Nagle's delay of 40 ms on each answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = _QuietServer(uvicorn.Config(app, log_level="error", ws="none"))
     task = asyncio.create_task(server.serve(sockets=[listener]))

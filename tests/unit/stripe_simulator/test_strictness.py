@@ -141,6 +141,10 @@ async def test_key_and_version_are_checked(
         ("POST", "/_sim/clock", "[", {}, 400),
         ("POST", "/_sim/clock", '{"now": 99999999999999999}', {}, 400),
         ("POST", "/_sim/faults", '{"rules": [{"fault": "unheard_of"}]}', {}, 400),
+        ("POST", "/_sim/faults", '{"rules": [], "seed": [1]}', {}, 400),
+        ("POST", "/_sim/faults", '{"rules": [{"fault": "429", "times": "x"}]}', {}, 400),
+        ("POST", "/_sim/faults", '{"rules": [{"fault": "429", "probability": "x"}]}', {}, 400),
+        ("GET", "/v1/customers?email=%ED%A0%80", "", FORM, 400),
     ],
 )
 async def test_malformed_requests_are_refused(  # noqa: PLR0917  # one table
