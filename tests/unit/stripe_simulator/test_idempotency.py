@@ -39,7 +39,7 @@ async def test_replay_says_so(simulator: Any) -> None:
 
     assert first.content == again.content
     assert "Idempotent-Replayed" not in first.headers
-    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "true" == again.headers["Idempotent-Replayed"]
 
 
 async def test_key_with_other_parameters_is_refused(simulator: Any) -> None:
@@ -48,7 +48,7 @@ async def test_key_with_other_parameters_is_refused(simulator: Any) -> None:
     with pytest.raises(stripe.IdempotencyError) as refusal:
         await simulator.api.customers.create_async({"name": "B"}, {"idempotency_key": "k"})
 
-    assert refusal.value.http_status == 400
+    assert 400 == refusal.value.http_status
 
 
 async def test_refused_parameters_do_not_use_up_the_key(simulator: Any) -> None:
@@ -58,7 +58,7 @@ async def test_refused_parameters_do_not_use_up_the_key(simulator: Any) -> None:
         await simulator.api.customers.create_async({"nam": "A"}, options)
     made = await simulator.api.customers.create_async({"name": "A"}, options)
 
-    assert made.name == "A"
+    assert "A" == made.name
 
 
 @pytest.mark.parametrize(("seconds", "same"), [(86_399, True), (86_400, False)])
@@ -93,10 +93,10 @@ async def test_key_in_flight_conflicts(simulator: Any, until: Any) -> None:
     await until(running)
     conflict = await simulator.http.post("/v1/customers", data={"name": "A"}, headers=headers)
 
-    assert (
+    assert (409, "idempotency_key_in_use") == (
         conflict.status_code, conflict.json()["error"]["code"],
-    ) == (409, "idempotency_key_in_use")  # fmt: skip
-    assert (await slow).status_code == 200
+    )  # fmt: skip
+    assert 200 == (await slow).status_code
 
 
 @pytest.mark.parametrize("fault", ["commit_then_drop", "fail_before_commit", "drop_before_commit"])
@@ -107,7 +107,7 @@ async def test_retry_with_the_same_key_makes_one_invoice(simulator: Any, fault: 
     listed = await simulator.api.invoices.list_async({"customer": draft.customer})
 
     assert [draft.id] == [one.id for one in listed.data]
-    assert len([r for r in await simulator.requests() if r["path"] == "/v1/invoices"]) - 1 == 2
+    assert 2 == len([r for r in await simulator.requests() if r["path"] == "/v1/invoices"]) - 1
 
 
 async def test_dropped_answer_is_no_answer(simulator: Any) -> None:
@@ -117,7 +117,7 @@ async def test_dropped_answer_is_no_answer(simulator: Any) -> None:
         await simulator.http.post("/v1/customers", data={"name": "A"})
     listed = await simulator.api.customers.list_async()
 
-    assert len(listed.data) == 1
+    assert 1 == len(listed.data)
     assert (await simulator.requests())[0]["status"] is None
 
 
@@ -133,7 +133,7 @@ async def test_new_key_after_a_drop_makes_two_invoices(simulator: Any) -> None:
             continue
     listed = await simulator.api.invoices.list_async({"customer": customer.id})
 
-    assert len(listed.data) == 2
+    assert 2 == len(listed.data)
 
 
 async def test_stored_500_is_replayed(simulator: Any) -> None:
@@ -143,10 +143,10 @@ async def test_stored_500_is_replayed(simulator: Any) -> None:
     for _ in range(2):
         with pytest.raises(stripe.APIError) as refusal:
             await _add(simulator, draft, "k")
-        assert refusal.value.http_status == 500
+        assert 500 == refusal.value.http_status
     after = await simulator.api.invoices.retrieve_async(draft.id)
 
-    assert after.total == 700
+    assert 700 == after.total
 
 
 async def test_rate_limit_is_not_retried_by_the_sdk(simulator: Any) -> None:
@@ -155,7 +155,7 @@ async def test_rate_limit_is_not_retried_by_the_sdk(simulator: Any) -> None:
     with pytest.raises(stripe.RateLimitError):
         await simulator.api.customers.create_async({"name": "A"})
 
-    assert [r["status"] for r in await simulator.requests()] == [429]
+    assert [429] == [r["status"] for r in await simulator.requests()]
 
 
 @pytest.mark.parametrize("in_file", [True, False])

@@ -29,11 +29,11 @@ async def test_whole_flow_of_a_usage_invoice(simulator: Any) -> None:
     await api.send_invoice_async(draft.id)
     paid = await api.pay_async(draft.id, {"paid_out_of_band": True})
 
-    assert (
+    assert ("paid", 1500, 1500, 1500, 0) == (
         paid.status, paid.total, paid.total_excluding_tax, paid.amount_paid, paid.amount_remaining,
-    ) == ("paid", 1500, 1500, 1500, 0)  # fmt: skip
-    assert (paid.number, paid.metadata["invoice_key"]) == ("TR-000001", "k")
-    assert [line.amount for line in paid.lines.data] == [1999, 1, -500]
+    )  # fmt: skip
+    assert ("TR-000001", "k") == (paid.number, paid.metadata["invoice_key"])
+    assert [1999, 1, -500] == [line.amount for line in paid.lines.data]
 
 
 async def test_page_addresses_appear_at_finalization(simulator: Any) -> None:
@@ -46,7 +46,7 @@ async def test_page_addresses_appear_at_finalization(simulator: Any) -> None:
     page = await simulator.http.get(final.hosted_invoice_url)
     printed = await simulator.http.get(final.invoice_pdf)
 
-    assert (draft.hosted_invoice_url, draft.invoice_pdf) == (None, None)
+    assert (None, None) == (draft.hosted_invoice_url, draft.invoice_pdf)
     assert {200} == {page.status_code, printed.status_code}
     assert all(text in page.text for text in (final.number, "$12.34", "Acme", "Print view"))
     assert "&lt;b&gt;tokens" in page.text
@@ -58,15 +58,15 @@ async def test_unknown_and_expired_pages(simulator: Any) -> None:
     final = await simulator.open_invoice()
     await simulator.http.post("/_sim/clock", json={"advance_s": 61 * 86_400})
 
-    assert (await simulator.http.get("/invoice/guess")).status_code == 404
-    assert (await simulator.http.get(final.hosted_invoice_url)).status_code == 410
+    assert 404 == (await simulator.http.get("/invoice/guess")).status_code
+    assert 410 == (await simulator.http.get(final.hosted_invoice_url)).status_code
 
 
 async def test_total_of_zero_is_paid_at_once(simulator: Any) -> None:
     """Nothing to pay means paid at finalization."""
     final = await simulator.open_invoice(0)
 
-    assert final.status == "paid"
+    assert "paid" == final.status
 
 
 async def test_lines_beyond_ten_are_listed_by_page(simulator: Any) -> None:
@@ -77,7 +77,7 @@ async def test_lines_beyond_ten_are_listed_by_page(simulator: Any) -> None:
     first = await simulator.api.invoices.line_items.list_async(draft.id, {"limit": 20})
     listed = [line.amount async for line in first.auto_paging_iter()]
 
-    assert (len(embedded.lines.data), embedded.lines.has_more) == (10, True)
+    assert (10, True) == (len(embedded.lines.data), embedded.lines.has_more)
     assert list(range(25)) == listed
 
 
@@ -89,7 +89,7 @@ async def test_more_than_250_lines_are_refused_whole(simulator: Any) -> None:
         await simulator.api.invoices.add_lines_async(draft.id, {"lines": [{"amount": 1}] * 51})
     invoice = await simulator.api.invoices.retrieve_async(draft.id)
 
-    assert (invoice.total, invoice.lines.total_count) == (200, 200)
+    assert (200, 200) == (invoice.total, invoice.lines.total_count)
 
 
 async def test_list_filters_by_customer_and_time(simulator: Any) -> None:
@@ -114,7 +114,7 @@ async def test_numbers_are_unique_in_an_account(simulator: Any) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         await simulator.api.invoices.update_async(second.id, {"number": "TR-1"})
 
-    assert refusal.value.param == "number"
+    assert "number" == refusal.value.param
 
 
 async def test_accounts_do_not_see_each_other(simulator: Any) -> None:
@@ -123,7 +123,7 @@ async def test_accounts_do_not_see_each_other(simulator: Any) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         await simulator.api.invoices.retrieve_async(draft.id, options={"api_key": "sk_test_other"})
 
-    assert (refusal.value.code, refusal.value.http_status) == ("resource_missing", 404)
+    assert ("resource_missing", 404) == (refusal.value.code, refusal.value.http_status)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ async def test_state_machine_refuses(simulator: Any, state: str, refused: list[s
     for name in refused:
         with pytest.raises(stripe.InvalidRequestError) as refusal:
             await calls[name]()
-        assert refusal.value.code == "invoice_not_editable", name
+        assert "invoice_not_editable" == refusal.value.code, name
 
 
 async def test_uncollectible_may_still_be_paid(simulator: Any) -> None:
@@ -166,7 +166,7 @@ async def test_uncollectible_may_still_be_paid(simulator: Any) -> None:
     await simulator.api.invoices.mark_uncollectible_async(invoice.id)
     paid = await simulator.api.invoices.pay_async(invoice.id, {"payment_method": "pm_card_visa"})
 
-    assert paid.status == "paid"
+    assert "paid" == paid.status
 
 
 async def test_declined_card_leaves_the_invoice_open(simulator: Any) -> None:
@@ -178,7 +178,7 @@ async def test_declined_card_leaves_the_invoice_open(simulator: Any) -> None:
         )
     after = await simulator.api.invoices.retrieve_async(invoice.id)
 
-    assert (after.status, after.attempt_count, after.amount_remaining) == ("open", 1, 1000)
+    assert ("open", 1, 1000) == (after.status, after.attempt_count, after.amount_remaining)
 
 
 async def test_deleted_draft_is_gone(simulator: Any) -> None:
@@ -202,7 +202,7 @@ async def test_customers_are_updated_and_listed(simulator: Any) -> None:
     )
     found = await simulator.api.customers.list_async({"email": "a@acme.example"})
 
-    assert (
+    assert ("Acme Ltd", {"tenant_id": "acme"}, 0) == (
         changed.name, changed.metadata.to_dict(), changed.balance,
-    ) == ("Acme Ltd", {"tenant_id": "acme"}, 0)  # fmt: skip
+    )  # fmt: skip
     assert [made.id] == [customer.id for customer in found.data]

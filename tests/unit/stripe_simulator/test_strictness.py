@@ -123,7 +123,7 @@ async def test_key_and_version_are_checked(
     answer = await simulator.http.get("/v1/customers", headers=headers)
 
     assert status == answer.status_code
-    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert "invalid_request_error" == answer.json()["error"]["type"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ async def test_control_is_closed_by_default(serve: Any) -> None:
         closed = await http.post(f"{url}/_sim/reset")
         alive = await http.get(f"{url}/health/live")
 
-    assert (closed.status_code, alive.status_code) == (401, 200)
+    assert (401, 200) == (closed.status_code, alive.status_code)
 
 
 async def test_reset_forgets_everything(simulator: Any) -> None:
@@ -172,4 +172,4 @@ async def test_reset_forgets_everything(simulator: Any) -> None:
     await simulator.http.post("/_sim/reset")
     state = (await simulator.http.get("/_sim/state")).json()
 
-    assert state["objects"] == {}
+    assert {} == state["objects"]

@@ -78,7 +78,7 @@ async def test_a_refusing_receiver_gets_the_event_later(run: Any, serve: Any, un
 
         await until(complete)
 
-    assert receiver.refusals == 0
+    assert 0 == receiver.refusals
 
 
 async def test_queue_survives_a_restart(run: Any, serve: Any, until: Any, tmp_path: Any) -> None:
@@ -99,7 +99,7 @@ async def test_queue_survives_a_restart(run: Any, serve: Any, until: Any, tmp_pa
 
         await until(complete)
 
-    assert len(receiver.received) == 1
+    assert 1 == len(receiver.received)
 
 
 async def test_events_are_listed_by_type(simulator: Any) -> None:
@@ -110,5 +110,5 @@ async def test_events_are_listed_by_type(simulator: Any) -> None:
     rest = [event async for event in listed.auto_paging_iter()]
     event = await simulator.api.events.retrieve_async(rest[-1].id)
 
-    assert len(rest) == 2
+    assert 2 == len(rest)
     assert (made.id, "k") == (event.data.object.id, event.request.idempotency_key)
