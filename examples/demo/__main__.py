@@ -1,0 +1,57 @@
+"""`python -m examples.demo`: run the story and show it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from deploy.local.cli import run
+from deploy.local.stack import Report
+from examples.demo.story import Audience, tell
+from examples.demo.tables import events_table, invoice_table
+from examples.demo.traces import REQUESTS
+
+console = Console()
+
+
+def main(
+    root: Annotated[Path, typer.Option(help="folder for all data, removed first")] = Path(
+        "var/demo"
+    ),
+) -> None:
+    """Send 40,216 real requests through the whole pipeline and print the invoices."""
+    raise typer.Exit(run(lambda report: _show(root, report)))
+
+
+async def _show(root: Path, report: Report) -> int:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        sending = bar.add_task("Sending requests", total=REQUESTS, visible=False)
+
+        def progress(recorded: int) -> None:
+            bar.update(sending, completed=recorded, visible=True)
+
+        summary = await tell(root, Audience(report, progress))
+    console.print(events_table(summary["events"]))
+    for tenant, found in summary["tenants"].items():
+        console.print(invoice_table(tenant, found["invoice"]))
+    seconds = ", ".join(f"{name} {value:g} s" for name, value in summary["seconds"].items())
+    console.print(f"{seconds}. Written: {root / 'summary.json'}")
+    return 0
+
+
+if __name__ == "__main__":
+    typer.run(main)
