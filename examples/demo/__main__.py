@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from deploy.local.cli import run
+from deploy.local.stack import Report
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -13,8 +15,6 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from deploy.local.cli import run
-from deploy.local.stack import Report
 from examples.demo.story import Audience, tell
 from examples.demo.tables import events_table, invoice_table
 from examples.demo.traces import REQUESTS
@@ -38,13 +38,20 @@ async def _show(root: Path, report: Report) -> int:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as bar:
-        sending = bar.add_task("Sending requests", total=REQUESTS, visible=False)
+    bar = Progress(*columns, console=console)
+    sending = bar.add_task("Sending requests", total=REQUESTS)
 
-        def progress(recorded: int) -> None:
-            bar.update(sending, completed=recorded, visible=True)
+    def progress(recorded: int) -> None:
+        # Two live displays at once would overwrite each other: the bar is there while sending.
+        bar.start()
+        bar.update(sending, completed=recorded)
+        if recorded == REQUESTS:
+            bar.stop()
 
+    try:
         summary = await tell(root, Audience(report, progress))
+    finally:
+        bar.stop()
     console.print(events_table(summary["events"]))
     for tenant, found in summary["tenants"].items():
         console.print(invoice_table(tenant, found["invoice"]))

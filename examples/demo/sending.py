@@ -1,4 +1,4 @@
-"""The traces through the SDK, with what a bad day adds: batches sent twice, and malformed events."""
+"""The traces through the SDK, and what a bad day adds: batches sent twice, malformed events."""
 
 import asyncio
 import json

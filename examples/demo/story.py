@@ -9,8 +9,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from deploy.local.deployment import Deployment, running_deployment
 from deploy.local.stack import Report
+
+from deploy.local.deployment import Deployment, running_deployment
 from examples.demo import catalog
 from examples.demo.public_api import Addresses, PublicAPI
 from examples.demo.sending import WireCount, send_malformed, send_requests
@@ -136,7 +137,7 @@ async def _close(public: PublicAPI, deployment: Deployment, report: Report) -> N
     await deployment.control("close", *arguments)
     report("Statements, invoices, Stripe")
     async with asyncio.timeout(INVOICE_SECONDS_MAX):
-        while not await _all_sent(public):
+        while not await _all_sent(public):  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(POLL_SECONDS)
 
 
