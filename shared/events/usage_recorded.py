@@ -11,7 +11,7 @@ import pyarrow as pa
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 
-_FIELDS: list[pa.Field[Any]] = [
+_FIELDS: "list[pa.Field[Any]]" = [
     pa.field("vendor_id", pa.string(), nullable=False),
     pa.field("mode", pa.string(), nullable=False),
     pa.field("tenant_id", pa.string(), nullable=False),
