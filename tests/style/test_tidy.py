@@ -51,7 +51,7 @@ def _floats_in_domain(name: str, source: str) -> Iterator[Fault]:
     for node in ast.walk(ast.parse(source)):
         floating = isinstance(node, ast.Constant) and isinstance(node.value, float)
         calling = isinstance(node, ast.Call) and getattr(node.func, "id", None) == "float"
-        if floating or calling:
+        if isinstance(node, ast.expr) and (floating or calling):
             yield name, f"line {node.lineno}: a float where money is decided"
 
 

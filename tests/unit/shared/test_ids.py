@@ -1,0 +1,50 @@
+"""Identities: canonical ids, injective keys, stable partitions."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.ids import canonical_event_id, is_time_ordered, length_prefixed, new_id, partition_of
+
+parts = st.lists(st.text(max_size=8), min_size=1, max_size=4)
+
+
+def test_a_uuid_has_one_spelling() -> None:
+    """A UUID is canonical in lower case."""
+    assert "0191a2b4-aaaa-7000-8000-00000000000f" == canonical_event_id(
+        "0191A2B4-AAAA-7000-8000-00000000000F"
+    )
+
+
+def test_other_ids_keep_their_case() -> None:
+    """An id that is no UUID is taken as it is."""
+    assert "Order-1" == canonical_event_id("Order-1")
+
+
+def test_new_ids_are_time_ordered() -> None:
+    """Minted ids are UUIDv7; a version 4 is not."""
+    assert is_time_ordered(new_id())
+    assert not is_time_ordered("9b2a6e2c-6f0b-4c3e-9b1a-0123456789ab")
+
+
+@given(parts, parts)
+def test_different_parts_never_make_one_key(left: list[str], right: list[str]) -> None:
+    """Length prefixes make the joined key injective."""
+    assert (left == right) == (length_prefixed(*left) == length_prefixed(*right))
+
+
+def test_a_plain_separator_would_confuse_keys() -> None:
+    """Joining with a hyphen makes one key of two identities; ours does not."""
+    left, right = ("a-b", "c"), ("a", "b-c")
+
+    assert "-".join(left) == "-".join(right)
+    assert length_prefixed(*left) != length_prefixed(*right)
+
+
+def test_the_partition_of_an_event_is_frozen() -> None:
+    """Changing the hash would send a re-sent event to another partition: these must stay."""
+    ids = [f"event-{number}" for number in range(8)]
+
+    assert [partition_of(4, "vendor", "tenant", event_id) for event_id in ids] == FROZEN
+
+
+FROZEN = [3, 1, 3, 1, 2, 0, 2, 0]

@@ -1,0 +1,118 @@
+"""Exact money: reading, writing, the one rounding, allocation."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.money import (
+    CURRENCIES,
+    allocate_minor_units,
+    exact,
+    format_exact,
+    format_shown,
+    parse_exact,
+    round_to_minor_units,
+)
+
+fractions = st.fractions(min_value=-(10**15), max_value=10**15, max_denominator=10**6)
+
+
+@given(fractions)
+def test_writing_an_amount_loses_nothing(amount: Fraction) -> None:
+    """What is written in full reads back as the same rational."""
+    assert amount == parse_exact(format_exact(amount))
+
+
+@pytest.mark.parametrize(
+    ("expected", "amount"),
+    [
+        ("0.0000001", Fraction(1, 10**7)),
+        ("1000000", Fraction(1_000_000)),
+        ("-0.5", Fraction(-1, 2)),
+        ("1/3", Fraction(1, 3)),
+        ("-20/3", Fraction(-20, 3)),
+    ],
+)
+def test_amounts_are_written_without_exponent(expected: str, amount: Fraction) -> None:
+    """A finite decimal stands in full without trailing zeros, an endless one as a ratio."""
+    assert expected == format_exact(amount)
+
+
+def test_an_endless_amount_is_shown_with_34_digits() -> None:
+    """For people a third is 34 significant digits."""
+    assert f"0.{'3' * 34}" == format_shown(Fraction(1, 3))
+
+
+@pytest.mark.parametrize("text", ["1e3", "NaN", "Infinity", " 1", "1 ", "1\n", "", "--1", "1_000"])
+def test_anything_but_a_plain_decimal_is_refused(text: str) -> None:
+    """Exponents, spaces, line ends and NaN are no amounts."""
+    with pytest.raises(ValueError, match="plain decimal"):
+        exact(text)
+
+
+def test_a_float_is_refused() -> None:
+    """A float has lost the amount before it arrives."""
+    with pytest.raises(TypeError):
+        exact(0.1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("expected", "amount", "currency"),
+    [
+        (3, "2.5", "JPY"),
+        (-3, "-2.5", "JPY"),
+        (1, "0.005", "USD"),
+        (0, "0.00499999999999999999", "USD"),
+        (5124, "5.1235", "KWD"),
+        (0, "-0.001", "USD"),
+    ],
+)
+def test_rounding_is_half_away_from_zero(expected: int, amount: str, currency: str) -> None:
+    """The one rounding goes to the ISO exponent, halves away from zero."""
+    assert expected == round_to_minor_units(exact(amount), CURRENCIES[currency])
+
+
+def _bankers_rounding(amount: Fraction, exponent: int) -> int:
+    return int(Decimal(str(float(amount))).quantize(Decimal(1).scaleb(-exponent)).scaleb(exponent))
+
+
+def test_rounding_half_to_even_would_be_noticed() -> None:
+    """The default rounding of Decimal gives another answer for the same half."""
+    assert round_to_minor_units(exact("0.125"), CURRENCIES["USD"]) != _bankers_rounding(
+        exact("0.125"), 2
+    )
+
+
+@given(st.lists(fractions, min_size=1, max_size=30))
+def test_allocated_parts_sum_to_the_rounded_total(parts: list[Fraction]) -> None:
+    """Whatever the parts, their minor units add up to the total, each within one unit."""
+    total = round_to_minor_units(sum(parts, Fraction()), CURRENCIES["JPY"])
+
+    units = allocate_minor_units(total, parts)
+
+    assert total == sum(units)
+    assert all(abs(unit - part) < 1 for unit, part in zip(units, parts, strict=True))
+
+
+@given(st.lists(fractions, min_size=1, max_size=30))
+def test_a_reversal_mirrors_its_original(parts: list[Fraction]) -> None:
+    """The negated parts get exactly the negated units."""
+    total = round_to_minor_units(sum(parts, Fraction()), CURRENCIES["JPY"])
+
+    mirrored = allocate_minor_units(-total, [-part for part in parts])
+
+    assert [-unit for unit in allocate_minor_units(total, parts)] == mirrored
+
+
+def test_ties_go_to_the_earlier_line() -> None:
+    """Eight lines of 1.4 cents make 11 cents, the first three get the extra ones."""
+    assert [2, 2, 2, 1, 1, 1, 1, 1] == allocate_minor_units(11, [Fraction("1.4")] * 8)
+
+
+def test_a_total_that_is_no_rounding_is_refused() -> None:
+    """Allocation never hides a difference of more than the rounding."""
+    with pytest.raises(ValueError, match="no rounding"):
+        allocate_minor_units(20, [Fraction("1.4")] * 8)
