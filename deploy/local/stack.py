@@ -104,10 +104,12 @@ class EmbeddedStack:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._start_postgres())
                 tasks.create_task(self._start_kafka())
-        except* StackError as failures:
+        except ExceptionGroup as failures:
+            refusals = failures.subgroup(StackError)
+            if refusals is None:
+                raise
             # One reason is enough, and the first one is the cause.
-            first = failures.exceptions[0]
-            raise first from None
+            raise refusals.exceptions[0] from None
 
     async def _start_postgres(self) -> None:
         self._report("PostgreSQL: data directory")
