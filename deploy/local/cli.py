@@ -15,12 +15,13 @@ import typer
 from rich.console import Console
 
 from deploy.local.children import Child, Program, spawn
-from deploy.local.errors import StackError
+from deploy.local.errors import StackError, first_refusal
 from deploy.local.stack import (
     DATABASE_VARIABLE,
     DEFAULT_ROOT,
     KAFKA_VARIABLE,
     Report,
+    discard_stack,
     open_stack,
 )
 
@@ -42,9 +43,17 @@ def _configure() -> None:
 def execute(
     command: Annotated[list[str], typer.Argument(help="The command, after `--`.")],
     root: Annotated[Path, typer.Option(help="The folder that keeps the data.")] = DEFAULT_ROOT,
+    *,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Remove the folder first.")] = False,
 ) -> None:
     """Start the stack, run a command on it, stop everything, return the command's exit code."""
-    raise typer.Exit(run(lambda report: _execute(command, root, report)))
+
+    def main(report: Report) -> Coroutine[None, None, int]:
+        if fresh:
+            discard_stack(root)
+        return _execute(command, root, report)
+
+    raise typer.Exit(run(main))
 
 
 @app.command("lock-jars")
@@ -65,10 +74,19 @@ def run(main: Callable[[Report], Coroutine[None, None, int]]) -> int:
         try:
             return asyncio.run(_until_signal(main(report)))
         except StackError as error:
-            console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-            return FAILED_EXIT_CODE
+            return _refused(error)
+        except ExceptionGroup as group:
+            refusal = first_refusal(group)
+            if refusal is None:
+                raise
+            return _refused(refusal)
         except (asyncio.CancelledError, KeyboardInterrupt):
             return CANCELLED_EXIT_CODE
+
+
+def _refused(error: StackError) -> int:
+    console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+    return FAILED_EXIT_CODE
 
 
 @contextlib.contextmanager

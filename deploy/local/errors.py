@@ -14,6 +14,16 @@ class StackError(Exception):
         self.message = message
 
 
+def first_refusal(failures: BaseExceptionGroup) -> StackError | None:
+    """Return the first StackError of what failed together: one reason is enough for a person."""
+    for failure in failures.exceptions:
+        if isinstance(failure, StackError):
+            return failure
+        if isinstance(failure, BaseExceptionGroup) and (inner := first_refusal(failure)):
+            return inner
+    return None
+
+
 def fresh_log(path: Path) -> Path:
     """Put the log of an earlier start aside as `NAME.previous.log`; return the path."""
     if path.exists():

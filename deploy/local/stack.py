@@ -10,10 +10,11 @@ from typing import Protocol, Self
 
 import structlog
 
-from deploy.local.errors import StackError
+from deploy.local.errors import StackError, first_refusal
 from deploy.local.kafka import KAFKA, fetch_jars, format_kafka, start_kafka
 from deploy.local.ports import free_ports
 from deploy.local.postgres import POSTGRES, initialise_postgres, start_postgres
+from deploy.local.postgres_home import discard
 from deploy.local.root_lock import RootLock
 from deploy.local.supervisor import Supervisor
 
@@ -65,6 +66,16 @@ def open_stack(root: Path = DEFAULT_ROOT, *, report: Report = _say_nothing) -> S
     )
 
 
+def discard_stack(root: Path) -> None:
+    """Remove a stack's data, wherever it is; refused while a stack runs on it.
+
+    As root part of it lies outside `root`: removing the folder alone would leave that behind.
+    """
+    if root.exists():
+        with RootLock(root):
+            discard(root)
+
+
 class EmbeddedStack:
     """Servers of our own, their data under `root`, kept from one start to the next.
 
@@ -105,11 +116,9 @@ class EmbeddedStack:
                 tasks.create_task(self._start_postgres())
                 tasks.create_task(self._start_kafka())
         except ExceptionGroup as failures:
-            refusals = failures.subgroup(StackError)
-            if refusals is None:
+            if (refusal := first_refusal(failures)) is None:
                 raise
-            # One reason is enough, and the first one is the cause.
-            raise refusals.exceptions[0] from None
+            raise refusal from None
 
     async def _start_postgres(self) -> None:
         self._report("PostgreSQL: data directory")

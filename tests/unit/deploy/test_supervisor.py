@@ -126,7 +126,9 @@ async def test_a_process_that_ends_before_it_is_ready_fails_the_start(
     async def never() -> bool:
         return False
 
-    process = Process(name="broken", argv=python("print('why'); exit(3)"), ready=never)
+    process = Process(
+        name="broken", argv=python("import sys; print('why'); sys.exit(3)"), ready=never
+    )
 
     with pytest.raises(StackError, match=r"exit code 3(.|\n)*why") as refused:
         await supervisor.start(process)
@@ -190,7 +192,9 @@ async def test_a_command_that_fails_shows_its_log(supervisor: Supervisor) -> Non
     """A command's failure carries the end of its output."""
     with pytest.raises(StackError, match="no space") as refused:
         await supervisor.run(
-            Program(argv=python("exit('no space')")), "once", seconds_max=BOUND_SECONDS
+            Program(argv=python("import sys; sys.exit('no space')")),
+            "once",
+            seconds_max=BOUND_SECONDS,
         )
 
     assert "command_failed" == refused.value.code
@@ -231,7 +235,8 @@ async def test_without_any_means_a_child_would_survive(tmp_path: Path) -> None:
     """A naive start without the launcher and the guardian leaves the child: the check notices."""
     code = (
         "import subprocess, sys, time\n"
-        f"c = subprocess.Popen({python(FOREVER)!r}, start_new_session=True)\n"
+        "quiet = {'start_new_session': True, 'stdout': subprocess.DEVNULL}\n"
+        f"c = subprocess.Popen({python(FOREVER)!r}, **quiet)\n"
         "print(c.pid, flush=True); time.sleep(600)"
     )
     process = await asyncio.create_subprocess_exec(*python(code), stdout=asyncio.subprocess.PIPE)
