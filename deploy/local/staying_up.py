@@ -1,0 +1,48 @@
+"""`make up`: a deployment that stays, with a vendor and a key to begin with."""
+
+import asyncio
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.deployment import Deployment, running_deployment
+from deploy.local.secrets_file import store_secrets
+from deploy.local.stack import Report
+
+VENDOR = "demo"
+
+
+async def stay_up(root: Path, console: Console, report: Report) -> int:
+    """Start everything under `root`, show where it is, and wait until somebody ends it."""
+    async with running_deployment(root, vendor=VENDOR, report=report) as deployment:
+        api_key = await first_key(deployment)
+        report("")
+        console.print(addresses(deployment, api_key))
+        console.print("Ctrl-C stops it; the next start goes on with the same data.")
+        await asyncio.Event().wait()
+    return 0
+
+
+async def first_key(deployment: Deployment) -> str:
+    """Return the vendor's first API key, made on the first start and remembered."""
+    if "api_key" not in deployment.secrets:
+        made = await deployment.control("bootstrap", "--vendor", VENDOR, "--name", "Demo vendor")
+        deployment.secrets["api_key"] = made
+        store_secrets(deployment.root / "secrets.json", deployment.secrets)
+    return deployment.secrets["api_key"]
+
+
+def addresses(deployment: Deployment, api_key: str) -> Table:
+    """Return what somebody needs to start working."""
+    table = Table(show_header=False, border_style="dim", title="Tallyroll is up")
+    for service in ("metering", "pricing", "invoicing"):
+        table.add_row(service, f"{deployment.url(service)}/docs")
+    table.add_row("Stripe simulator", deployment.url("stripe"))
+    table.add_row("PostgreSQL", deployment.environment["TALLYROLL_ADMIN_DATABASE_URL"])
+    table.add_row("Kafka", deployment.environment["TALLYROLL_KAFKA_BOOTSTRAP"])
+    table.add_row("API key", api_key)
+    table.add_row("Stripe key", deployment.secrets["stripe_api_key"])
+    table.add_row("Webhook secret", deployment.secrets["webhook_secret"])
+    table.add_row("Logs", str(deployment.root / "stack" / "logs"))
+    return table
