@@ -24,6 +24,7 @@ from deploy.local.stack import (
     discard_stack,
     open_stack,
 )
+from deploy.local.staying_up import stay_up
 
 CANCELLED_EXIT_CODE = 130
 FAILED_EXIT_CODE = 1
@@ -54,6 +55,14 @@ def execute(
         return _execute(command, root, report)
 
     raise typer.Exit(run(main))
+
+
+@app.command()
+def up(
+    root: Annotated[Path, typer.Option(help="The folder that keeps the data.")] = Path("var/up"),
+) -> None:
+    """Start the stack and the services, print their addresses, and run until Ctrl-C."""
+    raise typer.Exit(run(lambda report: stay_up(root, console, report)))
 
 
 @app.command("lock-jars")

@@ -9,9 +9,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from deploy.local.stack import Report
-
 from deploy.local.deployment import Deployment, running_deployment
+from deploy.local.stack import Report, discard_stack
 from examples.demo import catalog
 from examples.demo.public_api import Addresses, PublicAPI
 from examples.demo.sending import WireCount, send_malformed, send_requests
@@ -54,6 +53,7 @@ async def tell(root: Path, audience: Audience, *, while_sending: Hook | None = N
 
     `while_sending` runs beside the sending, for whoever wants to break something meanwhile.
     """
+    discard_stack(root / "stack")
     shutil.rmtree(root, ignore_errors=True)
     watch = Stopwatch()
     async with running_deployment(
