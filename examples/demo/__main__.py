@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from deploy.local.cli import run
-from deploy.local.stack import Report
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -15,6 +13,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from deploy.local.cli import run
+from deploy.local.stack import Report
 from examples.demo.story import Audience, tell
 from examples.demo.tables import events_table, invoice_table
 from examples.demo.traces import REQUESTS

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tallyroll import HTTPTransport, Meter, Response
-
 from examples.demo.malformed import GOOD_NEIGHBOURS, malformed_bodies
 from examples.demo.public_api import PublicAPI
 from examples.demo.traces import Request
+from tallyroll import HTTPTransport, Meter, Response
 
 RESEND_EVERY = 50
 BATCH_EVENTS = 200
