@@ -1,6 +1,7 @@
 """`make up`: a deployment that stays, with a vendor and a key to begin with."""
 
 import asyncio
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,9 @@ async def stay_up(root: Path, console: Console, report: Report) -> int:
     async with running_deployment(root, vendor=VENDOR, report=report) as deployment:
         api_key = await first_key(deployment)
         report("")
+        variables = write_variables(deployment, api_key)
         console.print(addresses(deployment, api_key))
+        console.print(f"For your shell: [bold]. {variables}[/]", highlight=False)
         console.print("Ctrl-C stops it; the next start goes on with the same data.")
         await asyncio.Event().wait()
     return 0
@@ -31,6 +34,23 @@ async def first_key(deployment: Deployment) -> str:
         deployment.secrets["api_key"] = made
         store_secrets(deployment.root / "secrets.json", deployment.secrets)
     return deployment.secrets["api_key"]
+
+
+def write_variables(deployment: Deployment, api_key: str) -> Path:
+    """Write a file for a shell to source: base URLs, keys, and what `tallyrollctl` needs."""
+    variables = {
+        **{name.upper(): deployment.url(name) for name in ("metering", "pricing", "invoicing")},
+        "TALLYROLL_ENDPOINT": deployment.url("metering"),
+        "TALLYROLL_API_KEY": api_key,
+        "STRIPE_KEY": deployment.secrets["stripe_api_key"],
+        "STRIPE_WEBHOOK_SECRET": deployment.secrets["webhook_secret"],
+        **deployment.environment,
+    }
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    path = deployment.root / "env"
+    path.touch(mode=0o600)
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
 
 
 def addresses(deployment: Deployment, api_key: str) -> Table:
