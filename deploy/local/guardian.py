@@ -19,16 +19,30 @@ POLL_SECONDS = 0.05
 Watched = dict[int, tuple[int, bool]]
 
 
-def send(pid: int, number: int, *, group: bool) -> bool:
-    """Send a signal; tell whether there was anybody to receive it. Signal 0 only asks."""
+def is_running(pid: int) -> bool:
+    """Tell whether a process runs. One that has ended and only waits to be reaped does not."""
     try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            state = file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        # No /proc on this system: reaped by the system's first process, soon.
+        return True
+    return state not in {"Z", "X"}
+
+
+def send(pid: int, number: int, *, group: bool) -> None:
+    """Send a signal to a process or to the group that it leads, if there is any."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         if group:
             os.killpg(pid, number)
         else:
             os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 def end_all(watched: Watched) -> None:
@@ -36,10 +50,9 @@ def end_all(watched: Watched) -> None:
     for pid, (number, group) in watched.items():
         send(pid, number, group=group)
     deadline = time.monotonic() + GRACE_SECONDS
-    while time.monotonic() < deadline:
-        if not any(send(pid, 0, group=group) for pid, (_, group) in watched.items()):
-            return
+    while time.monotonic() < deadline and any(map(is_running, watched)):
         time.sleep(POLL_SECONDS)
+    # Those that stayed, and what an ended one has left in its group.
     for pid, (_, group) in watched.items():
         send(pid, signal.SIGKILL, group=group)
 

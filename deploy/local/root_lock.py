@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local.errors import StackError
+from deploy.local.guardian import is_running
 
 LOCK_NAME = "stack.lock"
 LEAVING_SECONDS_MAX = 20.0
@@ -52,7 +53,7 @@ class RootLock:
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.pread(self.descriptor, 32, 0).decode() or "0"
-                if is_alive(int(holder)) or time.monotonic() > deadline:
+                if (holder != "0" and is_running(int(holder))) or time.monotonic() > deadline:
                     raise StackError(
                         "stack_already_running",
                         f"Process {holder} runs a stack in {self._path.parent}; stop it, or give "
@@ -62,16 +63,3 @@ class RootLock:
                 time.sleep(POLL_SECONDS)
             else:
                 return
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process with this id exists."""
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

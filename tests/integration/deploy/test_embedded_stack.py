@@ -12,6 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.errors import StackError
+from deploy.local.guardian import is_running
 from deploy.local.stack import EmbeddedStack, discard_stack
 
 REPOSITORY = Path(__file__).parents[3]
@@ -146,12 +147,3 @@ def processes_of_child(parent: int) -> list[str]:
             if int(fields[1]) == parent:
                 found.append(f"{process.name} {command[:80]!r}")
     return found
-
-
-def is_running(pid: int) -> bool:
-    """Tell whether a process runs; one that has ended but was not yet reaped does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in {"Z", "X"}

@@ -11,7 +11,8 @@ import pytest
 
 from deploy.local.children import Program
 from deploy.local.errors import StackError
-from deploy.local.root_lock import RootLock, is_alive
+from deploy.local.guardian import is_running
+from deploy.local.root_lock import RootLock
 from deploy.local.supervisor import Backoff, Process, Supervisor
 
 BOUND_SECONDS = 20.0
@@ -150,7 +151,7 @@ async def test_stop_kills_what_ignores_its_signal(supervisor: Supervisor) -> Non
 
     await supervisor.stop("deaf")
 
-    assert not is_alive(pid)
+    assert not is_running(pid)
 
 
 async def test_grandchildren_end_too(supervisor: Supervisor) -> None:
@@ -185,7 +186,7 @@ async def test_a_cancelled_start_leaves_nothing(supervisor: Supervisor) -> None:
     start.cancel()
     await asyncio.wait([start])
 
-    assert not is_alive(pid)
+    assert not is_running(pid)
 
 
 async def test_a_command_that_fails_shows_its_log(supervisor: Supervisor) -> None:
@@ -266,12 +267,3 @@ def test_a_folder_can_be_taken_again(tmp_path: Path) -> None:
 
     with RootLock(tmp_path) as again:
         assert again.descriptor >= 0
-
-
-def is_running(pid: int) -> bool:
-    """Tell whether a process runs; one that has ended but was not yet reaped does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in {"Z", "X"}
