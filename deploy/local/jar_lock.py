@@ -106,7 +106,7 @@ def verify_jars(jars: list[LockedJar], folder: Path) -> list[Path]:
     if differing:
         raise StackError(
             "jar_hash_differs",
-            f"Not the locked bytes in {folder}: {', '.join(differing)}. Nothing was started. "
+            f"Not the locked bytes in {folder}: {', '.join(differing)}. They are not loaded. "
             "Remove these files to have them fetched again.",
         )
     return paths
