@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from deploy.local.errors import StackError
 from deploy.local.ports import free_ports
 from deploy.local.secrets_file import load_secrets
-from deploy.local.stack import Report, Stack, open_stack
+from deploy.local.stack import Report, Stack, discard_stack, open_stack
 from deploy.local.supervisor import Process, Supervisor
 from shared.database import service_database_url
 
@@ -92,6 +93,12 @@ async def running_deployment(
                 tasks.create_task(stack.supervisor.start(_service(deployment, name)))
         report("")
         yield deployment
+
+
+def discard_deployment(root: Path) -> None:
+    """Remove all data of a deployment that is not running."""
+    discard_stack(root / "stack")
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def _describe(root: Path, stack: Stack) -> Deployment:

@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from deploy.local.deployment import Deployment, running_deployment
-from deploy.local.stack import Report, discard_stack
+from deploy.local.deployment import Deployment, discard_deployment, running_deployment
+from deploy.local.stack import Report
 from examples.demo import catalog
 from examples.demo.public_api import Addresses, PublicAPI
 from examples.demo.sending import WireCount, send_malformed, send_requests
@@ -53,8 +52,7 @@ async def tell(root: Path, audience: Audience, *, while_sending: Hook | None = N
 
     `while_sending` runs beside the sending, for whoever wants to break something meanwhile.
     """
-    discard_stack(root / "stack")
-    shutil.rmtree(root, ignore_errors=True)
+    discard_deployment(root)
     watch = Stopwatch()
     async with running_deployment(
         root, vendor=catalog.VENDOR, report=audience.report

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.local.deployment import Deployment, running_deployment
+from deploy.local.deployment import Deployment, discard_deployment, running_deployment
 from deploy.local.staying_up import VENDOR, first_key, write_variables
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,9 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module", name="deployment")
 async def _deployment() -> AsyncIterator[Deployment]:
-    async with running_deployment(ROOT / "var" / "docs", vendor=VENDOR) as deployment:
+    root = ROOT / "var" / "docs"
+    discard_deployment(root)
+    async with running_deployment(root, vendor=VENDOR) as deployment:
         yield deployment
 
 
