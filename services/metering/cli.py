@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from services.metering.app import open_database
 from services.metering.ingest.log import KafkaLogEnds
@@ -14,6 +15,7 @@ from shared.accounts.repository import Account, read_vendor
 from shared.clock import SystemClock
 from shared.errors import TallyrollError
 from shared.events.message import Mode
+from shared.logging import configure_logging
 
 app = typer.Typer(help="Metering: sealing days.", no_args_is_help=True)
 
@@ -27,8 +29,10 @@ def close(
     mode: Annotated[Mode, typer.Option(help="test or live")] = "live",
 ) -> None:
     """Seal every open day of a vendor up to a day that is over. Sealed days stay as they are."""
+    settings = MeteringSettings()
+    configure_logging("tallyrollctl", "console")
     try:
-        sealed = asyncio.run(close_days(MeteringSettings(), Account(vendor, mode), through.date()))
+        sealed = asyncio.run(close_days(settings, Account(vendor, mode), through.date()))
     except TallyrollError as refusal:
         typer.echo(f"{refusal.code}: {refusal.message}", err=True)
         raise typer.Exit(EXIT_REFUSED) from refusal
@@ -47,11 +51,12 @@ async def close_days(settings: MeteringSettings, account: Account, through: date
             await read_vendor(connection, account.vendor_id)
         await ends.start()
         sealer = Sealer(database, ends, SystemClock())
-        return await sealer.close(account, through, progress=_show_remaining)
+        with Console(stderr=True).status("waiting for the worker") as status:
+            return await sealer.close(
+                account,
+                through,
+                progress=lambda remaining: status.update(f"{remaining} records to be counted"),
+            )
     finally:
         await ends.stop()
         await database.close()
-
-
-def _show_remaining(remaining: int) -> None:
-    typer.echo(f"waiting: {remaining} records are not counted yet", err=True)

@@ -100,15 +100,15 @@ class Worker:
 
     async def _count_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
-        self._progressed_at = beat_at = loop.time()
+        self._progressed_at = loop.time()
+        beat_at = 0.0
         while not self._stopping.is_set():
-            gathered = await self._gather()
-            if gathered:
-                await self._flush(gathered)
-                self._progressed_at = beat_at = loop.time()
-            elif loop.time() - beat_at >= HEARTBEAT_SECONDS:
+            if loop.time() - beat_at >= HEARTBEAT_SECONDS:
                 await self._beat()
                 beat_at = loop.time()
+            if gathered := await self._gather():
+                await self._flush(gathered)
+                self._progressed_at = loop.time()
 
     async def _gather(self) -> list[ConsumerRecord]:
         """Return records for one flush: about so many events, or what came in so long a time."""
