@@ -81,11 +81,14 @@ async def judge_body(
 
 
 def _judge_all(texts: Sequence[EventText], rules: Rules, body: bytes) -> list[Judged]:
-    try:
-        return [judge(text, rules) for text in texts]
-    except msgspec.DecodeError as error:
-        # Some malformed JSON shows only when a part is read: the place is then of the body's end.
-        raise invalid_json(body, error) from error
+    verdicts = []
+    for text in texts:
+        try:
+            verdicts.append(judge(text, rules))
+        except msgspec.DecodeError as error:
+            base = max(body.find(bytes(memoryview(text))), 0)
+            raise invalid_json(body, error, base=base) from error
+    return verdicts
 
 
 def place_all(judged: Sequence[Judged], caller: Caller, partitions: int) -> list[Placed]:

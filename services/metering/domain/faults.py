@@ -10,7 +10,7 @@ from services.metering.domain.event import UNSUPPORTED_FIELDS, Count, Units, Wri
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(WrittenEvent)}
 _REQUIRED = tuple(name for name, field in _FIELDS.items() if field.required)
 _UNSUPPORTED_DEFAULTS = (b"null", b'""', b"0")
-_READ_ERRORS = (msgspec.ValidationError, UnicodeDecodeError, RecursionError)
+_READ_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,24 @@ def explain(raw: bytes | msgspec.Raw, error: Exception) -> EventFault:
         fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except RecursionError:
         return EventFault("nested_too_deep", "", "The event is nested too deeply.")
-    except UnicodeDecodeError:
-        return EventFault("invalid_encoding", "", "A field's name is no valid UTF-8.")
     except msgspec.ValidationError:
         return EventFault("invalid_event", "", "An event is a JSON object.")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return EventFault("invalid_encoding", "", "A field's name is no valid text.")
     return (
         _wrong_fields(fields)
         or next(filter(None, (_wrong_value(n, v) for n, v in fields.items())), None)
         or EventFault("invalid_event", "", _sentence(error))
     )
+
+
+def is_no_json(error: Exception) -> bool:
+    """Tell what breaks JSON's grammar from a value that the grammar allows and we refuse.
+
+    A lone surrogate is such a value: it is one event's fault, not the body's.
+    """
+    values = (msgspec.ValidationError, UnicodeDecodeError, RecursionError)
+    return not isinstance(error, values) and "surrogate" not in str(error)
 
 
 def _wrong_fields(fields: dict[str, msgspec.Raw]) -> EventFault | None:
@@ -94,8 +103,8 @@ def _wrong_entry(name: str, value: msgspec.Raw) -> EventFault | None:
 def _fault(error: Exception, code: str, field: str) -> EventFault:
     if isinstance(error, RecursionError):
         return EventFault("nested_too_deep", field, "The value is nested too deeply.")
-    if isinstance(error, UnicodeDecodeError):
-        return EventFault("invalid_encoding", field, "The text is no valid UTF-8.")
+    if not isinstance(error, msgspec.ValidationError):
+        return EventFault("invalid_encoding", field, "The text is no valid Unicode.")
     return EventFault(code, field, _sentence(error))
 
 

@@ -12,7 +12,7 @@ from services.metering.domain.event import (
     WrittenEvent,
     normalise,
 )
-from services.metering.domain.faults import EventFault, EventRefused, explain
+from services.metering.domain.faults import EventFault, EventRefused, explain, is_no_json
 from services.metering.domain.token_types import (
     AMBIGUOUS_TOKEN_TYPES,
     KNOWN_TOKEN_TYPES,
@@ -59,7 +59,9 @@ def judge(raw: bytes | msgspec.Raw, rules: Rules) -> Judged:
         return Judged(None, fault=EventFault("event_too_large", "", message))
     try:
         written = _decoder.decode(raw)
-    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if is_no_json(error):
+            raise
         return Judged(_readable_id(raw), fault=explain(raw, error))
     verdict = Judged(written.event_id, size=size, named_tenant=written.tenant)
     try:

@@ -8,6 +8,7 @@ from typing import Literal, NoReturn
 import msgspec
 import pyarrow as pa
 
+from services.metering.domain.faults import is_no_json
 from shared.errors import Fault, TallyrollError
 
 WIRE_BYTES_MAX = 2 * 1024 * 1024
@@ -75,7 +76,9 @@ def split(body: bytes) -> list[EventText]:
         message = 'The body is an event, an array of events, or {"events": […]}.'
         raise TallyrollError("invalid_body", message) from error
     except msgspec.DecodeError as error:
-        raise invalid_json(body, error) from error
+        if is_no_json(error):
+            raise invalid_json(body, error) from error
+        events = [*_split_deep(body)]
     if len(events) > EVENTS_PER_REQUEST_MAX:
         message = f"A request carries at most {EVENTS_PER_REQUEST_MAX} events."
         _refuse_size("too_many_events", message)
@@ -96,9 +99,9 @@ def _split_fast(body: bytes) -> list[msgspec.Raw]:
 
 
 def _split_deep(body: bytes) -> list[bytes]:
-    """Split a body that is nested too deeply for a recursive parser, by counting brackets.
+    """Split a body that a parser gives up on, by counting brackets.
 
-    One monstrous event must not take its neighbours with it.
+    It is nested too deeply for recursion, or has text that is no Unicode. One monstrous event must not take its neighbours with it.
     """
     start, level, depth = body.find(b"["), 1, 0
     head = body[: max(start, 0)].strip()
@@ -123,11 +126,14 @@ def _split_deep(body: bytes) -> list[bytes]:
     raise _invalid_json(body, len(body), "input data was truncated")
 
 
-def invalid_json(body: bytes, error: msgspec.DecodeError) -> TallyrollError:
-    """Return the refusal of a body that is no JSON, with the byte, line and column."""
+def invalid_json(body: bytes, error: msgspec.DecodeError, *, base: int = 0) -> TallyrollError:
+    """Return the refusal of a body that is no JSON, with the byte, line and column.
+
+    `base` is where the part begins in the body that the error speaks of.
+    """
     match = _BYTE.search(str(error))
     reason = re.sub(r" \(byte \d+\)", "", str(error)).removeprefix("JSON is malformed: ")
-    return _invalid_json(body, int(match[1]) if match else len(body), reason)
+    return _invalid_json(body, base + int(match[1]) if match else len(body), reason)
 
 
 def _invalid_json(body: bytes, offset: int, reason: str) -> TallyrollError:
