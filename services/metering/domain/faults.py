@@ -51,12 +51,13 @@ def explain(raw: bytes | msgspec.Raw, error: Exception) -> EventFault:
 
 
 def is_no_json(error: Exception) -> bool:
-    """Tell what breaks JSON's grammar from a value that the grammar allows and we refuse.
+    """Tell a body without structure from a value in it that cannot be read.
 
-    A lone surrogate is such a value: it is one event's fault, not the body's.
+    A lone surrogate or another wrong escape leaves the structure readable: it is one event's
+    fault, not the body's.
     """
     values = (msgspec.ValidationError, UnicodeDecodeError, RecursionError)
-    return not isinstance(error, values) and "surrogate" not in str(error)
+    return not isinstance(error, values) and not re.search("surrogate|escape", str(error))
 
 
 def _wrong_fields(fields: dict[str, msgspec.Raw]) -> EventFault | None:

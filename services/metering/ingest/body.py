@@ -101,7 +101,8 @@ def _split_fast(body: bytes) -> list[msgspec.Raw]:
 def _split_deep(body: bytes) -> list[bytes]:
     """Split a body that a parser gives up on, by counting brackets.
 
-    It is nested too deeply for recursion, or has text that is no Unicode. One monstrous event must not take its neighbours with it.
+    It is nested too deeply for recursion, or has text that is no Unicode. One monstrous event
+    must not take its neighbours with it.
     """
     start, level, depth = body.find(b"["), 1, 0
     head = body[: max(start, 0)].strip()
