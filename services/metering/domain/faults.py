@@ -54,10 +54,10 @@ def is_no_json(error: Exception) -> bool:
     """Tell a body without structure from a value in it that cannot be read.
 
     A lone surrogate or another wrong escape leaves the structure readable: it is one event's
-    fault, not the body's.
+    fault, not the body's. Near the end of a text the parser calls it truncated.
     """
     values = (msgspec.ValidationError, UnicodeDecodeError, RecursionError)
-    return not isinstance(error, values) and not re.search("surrogate|escape", str(error))
+    return not isinstance(error, values) and not re.search("surrogate|escape|truncated", str(error))
 
 
 def _wrong_fields(fields: dict[str, msgspec.Raw]) -> EventFault | None:

@@ -76,7 +76,7 @@ def split(body: bytes) -> list[EventText]:
         message = 'The body is an event, an array of events, or {"events": […]}.'
         raise TallyrollError("invalid_body", message) from error
     except msgspec.DecodeError as error:
-        if is_no_json(error):
+        if is_no_json(error) or not _is_balanced(body):
             raise invalid_json(body, error) from error
         events = [*_split_deep(body)]
     if len(events) > EVENTS_PER_REQUEST_MAX:
@@ -106,7 +106,7 @@ def _split_deep(body: bytes) -> list[bytes]:
     """
     start, level, depth = body.find(b"["), 1, 0
     head = body[: max(start, 0)].strip()
-    if head.startswith(b"{"):
+    if body.lstrip().startswith(b"{"):
         if not re.fullmatch(rb'\{\s*"events"\s*:', head):
             return [body]
         level, depth = 2, 1
@@ -125,6 +125,14 @@ def _split_deep(body: bytes) -> list[bytes]:
             events.append(body[begin : token.start()])
             begin = token.end()
     raise _invalid_json(body, len(body), "input data was truncated")
+
+
+def _is_balanced(body: bytes) -> bool:
+    opened = closed = 0
+    for token in _TOKEN.finditer(body):
+        opened += len(token[0]) * (token[0][:1] in b"[{")
+        closed += len(token[0]) * (token[0][:1] in b"]}")
+    return opened == closed
 
 
 def invalid_json(body: bytes, error: msgspec.DecodeError, *, base: int = 0) -> TallyrollError:

@@ -49,9 +49,9 @@ def test_a_deep_event_leaves_its_neighbours_whole(form: str) -> None:
 
 def test_text_that_is_no_unicode_leaves_its_neighbours_whole() -> None:
     """A lone surrogate and broken UTF-8 are one event's fault."""
-    texts = split(b'[{"a": 1}, {"a": "\\ud800"}, {"a": "\xff"}]')
+    texts = split(b'[{"a": 1}, {"a": "\\ud800"}, {"a": "\xff"}, {"a": "\\udfff"}]')
 
-    assert [b'{"a": 1}', b'{"a": "\\ud800"}', b'{"a": "\xff"}'] == [
+    assert [b'{"a": 1}', b'{"a": "\\ud800"}', b'{"a": "\xff"}', b'{"a": "\\udfff"}'] == [
         bytes(memoryview(text)).strip() for text in texts
     ]
 
