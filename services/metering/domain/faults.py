@@ -1,0 +1,113 @@
+"""Why one event is refused: always a code, the field and a sentence."""
+
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+from services.metering.domain.event import UNSUPPORTED_FIELDS, Count, Units, WrittenEvent
+
+_FIELDS = {field.encode_name: field for field in msgspec.structs.fields(WrittenEvent)}
+_REQUIRED = tuple(name for name, field in _FIELDS.items() if field.required)
+_UNSUPPORTED_DEFAULTS = (b"null", b'""', b"0")
+_READ_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class EventFault:
+    """One thing that is wrong with an event; `field` is a path such as `tokens.input`."""
+
+    code: str
+    field: str
+    message: str
+
+
+class EventRefused(Exception):  # noqa: N818 - a refusal is no error of the program
+    """Raised by a check with the fault that it found."""
+
+    def __init__(self, code: str, field: str, message: str) -> None:
+        super().__init__(message)
+        self.fault = EventFault(code, field, message)
+
+
+def explain(raw: bytes | msgspec.Raw, error: Exception) -> EventFault:
+    """Return what is wrong with an event that could not be read as a `WrittenEvent`.
+
+    Only refused events are looked at field by field, so the good ones stay fast.
+    """
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except RecursionError:
+        return EventFault("nested_too_deep", "", "The event is nested too deeply.")
+    except msgspec.ValidationError:
+        return EventFault("invalid_event", "", "An event is a JSON object.")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return EventFault("invalid_encoding", "", "A field's name is no valid text.")
+    return (
+        _wrong_fields(fields)
+        or next(filter(None, (_wrong_value(n, v) for n, v in fields.items())), None)
+        or EventFault("invalid_event", "", _sentence(error))
+    )
+
+
+def is_no_json(error: Exception) -> bool:
+    """Tell a body without structure from a value in it that cannot be read.
+
+    A lone surrogate or another wrong escape leaves the structure readable: it is one event's
+    fault, not the body's. Near the end of a text the parser calls it truncated.
+    """
+    values = (msgspec.ValidationError, UnicodeDecodeError, RecursionError)
+    return not isinstance(error, values) and not re.search("surrogate|escape|truncated", str(error))
+
+
+def _wrong_fields(fields: dict[str, msgspec.Raw]) -> EventFault | None:
+    for name in UNSUPPORTED_FIELDS:
+        if bytes(fields.get(name, b"null")).strip() not in _UNSUPPORTED_DEFAULTS:
+            return EventFault("not_supported", name, f"This server does not support {name} yet.")
+    for name in fields:
+        if name not in _FIELDS:
+            return EventFault("unknown_field", name[:128], "An event has no such field.")
+    for name in _REQUIRED:
+        if name not in fields:
+            return EventFault("missing_field", name, f"An event needs {name}.")
+    return None
+
+
+def _wrong_value(name: str, value: msgspec.Raw) -> EventFault | None:
+    if name in ("tokens", "units"):
+        return _wrong_entry(name, value)
+    try:
+        msgspec.json.decode(value, type=_FIELDS[name].type)
+    except _READ_ERRORS as error:
+        return _fault(error, "invalid_value", name)
+    return None
+
+
+def _wrong_entry(name: str, value: msgspec.Raw) -> EventFault | None:
+    code, kind = ("invalid_count", Count) if name == "tokens" else ("invalid_quantity", Units)
+    try:
+        entries = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+    except _READ_ERRORS as error:
+        return _fault(error, code, name)
+    for key, entry in entries.items():
+        try:
+            msgspec.json.decode(entry, type=kind)
+        except _READ_ERRORS as error:
+            return _fault(error, code, f"{name}.{key[:128]}")
+    try:
+        msgspec.json.decode(value, type=_FIELDS[name].type)
+    except _READ_ERRORS as error:
+        return _fault(error, "invalid_value", name)
+    return None
+
+
+def _fault(error: Exception, code: str, field: str) -> EventFault:
+    if isinstance(error, RecursionError):
+        return EventFault("nested_too_deep", field, "The value is nested too deeply.")
+    if not isinstance(error, msgspec.ValidationError):
+        return EventFault("invalid_encoding", field, "The text is no valid Unicode.")
+    return EventFault(code, field, _sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    return re.sub(r" - at `.*", "", str(error)) + "."

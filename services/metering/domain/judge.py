@@ -1,0 +1,123 @@
+"""Judging one event: readable, complete, in time; the answer is the normalised event or a fault."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from services.metering.domain.event import (
+    EVENT_BYTES_MAX,
+    TokenEvent,
+    WrittenEvent,
+    normalise,
+)
+from services.metering.domain.faults import EventFault, EventRefused, explain, is_no_json
+from services.metering.domain.token_types import (
+    AMBIGUOUS_TOKEN_TYPES,
+    KNOWN_TOKEN_TYPES,
+    TOKEN_TYPES,
+)
+
+FUTURE_MAX = timedelta(minutes=5)
+AGE_MAX = timedelta(days=35)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Older times are typing errors, also under a key that may backfill."""
+
+_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,30})?(?:[Zz]|[+-]\d{2}:\d{2})\Z", re.ASCII
+)
+_decoder = msgspec.json.Decoder(WrittenEvent)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One event's verdict: exactly one of `event` and `fault` is set."""
+
+    event_id: str | None
+    event: TokenEvent | None = None
+    fault: EventFault | None = None
+    size: int = 0
+    named_tenant: str | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What depends on the request: the time, the key's tenant and rights, the known tenants."""
+
+    now: datetime
+    bound_tenant: str | None
+    known_tenants: frozenset[str]
+    backfill: bool
+
+
+def judge(raw: bytes | msgspec.Raw, rules: Rules) -> Judged:
+    """Judge one event's JSON text. Raises `msgspec.DecodeError` only for what is no JSON."""
+    size = len(memoryview(raw))
+    if size > EVENT_BYTES_MAX:
+        message = f"An event has at most {EVENT_BYTES_MAX} bytes."
+        return Judged(None, fault=EventFault("event_too_large", "", message))
+    try:
+        written = _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if is_no_json(error):
+            raise
+        return Judged(_readable_id(raw), fault=explain(raw, error))
+    verdict = Judged(written.event_id, size=size, named_tenant=written.tenant)
+    try:
+        return replace(verdict, event=_accept(written, rules))
+    except EventRefused as refusal:
+        return replace(verdict, fault=refusal.fault)
+
+
+def _accept(written: WrittenEvent, rules: Rules) -> TokenEvent:
+    if not written.tokens and not written.units:
+        raise EventRefused("missing_field", "tokens", "An event counts tokens or units.")
+    for name in written.tokens:
+        if name not in KNOWN_TOKEN_TYPES:
+            _refuse_token_type(name)
+    occurred_at = _read_time(written.occurred_at, rules)
+    tenant_id = rules.bound_tenant or written.tenant
+    if tenant_id is None:
+        raise EventRefused("missing_field", "tenant", "Under a vendor's key an event names it.")
+    if rules.bound_tenant is None and tenant_id not in rules.known_tenants:
+        raise EventRefused("unknown_tenant", "tenant", "There is no tenant of this id.")
+    return normalise(written, tenant_id=tenant_id, occurred_at=occurred_at)
+
+
+def _refuse_token_type(name: str) -> None:
+    shown, path = name[:128], f"tokens.{name[:128]}"
+    if hint := AMBIGUOUS_TOKEN_TYPES.get(name):
+        raise EventRefused("ambiguous_token_type", path, f"{shown!r} can be misread; {hint}.")
+    known = ", ".join(TOKEN_TYPES)
+    raise EventRefused("unknown_token_type", path, f"Known token types are {known}.")
+
+
+def _read_time(text: str, rules: Rules) -> datetime:
+    if not _TIME.match(text):
+        message = "A time is RFC 3339 with an offset, such as 2026-01-31T23:59:59.5Z."
+        raise EventRefused("invalid_time", "occurred_at", message)
+    try:
+        # Digits beyond microseconds are cut off by fromisoformat, never rounded up.
+        instant = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        message = "There is no such time."
+        raise EventRefused("invalid_time", "occurred_at", message) from error
+    if instant > rules.now + FUTURE_MAX:
+        message = "The event lies more than 5 minutes in the future."
+        raise EventRefused("occurred_at_in_future", "occurred_at", message)
+    if instant < EARLIEST or (instant < rules.now - AGE_MAX and not rules.backfill):
+        message = "The event is older than 35 days; a key with events:backfill may send such."
+        raise EventRefused("occurred_at_too_old", "occurred_at", message)
+    return instant
+
+
+class _OnlyId(msgspec.Struct):
+    event_id: str
+
+
+def _readable_id(raw: bytes | msgspec.Raw) -> str | None:
+    try:
+        return msgspec.json.decode(raw, type=_OnlyId).event_id[:128]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,155 @@
+"""Reading a request's body under caps, and splitting it into events before any is judged."""
+
+import re
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Literal, NoReturn
+
+import msgspec
+import pyarrow as pa
+
+from services.metering.domain.faults import is_no_json
+from shared.errors import Fault, TallyrollError
+
+WIRE_BYTES_MAX = 2 * 1024 * 1024
+UNPACKED_BYTES_MAX = 16 * 1024 * 1024
+EVENTS_PER_REQUEST_MAX = 1_000
+Compression = Literal["gzip", "zstd"]
+COMPRESSIONS: dict[str, Compression] = {"gzip": "gzip", "zstd": "zstd"}
+READ_BYTES = 256 * 1024
+
+_BYTE = re.compile(r"\(byte (\d+)\)")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+|,', re.DOTALL)
+
+EventText = msgspec.Raw | bytes
+
+
+async def read_body(chunks: AsyncIterator[bytes], content_encoding: str) -> bytes:
+    """Return the unpacked body; refuses with 413 or 415 before more than the caps is in memory."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > WIRE_BYTES_MAX:
+            _refuse_size("body_too_large", f"A body has at most {WIRE_BYTES_MAX} bytes.")
+    encoding = content_encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return bytes(body)
+    if encoding not in COMPRESSIONS:
+        message = "A body is plain, gzip or zstd, packed once."
+        status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        raise TallyrollError("unsupported_encoding", message, status, encoding[:64])
+    return _unpack(bytes(body), COMPRESSIONS[encoding])
+
+
+def _unpack(packed: bytes, compression: Compression) -> bytes:
+    unpacked = bytearray()
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(packed), compression) as stream:
+            # Counted while it is read: what a frame says of its own size is not trusted.
+            while chunk := stream.read(READ_BYTES):
+                unpacked += chunk
+                if len(unpacked) > UNPACKED_BYTES_MAX:
+                    message = f"An unpacked body has at most {UNPACKED_BYTES_MAX} bytes."
+                    _refuse_size("unpacked_body_too_large", message)
+    except OSError as error:
+        raise TallyrollError("invalid_encoding", "The body cannot be unpacked.") from error
+    return bytes(unpacked)
+
+
+def _refuse_size(code: str, message: str) -> NoReturn:
+    raise TallyrollError(code, message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def split(body: bytes) -> list[EventText]:
+    """Return the JSON text of each event of one object, an array, or `{"events": […]}`.
+
+    Raises `invalid_json` with the place for what is no JSON, `too_many_events` above 1,000.
+    """
+    events: list[EventText]
+    try:
+        events = [*_split_fast(body)]
+    except RecursionError:
+        events = [*_split_deep(body)]
+    except UnicodeDecodeError as error:
+        raise _invalid_json(body, error.start, "a name is no valid UTF-8") from error
+    except msgspec.ValidationError as error:
+        message = 'The body is an event, an array of events, or {"events": […]}.'
+        raise TallyrollError("invalid_body", message) from error
+    except msgspec.DecodeError as error:
+        if is_no_json(error) or not _is_balanced(body):
+            raise invalid_json(body, error) from error
+        events = [*_split_deep(body)]
+    if len(events) > EVENTS_PER_REQUEST_MAX:
+        message = f"A request carries at most {EVENTS_PER_REQUEST_MAX} events."
+        _refuse_size("too_many_events", message)
+    return events
+
+
+def _split_fast(body: bytes) -> list[msgspec.Raw]:
+    text = body.lstrip()
+    if text.startswith(b"{"):
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        if "events" not in fields:
+            return [msgspec.Raw(body)]
+        if len(fields) > 1:
+            message = 'Beside "events" the body has no other fields.'
+            raise TallyrollError("invalid_body", message)
+        return msgspec.json.decode(fields["events"], type=list[msgspec.Raw])
+    return msgspec.json.decode(body, type=list[msgspec.Raw])
+
+
+def _split_deep(body: bytes) -> list[bytes]:
+    """Split a body that a parser gives up on, by counting brackets.
+
+    It is nested too deeply for recursion, or has text that is no Unicode. One monstrous event
+    must not take its neighbours with it.
+    """
+    start, level, depth = body.find(b"["), 1, 0
+    head = body[: max(start, 0)].strip()
+    if body.lstrip().startswith(b"{"):
+        if not re.fullmatch(rb'\{\s*"events"\s*:', head):
+            return [body]
+        level, depth = 2, 1
+    events, begin = [], start + 1
+    for token in _TOKEN.finditer(body, start):
+        first, length = token[0][:1], len(token[0])
+        if first in b"[{":
+            depth += length
+        elif first in b"]}":
+            depth -= length
+            if depth < level:
+                end = token.start() + depth + length - level
+                events.append(body[begin:end])
+                return events if len(events) > 1 or events[0].strip() else []
+        elif first == b"," and depth == level:
+            events.append(body[begin : token.start()])
+            begin = token.end()
+    raise _invalid_json(body, len(body), "input data was truncated")
+
+
+def _is_balanced(body: bytes) -> bool:
+    opened = closed = 0
+    for token in _TOKEN.finditer(body):
+        opened += len(token[0]) * (token[0][:1] in b"[{")
+        closed += len(token[0]) * (token[0][:1] in b"]}")
+    return opened == closed
+
+
+def invalid_json(body: bytes, error: msgspec.DecodeError, *, base: int = 0) -> TallyrollError:
+    """Return the refusal of a body that is no JSON, with the byte, line and column.
+
+    `base` is where the part begins in the body that the error speaks of.
+    """
+    match = _BYTE.search(str(error))
+    reason = re.sub(r" \(byte \d+\)", "", str(error)).removeprefix("JSON is malformed: ")
+    return _invalid_json(body, base + int(match[1]) if match else len(body), reason)
+
+
+def _invalid_json(body: bytes, offset: int, reason: str) -> TallyrollError:
+    line = body.count(b"\n", 0, offset) + 1
+    column = offset - (body.rfind(b"\n", 0, offset) + 1) + 1
+    place = f"byte {offset}, line {line}, column {column}"
+    message = f"The body is no JSON at {place}: {reason[0].lower()}{reason[1:]}."
+    return TallyrollError(
+        "invalid_json", message, subject=place, faults=[Fault("invalid_json", place, reason)]
+    )

@@ -1,0 +1,1 @@
+"""The only SQL of metering, by what it is about."""

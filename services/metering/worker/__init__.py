@@ -1,0 +1,1 @@
+"""The hot path: envelopes become counted rows, columnar from Kafka to Postgres."""
