@@ -1,7 +1,7 @@
-"""create pricing"""
+"""Create pricing."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "b07b251bf93a"
