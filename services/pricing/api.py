@@ -70,7 +70,7 @@ def _own_tenant(caller: Caller, named: str | None) -> str | None:
     return caller.tenant(named) if caller.tenant_id is not None else named
 
 
-def catalog_router(database: Database, clock: Clock) -> APIRouter:
+def books_router(database: Database) -> APIRouter:
     """Return the routes of price books under `/v1`."""
     router = APIRouter(prefix="/v1", tags=["price books"])
 
@@ -103,6 +103,13 @@ def catalog_router(database: Database, clock: Clock) -> APIRouter:
             row = await books.read_book(connection, account, book)
             versions = await books.list_versions(connection, account, book)
         return _book(book, row["name"], versions)
+
+    return router
+
+
+def versions_router(database: Database, clock: Clock) -> APIRouter:
+    """Return the routes of versions of price books under `/v1`."""
+    router = APIRouter(prefix="/v1", tags=["price books"])
 
     @router.put("/price-books/{book}/versions/{version}", openapi_extra=_CONTENT_SCHEMA)
     async def put_price_version(

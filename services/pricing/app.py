@@ -9,7 +9,12 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from services.pricing.api import billing_router, catalog_router, subscriptions_router
+from services.pricing.api import (
+    billing_router,
+    books_router,
+    subscriptions_router,
+    versions_router,
+)
 from services.pricing.consumers import add_consumers
 from services.pricing.settings import PricingSettings
 from services.pricing.tables import outbox
@@ -66,7 +71,8 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     install_error_handlers(app)
     app.include_router(health_router({"postgres": database.ping, "kafka": ping_broker}))
     app.include_router(accounts_router(database, pepper, clock))
-    app.include_router(catalog_router(database, clock))
+    app.include_router(books_router(database))
+    app.include_router(versions_router(database, clock))
     app.include_router(subscriptions_router(database))
     app.include_router(billing_router(database, clock, settings))
     return app
@@ -74,7 +80,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
 
 def run() -> None:
     """Serve until SIGTERM or SIGINT; a clean stop is exit code 0."""
-    settings = PricingSettings()  # type: ignore[call-arg]  # read from the environment
+    settings = PricingSettings()
     configure_logging("pricing", settings.log_format)
     # uvicorn stops gracefully on a signal and then raises it again, for the handler before its own.
     for number in (signal.SIGTERM, signal.SIGINT):

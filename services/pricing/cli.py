@@ -29,7 +29,7 @@ def show_dead_letters() -> None:
 
 
 async def _count_dead_letters() -> dict[str, int]:
-    settings = PricingSettings()  # type: ignore[call-arg]  # read from the environment
+    settings = PricingSettings()
     database = Database(settings.pricing_database_url.get_secret_value(), connections=1)
     try:
         async with database.transaction() as connection:

@@ -75,9 +75,7 @@ async def _refuse(
         ends_on=written.ends_on,
     )
     if other is not None:
-        message = (
-            "The tenant has a subscription on some of these days: usage would be billed twice."
-        )
+        message = "A tenant has one subscription at a time: usage would be billed twice."
         raise conflict("subscription_overlaps", message, subject=other)
 
 

@@ -23,9 +23,7 @@ class SubscriptionBill(BaseModel):
     price_hash: str | None
     currency: str | None
     total_exact: str
-    total_shown: str = Field(
-        description="the total in decimals: in full, or 34 digits of an endless one"
-    )
+    total_shown: str = Field(description="in decimals; 34 digits if endless")
     input_hash: str | None
     rating_hash: str | None
     lines: list[StatementLine]
