@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import FrameType
 
 import uvicorn
@@ -42,20 +42,15 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        producer = create_producer(settings.kafka_bootstrap)
-        await producer.start()
-        relay = asyncio.create_task(OutboxRelay(database, outbox, producer).run())
-        await broker.start()
-        try:
+        # Ended in the reverse order: nothing new comes in, the relay stops, the pool closes.
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            producer = await stack.enter_async_context(create_producer(settings.kafka_bootstrap))
+            relay = asyncio.create_task(OutboxRelay(database, outbox, producer).run())
+            stack.push_async_callback(_end, relay)
+            stack.push_async_callback(broker.stop)
+            await broker.start()
             yield
-        finally:
-            # First nothing new comes in, then what is written goes out, then the pool closes.
-            await broker.stop()
-            relay.cancel()
-            with suppress(asyncio.CancelledError):
-                await relay
-            await producer.stop()
-            await database.close()
 
     async def ping_broker() -> None:
         if not await broker.ping(timeout=PING_SECONDS):
@@ -76,6 +71,12 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(subscriptions_router(database))
     app.include_router(billing_router(database, clock, settings))
     return app
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def run() -> None:
