@@ -1,7 +1,7 @@
 """A running pricing service in the test's own process, with its own database and group."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -74,6 +75,20 @@ async def vendor_key(database: TestDatabase, vendor_id: str) -> dict[str, str]:
     )
     await opened.close()
     return {"Authorization": f"Bearer {key}"}
+
+
+async def start_at_the_end(bootstrap: str, group: str) -> None:
+    """Let a new consumer group begin behind what other tests have sent."""
+    partitions = [
+        TopicPartition(USAGE_AGGREGATED.name, p) for p in range(USAGE_AGGREGATED.partitions)
+    ]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
+    )
+    await consumer.start()
+    consumer.assign(partitions)
+    await consumer.commit(await consumer.end_offsets(partitions))
+    await consumer.stop()
 
 
 def fresh_vendor() -> str:
@@ -145,7 +160,7 @@ class Metering:
     def partition(self, tenant_id: str) -> int:
         return partition_of(USAGE_AGGREGATED.partitions, self.vendor_id, tenant_id)
 
-    async def send(self, messages: list[tuple[int, Message]]) -> None:
+    async def send(self, messages: Sequence[tuple[int, Message]]) -> None:
         async with create_producer(self.bootstrap) as producer:
             for partition, message in messages:
                 row = Outgoing(message, partition).row()

@@ -26,6 +26,7 @@ from tests.support.pricing_service import (
     fresh_vendor,
     pricing_settings,
     running,
+    start_at_the_end,
     vendor_key,
 )
 from tests.support.stack import StackAddress
@@ -40,9 +41,11 @@ ROWS = [
 ]
 
 
-@pytest.fixture(name="settings")
-def _settings(stack: StackAddress, database: TestDatabase) -> PricingSettings:
-    return pricing_settings(stack, database, group=f"pricing-{uuid4().hex}")
+@pytest.fixture(scope="module", name="settings")
+async def _settings(stack: StackAddress, database: TestDatabase) -> PricingSettings:
+    group = f"pricing-{uuid4().hex}"
+    await start_at_the_end(stack.kafka_bootstrap, group)
+    return pricing_settings(stack, database, group=group)
 
 
 @pytest.fixture(name="vendor")
@@ -166,9 +169,9 @@ async def test_a_month_is_one_statement_however_often_it_is_delivered(
         found = await statements(client, headers)
 
     messages = await messages_of(rated, vendor)
-    assert [
-        (row["period_start"], row["period_end"], row["total_exact"]) for row in found
-    ] == [("2023-11-01", "2023-12-01", "655.68158")]
+    assert [(row["period_start"], row["period_end"], row["total_exact"]) for row in found] == [
+        ("2023-11-01", "2023-12-01", "655.68158")
+    ]
     assert [found[0]["statement_id"]] == [message.statement_id for message in messages]
 
 
@@ -183,9 +186,9 @@ async def test_a_subscription_made_after_the_seals_is_closed_at_once(
         await subscribe(client, headers, starts_on="2023-11-01", anchor_day=15)
         found = await statements(client, headers)
 
-    assert [
-        (row["period_start"], row["period_end"]) for row in found
-    ] == [("2023-11-01", "2023-11-15")]
+    assert [(row["period_start"], row["period_end"]) for row in found] == [
+        ("2023-11-01", "2023-11-15")
+    ]
 
 
 async def test_a_lost_message_parks_the_tenant_until_it_comes(
@@ -234,19 +237,15 @@ async def test_without_the_check_a_lost_message_would_be_billed_short(
 
 @pytest.mark.parametrize(("recount", "accept"), [("off", False), ("differs", True)])
 async def test_a_day_whose_recount_is_not_accepted_is_not_rated(
-    stack: StackAddress,
-    database: TestDatabase,
-    vendor: str,
+    settings: PricingSettings,
     headers: dict[str, str],
     metering: Metering,
     recount: str,
     accept: bool,
 ) -> None:
     """Unverified days are rated only where the deployment says so, days that differ never."""
-    settings = pricing_settings(
-        stack, database, group=f"pricing-{uuid4().hex}", pricing_accept_unverified_days=accept
-    )
-    async with running(settings) as client:
+    strict = settings.model_copy(update={"pricing_accept_unverified_days": accept})
+    async with running(strict) as client:
         await set_up_catalog(client, headers)
         await subscribe(client, headers)
         await metering.send(metering.seals(FIRST, [], recount))
