@@ -9,6 +9,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from examples.demo.catalog import price_book
 from services.pricing.repository import dead_letters
 from services.pricing.repository.locks import ALL_PARTITIONS
 from services.pricing.repository.sealing import read_sealed_through
@@ -19,7 +20,6 @@ from shared.database import Database
 from shared.events.statement_rated import StatementRated
 from shared.topics import STATEMENT_RATED, USAGE_AGGREGATED
 from tests.support.database import TestDatabase
-from tests.support.pricing_books import demo_book, tenant_day, usage_row
 from tests.support.pricing_service import (
     Metering,
     eventually,
@@ -29,6 +29,7 @@ from tests.support.pricing_service import (
     start_at_the_end,
     vendor_key,
 )
+from tests.support.pricing_usage import tenant_day, usage_row
 from tests.support.stack import StackAddress
 
 FIRST = date(2023, 11, 1)
@@ -104,14 +105,14 @@ async def set_up_catalog(client: httpx.AsyncClient, headers: dict[str, str]) -> 
     """Create the tenant and the published book of the demo."""
     await put(client, headers, "/v1/tenants/globex", {"name": "Globex"})
     await put(client, headers, "/v1/price-books/demo", {"name": "Demo"})
-    await put(client, headers, "/v1/price-books/demo/versions/1", demo_book())
+    await put(client, headers, "/v1/price-books/demo/versions/1", price_book())
     path = "/v1/price-books/demo/versions/1/publish"
     answer = await client.post(path, json={"effective_on": "2023-11-01"}, headers=headers)
     assert answer.is_success, answer.text
 
 
 async def subscribe(client: httpx.AsyncClient, headers: dict[str, str], **values: Any) -> None:
-    terms = {"tenant_id": "globex", "price_book": "demo", "plan": "globex"}
+    terms = {"tenant_id": "globex", "price_book": "demo", "plan": "support"}
     body = {**terms, "starts_on": "2023-11-01", **values}
     await put(client, headers, "/v1/subscriptions/globex-main", body)
 
@@ -172,7 +173,8 @@ async def test_a_month_is_one_statement_however_often_it_is_delivered(
     assert [(row["period_start"], row["period_end"], row["total_exact"]) for row in found] == [
         ("2023-11-01", "2023-12-01", "655.68158")
     ]
-    assert [found[0]["statement_id"]] == [message.statement_id for message in messages]
+    # The relay may send a message again; its identity says that it is the same one.
+    assert {found[0]["statement_id"]} == {message.statement_id for message in messages}
 
 
 async def test_a_subscription_made_after_the_seals_is_closed_at_once(
@@ -254,9 +256,9 @@ async def test_a_day_whose_recount_is_not_accepted_is_not_rated(
         await eventually(lambda: attention(client, headers), bool)
         await metering.send(metering.seals(FIRST, [], "agreed"))
         found = await eventually(lambda: statements(client, headers), lambda found: len(found) == 1)
-        resolved = await attention(client, headers)
+        await eventually(lambda: attention(client, headers), lambda items: not items)
 
-    assert ([row["total_exact"] for row in found], resolved) == (["500"], [])
+    assert ["500"] == [row["total_exact"] for row in found]
 
 
 async def test_what_cannot_be_read_blocks_nothing(
