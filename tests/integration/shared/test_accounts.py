@@ -40,7 +40,7 @@ async def test_a_bootstrap_key_authenticates(writer: Database, clock: FrozenCloc
 
     caller = await Access(writer, PEPPER, clock).authenticate(key)
 
-    assert ("acme-vendor", "test", None) == (caller.vendor_id, caller.mode, caller.tenant_id)
+    assert (caller.vendor_id, caller.mode, caller.tenant_id) == ("acme-vendor", "test", None)
 
 
 async def test_a_second_bootstrap_key_is_refused(writer: Database, clock: FrozenClock) -> None:
@@ -92,7 +92,7 @@ async def test_a_known_key_outlives_an_outage_and_an_unknown_one_is_no_401(
     reader.engine = Database("postgresql://nobody:x@127.0.0.1:1/none").engine
 
     clock.advance(timedelta(seconds=59))
-    assert "acme-vendor" == (await access.authenticate(key)).vendor_id
+    assert (await access.authenticate(key)).vendor_id == "acme-vendor"
 
     clock.advance(timedelta(seconds=2))
     with pytest.raises(TallyrollError, match="accounts_unavailable"):

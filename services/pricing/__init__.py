@@ -1,0 +1,1 @@
+"""Pricing turns counted usage into rated statements, with versioned price books."""

@@ -1,0 +1,96 @@
+"""Composition root: settings → database → consumers, API, outbox relay, health."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.pricing.api import (
+    billing_router,
+    books_router,
+    subscriptions_router,
+    versions_router,
+)
+from services.pricing.consumers import add_consumers
+from services.pricing.settings import PricingSettings
+from services.pricing.tables import outbox
+from shared.accounts.access import Access
+from shared.accounts.api import accounts_router
+from shared.broker import create_broker, create_producer
+from shared.clock import Clock, SystemClock
+from shared.database import Database
+from shared.errors import install_error_handlers
+from shared.health import health_router
+from shared.logging import configure_logging
+from shared.outbox import OutboxRelay
+
+PING_SECONDS = 1.5
+
+
+def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
+    """Return the service; its lifespan starts and stops everything that it needs."""
+    database = Database(
+        settings.pricing_database_url.get_secret_value(), connections=settings.database_connections
+    )
+    pepper = settings.secret_key.get_secret_value().encode()
+    broker = create_broker(settings.kafka_bootstrap, logger=None)
+    add_consumers(broker, database, settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Ended in the reverse order: nothing new comes in, the relay stops, the pool closes.
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            producer = await stack.enter_async_context(create_producer(settings.kafka_bootstrap))
+            relay = asyncio.create_task(OutboxRelay(database, outbox, producer).run())
+            stack.push_async_callback(_end, relay)
+            stack.push_async_callback(broker.stop)
+            await broker.start()
+            yield
+
+    async def ping_broker() -> None:
+        if not await broker.ping(timeout=PING_SECONDS):
+            raise ConnectionError("Kafka does not answer")
+
+    app = FastAPI(
+        title="Tallyroll pricing",
+        version="1",
+        description="Price books, subscriptions, running bills and rated statements.",
+        lifespan=lifespan,
+    )
+    app.state.access = Access(database, pepper, clock)
+    install_error_handlers(app)
+    app.include_router(health_router({"postgres": database.ping, "kafka": ping_broker}))
+    app.include_router(accounts_router(database, pepper, clock))
+    app.include_router(books_router(database))
+    app.include_router(versions_router(database, clock))
+    app.include_router(subscriptions_router(database))
+    app.include_router(billing_router(database, clock, settings))
+    return app
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def run() -> None:
+    """Serve until SIGTERM or SIGINT; a clean stop is exit code 0."""
+    settings = PricingSettings()
+    configure_logging("pricing", settings.log_format)
+    # uvicorn stops gracefully on a signal and then raises it again, for the handler before its own.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _already_stopped)
+    app = create_app(settings, SystemClock())
+    uvicorn.run(
+        app, host=settings.bind_host, port=settings.pricing_port, log_config=None, access_log=False
+    )
+
+
+def _already_stopped(_number: int, _frame: FrameType | None) -> None:
+    return

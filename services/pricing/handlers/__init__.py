@@ -1,0 +1,1 @@
+"""Use cases of pricing: one message or request, one transaction, no commit."""

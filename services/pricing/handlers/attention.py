@@ -1,0 +1,86 @@
+"""What waits for a person, with one action each."""
+
+from collections.abc import Iterable
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.handlers.closing import open_period
+from services.pricing.repository import catalog, sealing, statements, subscriptions
+from services.pricing.schemas.bill import AttentionItem
+from shared.accounts.repository import Account
+
+STATEMENTS_MAX = 100
+
+
+async def list_attention(
+    connection: AsyncConnection, account: Account, *, accepted: Iterable[str]
+) -> list[AttentionItem]:
+    """Return all that an account's owner must look at; empty when nothing waits."""
+    return [
+        *await _parked_tenants(connection, account),
+        *await _refused_days(connection, account, accepted),
+        *await _periods_without_price(connection, account),
+        *await _unrated_usage(connection, account),
+    ]
+
+
+async def _parked_tenants(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    return [
+        AttentionItem(
+            code="parked_tenant",
+            subject=row["tenant_id"],
+            message=f"The usage of {row['day']} is not what its seal says; nothing is rated.",
+            action="Have metering publish the day again.",
+        )
+        for row in await sealing.list_parked(connection, account)
+    ]
+
+
+async def _refused_days(
+    connection: AsyncConnection, account: Account, accepted: Iterable[str]
+) -> list[AttentionItem]:
+    return [
+        AttentionItem(
+            code="recount_not_accepted",
+            subject=row["day"].isoformat(),
+            message=f"The recount of this day is {row['recount']!r}; it is not rated.",
+            action="Find out why the two counts differ and seal the day again.",
+        )
+        for row in await sealing.list_refused_days(connection, account, accepted)
+    ]
+
+
+async def _periods_without_price(
+    connection: AsyncConnection, account: Account
+) -> list[AttentionItem]:
+    items = []
+    for row in await subscriptions.list_of_tenant(connection, account, None):
+        period = open_period(row)
+        if period is None:
+            continue
+        version = await catalog.version_in_force(
+            connection, account, row["price_book"], on=period.start
+        )
+        if version is None:
+            items.append(
+                AttentionItem(
+                    code="no_price_version",
+                    subject=row["subscription_id"],
+                    message=f"No version of {row['price_book']!r} is in force on {period.start}.",
+                    action="Publish a version that is effective by then.",
+                )
+            )
+    return items
+
+
+async def _unrated_usage(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    rows = await statements.list_with_unrated_usage(connection, account, limit=STATEMENTS_MAX)
+    return [
+        AttentionItem(
+            code="unrated_usage",
+            subject=row["statement_id"],
+            message=f"No charge claims some usage of {row['tenant_id']!r}: it is not billed.",
+            action="Read the statement, and add charges for it to the price book.",
+        )
+        for row in rows
+    ]

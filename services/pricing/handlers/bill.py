@@ -1,0 +1,73 @@
+"""The running bill: the function that bills, over the period that is still open."""
+
+from datetime import datetime
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.domain.periods import Period
+from services.pricing.handlers.closing import open_period
+from services.pricing.handlers.rating import line_of, rate_subscription, unrated_of
+from services.pricing.repository import subscriptions, usage
+from services.pricing.schemas.bill import Bill, SubscriptionBill
+from shared.accounts.repository import Account, read_tenant
+from shared.money import format_exact, format_shown
+
+
+async def read_bill(
+    connection: AsyncConnection, account: Account, tenant_id: str, *, now: datetime
+) -> Bill:
+    """Return the open period of each of a tenant's subscriptions; raises `unknown_tenant`."""
+    await read_tenant(connection, account, tenant_id)
+    bills = []
+    for row in await subscriptions.list_of_tenant(connection, account, tenant_id):
+        period = open_period(row)
+        if period is not None:
+            bills.append(await _bill_subscription(connection, account, row, period))
+    return Bill(
+        tenant_id=tenant_id,
+        mode=account.mode,
+        as_of=now,
+        watermark=await usage.read_watermark(connection, account, tenant_id),
+        subscriptions=bills,
+    )
+
+
+async def _bill_subscription(
+    connection: AsyncConnection, account: Account, row: RowMapping, period: Period
+) -> SubscriptionBill:
+    bill = SubscriptionBill(
+        subscription_id=row["subscription_id"],
+        price_book=row["price_book"],
+        plan=row["plan"],
+        sequence=row["next_sequence"],
+        period_start=period.start,
+        period_end=period.end,
+        state="no_price_version",
+        price_version=None,
+        price_hash=None,
+        currency=None,
+        total_exact="0",
+        total_shown="0",
+        input_hash=None,
+        rating_hash=None,
+        lines=[],
+        unrated=[],
+    )
+    rated = await rate_subscription(connection, account, row, period)
+    if rated is None:
+        return bill
+    return bill.model_copy(
+        update={
+            "state": "open",
+            "price_version": rated.price_version,
+            "price_hash": rated.price_hash,
+            "currency": rated.currency,
+            "total_exact": format_exact(rated.rated.total),
+            "total_shown": format_shown(rated.rated.total),
+            "input_hash": rated.rated.input_hash,
+            "rating_hash": rated.rated.rating_hash,
+            "lines": [line_of(line) for line in rated.rated.lines],
+            "unrated": [unrated_of(usage_) for usage_ in rated.rated.unrated],
+        }
+    )

@@ -1,0 +1,1 @@
+"""The only SQL of pricing; everything is looked up by vendor and mode first."""

@@ -1,0 +1,36 @@
+"""Messages that cannot be read: kept, so that they block nothing and nothing is lost."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.tables import dead_letter
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+async def store(connection: AsyncConnection, origin: Origin, *, code: str, payload: bytes) -> None:
+    """Store a record's bytes; the same record twice is one row."""
+    written = insert(dead_letter).values(
+        topic=origin.topic,
+        topic_partition=origin.partition,
+        topic_offset=origin.offset,
+        code=code,
+        payload=payload,
+    )
+    await connection.execute(written.on_conflict_do_nothing())
+
+
+async def count(connection: AsyncConnection) -> dict[str, int]:
+    """Return how many there are, by code."""
+    query = select(dead_letter.c.code, func.count()).group_by(dead_letter.c.code)
+    return {code: number for code, number in (await connection.execute(query)).all()}  # noqa: C416 - rows are no tuples to mypy

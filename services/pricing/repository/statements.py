@@ -1,0 +1,82 @@
+"""Statements: written once, with the message about them; never changed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.repository.selection import keys, owned
+from services.pricing.tables import outbox, statement
+from shared.accounts.repository import Account
+from shared.events.statement_rated import StatementRated
+from shared.outbox import Outgoing, put
+
+COLUMNS = (
+    "statement_id",
+    "tenant_id",
+    "subscription_id",
+    "sequence",
+    "period_start",
+    "period_end",
+    "currency",
+    "price_book",
+    "price_version",
+    "total_exact",
+    "input_hash",
+    "rating_hash",
+)
+"""Fields of a statement that are also columns, to be searched and listed by."""
+
+
+async def issue(connection: AsyncConnection, rated: StatementRated) -> None:
+    """Store a statement and the message about it.
+
+    The key of (subscription, sequence) refuses a second statement for one period.
+    """
+    await connection.execute(
+        insert(statement).values(
+            **keys(Account(rated.vendor_id, rated.mode)),
+            **{name: getattr(rated, name) for name in COLUMNS},
+            unrated=bool(rated.unrated),
+            content=rated.model_dump(mode="json"),
+        )
+    )
+    await put(connection, outbox, [Outgoing(rated, message_id=rated.statement_id)])
+
+
+async def read(
+    connection: AsyncConnection, account: Account, statement_id: str
+) -> RowMapping | None:
+    query = select(statement).where(owned(statement, account, statement_id=statement_id))
+    row: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
+    return row
+
+
+async def list_of_tenant(
+    connection: AsyncConnection,
+    account: Account,
+    tenant_id: str | None,
+    *,
+    after: int,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Return statements behind a position, oldest first, without their lines."""
+    columns = [column for column in statement.c if column.name != "content"]
+    query = select(*columns).where(owned(statement, account), statement.c.position > after)
+    if tenant_id is not None:
+        query = query.where(statement.c.tenant_id == tenant_id)
+    query = query.order_by(statement.c.position).limit(limit)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def list_with_unrated_usage(
+    connection: AsyncConnection, account: Account, *, limit: int
+) -> Sequence[RowMapping]:
+    query = (
+        select(statement.c.statement_id, statement.c.tenant_id, statement.c.content["unrated"])
+        .where(owned(statement, account), statement.c.unrated)
+        .order_by(statement.c.position.desc())
+        .limit(limit)
+    )
+    return (await connection.execute(query)).mappings().all()

@@ -1,0 +1,124 @@
+"""Pricing's own copy of the counted usage: cumulative rows, the highest version wins."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.domain.periods import Period
+from services.pricing.domain.usage import Usage
+from services.pricing.repository.selection import keys, owned
+from services.pricing.tables import usage_daily, usage_daily_by_user, usage_watermark
+from shared.accounts.repository import Account
+from shared.events.usage_aggregated import UsageAggregated
+
+RATED_DIMENSIONS = (
+    "provider",
+    "agent",
+    "model",
+    "kind",
+    "context_band",
+    "service_tier",
+    "batch",
+    "speed",
+    "region",
+    "purpose",
+    "status",
+    "usage_day",
+)
+
+DaySums = dict[str, tuple[int, Decimal]]
+"""Kind → (rows, quantity)."""
+
+
+async def store(connection: AsyncConnection, message: UsageAggregated) -> None:
+    """Upsert a message's rows; an older version than the stored one changes nothing."""
+    account = Account(message.vendor_id, message.mode)
+    fixed = {**keys(account), "tenant_id": message.tenant_id, "version": message.version}
+    rows = [{**fixed, **row.model_dump()} for row in message.rows]
+    user_rows = [{**fixed, **row.model_dump()} for row in message.user_rows]
+    await _upsert(connection, usage_daily, rows)
+    await _upsert(connection, usage_daily_by_user, user_rows)
+    written = insert(usage_watermark).values(
+        **keys(account), tenant_id=message.tenant_id, watermark=message.watermark
+    )
+    latest = func.greatest(usage_watermark.c.watermark, written.excluded.watermark)
+    await connection.execute(
+        written.on_conflict_do_update(
+            index_elements=["vendor_id", "mode", "tenant_id"], set_={"watermark": latest}
+        )
+    )
+
+
+async def _upsert(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    written = insert(table)
+    newer = written.excluded
+    statement = written.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={name: newer[name] for name in ("quantity", "events", "version")},
+        where=table.c.version < newer.version,
+    )
+    await connection.execute(statement, rows)
+
+
+async def read_watermark(
+    connection: AsyncConnection, account: Account, tenant_id: str
+) -> datetime | None:
+    """Return the instant up to which the tenant's events are in the copy."""
+    query = select(usage_watermark.c.watermark).where(
+        owned(usage_watermark, account, tenant_id=tenant_id)
+    )
+    watermark: datetime | None = await connection.scalar(query)
+    return watermark
+
+
+async def read_period(
+    connection: AsyncConnection, account: Account, tenant_id: str, period: Period
+) -> list[Usage]:
+    """Return what is booked inside a period, by everything that a price can depend on."""
+    dimensions = [usage_daily.c[name] for name in RATED_DIMENSIONS]
+    query = (
+        select(*dimensions, func.sum(usage_daily.c.quantity))
+        .where(
+            owned(usage_daily, account, tenant_id=tenant_id),
+            usage_daily.c.booked_day >= period.start,
+            usage_daily.c.booked_day < period.end,
+        )
+        .group_by(*dimensions)
+    )
+    return [_usage(*row) for row in (await connection.execute(query)).all()]
+
+
+def _usage(*row: Any) -> Usage:
+    values = dict(zip((*RATED_DIMENSIONS, "quantity"), row, strict=True))
+    values["batch"] = str(values["batch"]).lower()
+    values["quantity"] = Fraction(values["quantity"])
+    return Usage(**values)
+
+
+async def sums_of_day(
+    connection: AsyncConnection, account: Account, day: date, *, tenant_id: str | None = None
+) -> dict[str, DaySums]:
+    """Return tenant → kind → (rows, quantity) of the copy for one booked day."""
+    query = (
+        select(
+            usage_daily.c.tenant_id,
+            usage_daily.c.kind,
+            func.count(),
+            func.sum(usage_daily.c.quantity),
+        )
+        .where(owned(usage_daily, account, booked_day=day))
+        .group_by(usage_daily.c.tenant_id, usage_daily.c.kind)
+    )
+    if tenant_id is not None:
+        query = query.where(usage_daily.c.tenant_id == tenant_id)
+    sums: dict[str, DaySums] = {}
+    for tenant, kind, rows, quantity in (await connection.execute(query)).all():
+        sums.setdefault(tenant, {})[kind] = (rows, quantity)
+    return sums

@@ -1,0 +1,81 @@
+"""HTTP models of bills, statements and what waits for a person."""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from shared.events.message import Mode
+from shared.events.statement_rated import StatementLine, StatementRated, UnratedUsage
+
+
+class SubscriptionBill(BaseModel):
+    """The open period of a subscription as it stands; amounts exact and before tax."""
+
+    subscription_id: str
+    price_book: str
+    plan: str
+    sequence: int
+    period_start: date
+    period_end: date = Field(description="exclusive")
+    state: Literal["open", "no_price_version"]
+    price_version: int | None
+    price_hash: str | None
+    currency: str | None
+    total_exact: str
+    total_shown: str = Field(description="in decimals; 34 digits if endless")
+    input_hash: str | None
+    rating_hash: str | None
+    lines: list[StatementLine]
+    unrated: list[UnratedUsage]
+
+
+class Bill(BaseModel):
+    """A tenant's running bill; usage counted before `watermark` is in it."""
+
+    tenant_id: str
+    mode: Mode
+    as_of: datetime
+    watermark: datetime | None = Field(description="null before the first usage")
+    subscriptions: list[SubscriptionBill]
+
+
+class StatementSummary(BaseModel):
+    statement_id: str
+    tenant_id: str
+    subscription_id: str
+    sequence: int
+    period_start: date
+    period_end: date = Field(description="exclusive")
+    currency: str
+    price_book: str
+    price_version: int
+    total_exact: str
+    input_hash: str
+    rating_hash: str
+    unrated: bool
+    created_at: datetime
+
+
+class StatementList(BaseModel):
+    """Oldest first; `next_after` is the `after` of the next page, null on the last one."""
+
+    statements: list[StatementSummary]
+    next_after: int | None
+
+
+class StatementRead(StatementRated):
+    """A statement as it went out on `statement.rated`."""
+
+
+class AttentionItem(BaseModel):
+    """Something that waits for a person, and the one thing to do about it."""
+
+    code: str
+    subject: str
+    message: str
+    action: str
+
+
+class Attention(BaseModel):
+    items: list[AttentionItem]

@@ -1,0 +1,206 @@
+"""Tables of the schema `pricing`; everything belongs to a vendor's test or live half.
+
+Published versions and statements cannot be changed or deleted: triggers refuse it (migrations).
+"""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.database import service_metadata
+from shared.outbox import outbox_table
+
+metadata = service_metadata("pricing")
+
+outbox = outbox_table(metadata)
+
+
+def _account() -> list[Column[str]]:
+    return [Column("vendor_id", Text, primary_key=True), Column("mode", Text, primary_key=True)]
+
+
+def _dimensions(names: str) -> list[Column[str]]:
+    return [Column(name, Text, primary_key=True) for name in names.split()]
+
+
+def _created_at() -> Column[datetime]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+price_book = Table(
+    "price_book",
+    metadata,
+    *_account(),
+    Column("book", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    _created_at(),
+)
+
+price_version = Table(
+    "price_version",
+    metadata,
+    *_account(),
+    Column("book", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("content", JSONB, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("effective_on", Date, comment="null while the version is a draft"),
+    Column("published_at", DateTime(timezone=True)),
+    CheckConstraint("version >= 1", name="version"),
+    CheckConstraint("(effective_on is null) = (published_at is null)", name="published"),
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    *_account(),
+    Column("subscription_id", Text, primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("price_book", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("starts_on", Date, nullable=False),
+    Column("anchor_day", Integer, nullable=False),
+    Column("seats", Integer, nullable=False),
+    Column("ends_on", Date, comment="last day, inclusive"),
+    Column("topic_partition", Integer, nullable=False, comment="of usage.aggregated"),
+    Column("next_sequence", Integer, nullable=False, comment="of the first period not yet rated"),
+    Column("next_start", Date, comment="null when the last period is rated"),
+    Column("next_end", Date, comment="exclusive"),
+    _created_at(),
+    Index("ix_subscription_tenant", "vendor_id", "mode", "tenant_id"),
+    Index("ix_subscription_due", "vendor_id", "mode", "topic_partition", "next_end"),
+)
+
+usage_daily = Table(
+    "usage_daily",
+    metadata,
+    *_account(),
+    *_dimensions("tenant_id provider agent model kind context_band service_tier"),
+    Column("batch", Boolean, primary_key=True),
+    *_dimensions("speed region purpose status"),
+    Column("usage_day", Date, primary_key=True),
+    Column("booked_day", Date, primary_key=True),
+    Column("entry", Text, primary_key=True),
+    Column("quantity", Numeric, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index("ix_usage_daily_booked_day", "vendor_id", "mode", "booked_day"),
+)
+
+usage_daily_by_user = Table(
+    "usage_daily_by_user",
+    metadata,
+    *_account(),
+    *_dimensions("tenant_id team user agent model purpose kind"),
+    Column("usage_day", Date, primary_key=True),
+    Column("booked_day", Date, primary_key=True),
+    Column("entry", Text, primary_key=True),
+    Column("quantity", Numeric, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
+usage_watermark = Table(
+    "usage_watermark",
+    metadata,
+    *_account(),
+    Column("tenant_id", Text, primary_key=True),
+    Column("watermark", DateTime(timezone=True), nullable=False),
+)
+
+seal_part = Table(
+    "seal_part",
+    metadata,
+    *_account(),
+    Column("topic_partition", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("parts", Integer, nullable=False),
+    Column("tenants", JSONB, nullable=False),
+)
+
+sealed_day = Table(
+    "sealed_day",
+    metadata,
+    *_account(),
+    Column("topic_partition", Integer, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("recount", Text, nullable=False),
+)
+
+sealed_through = Table(
+    "sealed_through",
+    metadata,
+    *_account(),
+    Column("topic_partition", Integer, primary_key=True),
+    Column("day", Date, nullable=False),
+)
+
+parked_tenant = Table(
+    "parked_tenant",
+    metadata,
+    *_account(),
+    Column("tenant_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("expected", JSONB, nullable=False),
+    Column("found", JSONB, nullable=False),
+    _created_at(),
+)
+
+statement = Table(
+    "statement",
+    metadata,
+    *_account(),
+    Column("statement_id", Text, primary_key=True),
+    Column("position", BigInteger, Identity(always=True), nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("subscription_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("period_start", Date, nullable=False),
+    Column("period_end", Date, nullable=False, comment="exclusive"),
+    Column("currency", Text, nullable=False),
+    Column("price_book", Text, nullable=False),
+    Column("price_version", Integer, nullable=False),
+    Column("total_exact", Text, nullable=False),
+    Column("input_hash", Text, nullable=False),
+    Column("rating_hash", Text, nullable=False),
+    Column(
+        "unrated", Boolean, nullable=False, comment="whether usage is left that no charge claims"
+    ),
+    Column("content", JSONB, nullable=False),
+    _created_at(),
+    UniqueConstraint("vendor_id", "mode", "subscription_id", "sequence"),
+    Index("ix_statement_tenant", "vendor_id", "mode", "tenant_id", "position"),
+    Index("ix_statement_price_book", "vendor_id", "mode", "price_book", "period_end"),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("topic_partition", Integer, primary_key=True),
+    Column("topic_offset", BigInteger, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    _created_at(),
+)
