@@ -73,9 +73,7 @@ async def test_the_same_statement_twice_is_one_invoice(world: Any, statement: An
 
 async def test_numbers_are_gapless_under_each_vendor(world: Any, statement: Any) -> None:
     """Each vendor counts for itself, and an invoice that does not pass takes no number."""
-    other = type(world)(
-        world.database, world.writer, world.simulator, world.gateway, world.clock
-    )
+    other = type(world)(world.database, world.writer, world.simulator, world.gateway, world.clock)
     await other.add_tenant()
     numbers: dict[str, list[str]] = {}
     for vendor in (world, other):
