@@ -1,0 +1,1 @@
+"""Invoicing: turns rated statements into invoices and takes them through Stripe, once each."""

@@ -1,0 +1,97 @@
+"""The composition root: the only place that constructs clients, and what runs beside the API."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.invoicing.api import Services, invoices_router, stripe_router
+from services.invoicing.consumers import StatementConsumer, subscribe
+from services.invoicing.settings import InvoicingSettings
+from services.invoicing.stripe_accounts import StripeAccounts
+from services.invoicing.stripe_sync.loop import InvoiceSync
+from services.invoicing.tables import outbox
+from services.invoicing.webhooks import WebhookProcessor
+from shared.accounts.access import Access
+from shared.broker import create_broker, create_producer
+from shared.clock import Clock, SystemClock
+from shared.database import Database
+from shared.errors import install_error_handlers
+from shared.health import health_router
+from shared.logging import configure_logging
+from shared.outbox import OutboxRelay
+
+
+def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastAPI:
+    """Return the app; its lifespan runs the consumer, the outbox relay and the Stripe loops."""
+    clock = clock or SystemClock()
+    database = Database(
+        settings.invoicing_database_url.get_secret_value(),
+        connections=settings.database_connections,
+    )
+    services = Services(database, StripeAccounts(database, settings), settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with _running(services):
+            yield
+
+    app = FastAPI(title="Tallyroll invoicing", version="1", lifespan=lifespan)
+    pepper = settings.secret_key.get_secret_value().encode()
+    app.state.access = Access(database, pepper, clock)
+    install_error_handlers(app)
+    app.include_router(invoices_router(services))
+    app.include_router(stripe_router(services))
+    app.include_router(health_router({"postgres": database.ping}))
+    return app
+
+
+@asynccontextmanager
+async def _running(services: Services) -> AsyncIterator[None]:
+    settings, database, clock = services.settings, services.database, services.clock
+    interval = settings.invoicing_sync_interval_milliseconds / 1000
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        stack.push_async_callback(services.accounts.close)
+        producer = create_producer(settings.kafka_bootstrap)
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        loops = [
+            OutboxRelay(database, outbox, producer).run(),
+            InvoiceSync(database, services.accounts, clock, interval).run(),
+            WebhookProcessor(database, services.accounts, clock, interval).run(),
+        ]
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        stack.push_async_callback(_cancel, tasks)
+        broker = create_broker(settings.kafka_bootstrap)
+        subscribe(
+            broker, StatementConsumer(database, clock), group=settings.invoicing_consumer_group
+        )
+        await broker.start()
+        stack.push_async_callback(broker.stop)
+        yield
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C, then stop cleanly with exit code 0."""
+    settings = InvoicingSettings()
+    configure_logging("invoicing", settings.log_format)
+    # uvicorn raises the signal again when it is done; these handlers make that the normal end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.bind_host,
+        port=settings.invoicing_port,
+        log_config=None,
+        access_log=False,
+    )

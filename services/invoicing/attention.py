@@ -1,0 +1,34 @@
+"""What waits for a person, with one action each."""
+
+from services.invoicing.handlers import UNSENDABLE
+from services.invoicing.models import Invoice
+from services.invoicing.schemas import AttentionAction, AttentionItem
+
+
+def attention_item(invoice: Invoice) -> AttentionItem:
+    """Return what is to be done about a parked or waiting invoice."""
+    reason = invoice.reason or "unknown"
+    return AttentionItem(
+        kind="parked_invoice" if invoice.state == "parked" else "waiting_invoice",
+        invoice_id=invoice.invoice_id,
+        tenant=invoice.tenant_id,
+        reason=reason,
+        action=_action(invoice, reason),
+    )
+
+
+def _action(invoice: Invoice, reason: str) -> AttentionAction:
+    if reason == "stripe_account_missing":
+        text = "Connect the vendor's Stripe account; the invoice then goes on by itself."
+        return AttentionAction(description=text, method="PUT", path="/v1/stripe-account")
+    if reason.startswith("billing_"):
+        text = "Set the tenant's billing to on (accounts API) when it is to be invoiced."
+        return AttentionAction(
+            description=text, method="PUT", path=f"/v1/tenants/{invoice.tenant_id}"
+        )
+    if reason in UNSENDABLE:
+        text = "Correct the price book or the usage; the difference goes on the next statement."
+        return AttentionAction(description=text, method=None, path=None)
+    text = "Look at the invoice at Stripe, then retry; a draft that differs is built anew."
+    path = f"/v1/invoices/{invoice.invoice_id}/retry"
+    return AttentionAction(description=text, method="POST", path=path)

@@ -1,0 +1,66 @@
+"""The gate before finalizing: what Stripe holds is what we sent, to the last minor unit.
+
+There is no tolerance, since we send integers. Stripe's tax is not compared.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ExpectedDraft:
+    """What we sent. `lines` are (line key, amount); amounts in Stripe's integers."""
+
+    invoice_key: str
+    currency: str
+    total: int
+    lines: tuple[tuple[str, int], ...]
+    lines_sha256: str
+
+
+@dataclass(frozen=True)
+class ObservedDraft:
+    """What Stripe holds. A line without our metadata has the key None."""
+
+    status: str
+    invoice_key: str | None
+    currency: str
+    total_excluding_tax: int | None
+    starting_balance: int
+    lines: tuple[tuple[str | None, int], ...]
+    lines_sha256: str | None
+
+
+def differences(expected: ExpectedDraft, observed: ObservedDraft) -> list[str]:
+    """Return the code of each difference, in a fixed order; empty means that the gate is passed."""
+    # A list of pairs, as one code may have one check only, and all of them are told at once.
+    checks = [
+        ("not_a_draft", observed.status != "draft"),
+        ("invoice_key_differs", observed.invoice_key != expected.invoice_key),
+        ("currency_differs", observed.currency.upper() != expected.currency),
+        ("line_count_differs", len(observed.lines) != len(expected.lines)),
+        ("lines_differ", Counter(observed.lines) != Counter(expected.lines)),
+        ("total_differs", observed.total_excluding_tax != expected.total),
+        ("lines_hash_differs", observed.lines_sha256 != expected.lines_sha256),
+        ("customer_balance", observed.starting_balance != 0),
+    ]
+    return [code for code, differs in checks if differs]
+
+
+@dataclass(frozen=True)
+class LineComparison:
+    """Which of our lines a draft lacks, and whether it holds anything that is not ours."""
+
+    missing: tuple[str, ...]
+    unexpected: bool
+
+
+def compare_lines(
+    expected: tuple[tuple[str, int], ...], observed: tuple[tuple[str | None, int], ...]
+) -> LineComparison:
+    """Compare the lines of a draft that is being filled; `missing` keeps our order."""
+    held = Counter(observed)
+    return LineComparison(
+        missing=tuple(key for key, amount in expected if not held[(key, amount)]),
+        unexpected=bool(held - Counter(expected)),
+    )

@@ -1,0 +1,144 @@
+"""Use cases: one message or decision, one transaction. The caller commits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.invoicing.domain.errors import InvalidStatement
+from services.invoicing.domain.invoice_key import InvoiceKey
+from services.invoicing.domain.numbering import invoice_number
+from services.invoicing.domain.states import State
+from services.invoicing.drafting import Draft, compose_draft
+from services.invoicing.models import Invoice
+from services.invoicing.repository import invoices
+from services.invoicing.tables import inbox, outbox
+from shared.accounts.repository import Account
+from shared.clock import Clock
+from shared.errors import conflict
+from shared.events.invoice_changed import InvoiceChanged
+from shared.events.statement_rated import StatementRated
+from shared.ids import new_id
+from shared.inbox import claim_message
+from shared.outbox import Outgoing, put
+
+logger = structlog.get_logger()
+
+
+async def draft_invoice(
+    connection: AsyncConnection, statement: StatementRated, *, message_id: str, clock: Clock
+) -> Invoice | None:
+    """Make the invoice of a statement; None when the message or the invoice is there already.
+
+    Raises `InvalidStatement`, with `statement_conflict` when the invoice of the same key was made
+    of a statement that says something else.
+    """
+    source = StatementRated.topic.name
+    if not await claim_message(connection, inbox, source=source, message_id=message_id):
+        return None
+    draft = compose_draft(statement)
+    made = await invoices.insert_invoice(connection, draft.key, _invoice_values(draft, clock))
+    if made is None:
+        await _check_same(connection, draft.key, statement)
+        return None
+    await invoices.insert_lines(connection, made, draft.lines, draft.details)
+    await _record_state(connection, made, clock)
+    logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
+    return made
+
+
+def _invoice_values(draft: Draft, clock: Clock) -> dict[str, Any]:
+    now = clock.now()
+    return draft.values | {"invoice_id": new_id(), "created_at": now, "next_attempt_at": now}
+
+
+async def _check_same(
+    connection: AsyncConnection, key: InvoiceKey, statement: StatementRated
+) -> None:
+    if await invoices.rating_hash_of(connection, key) != statement.rating_hash:
+        message = f"Invoice {key} was made of another statement."
+        raise InvalidStatement("statement_conflict", message)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of state with its reason, and what else of the invoice changes with it."""
+
+    state: State
+    reason: str | None = None
+    values: tuple[tuple[str, Any], ...] = ()
+
+
+async def change_state(
+    connection: AsyncConnection, invoice: Invoice, change: Change, clock: Clock
+) -> Invoice:
+    """Move an invoice to a state, with its history row and its message; no change, no message."""
+    values: dict[str, Any] = dict(change.values)
+    values |= {"state": change.state, "reason": change.reason}
+    changed = await invoices.update_invoice(connection, invoice, values)
+    if (changed.state, changed.reason) != (invoice.state, invoice.reason):
+        await _record_state(connection, changed, clock)
+    return changed
+
+
+async def _record_state(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> None:
+    now = clock.now()
+    await invoices.insert_state_change(connection, invoice, changed_at=now)
+    if invoice.state == "approved":
+        return  # a step inside invoicing: others hear of it when the invoice is issued
+    message = InvoiceChanged(
+        vendor_id=invoice.vendor_id,
+        mode=invoice.mode,
+        tenant_id=invoice.tenant_id,
+        invoice_id=invoice.invoice_id,
+        invoice_key=invoice.invoice_key,
+        number=invoice.number,
+        state=invoice.state,
+        reason=invoice.reason,
+        currency=invoice.currency,
+        total_minor=invoice.total_minor,
+        period_start=invoice.period_start,
+        period_end=invoice.period_end,
+        stripe_invoice_id=invoice.stripe_invoice_id,
+        changed_at=now,
+    )
+    await put(connection, outbox, [Outgoing(message)])
+
+
+async def approve_invoice(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> Invoice:
+    """Record the passed gate. The number is taken in this transaction, once for ever."""
+    number = invoice.number
+    if number is None:
+        position = await invoices.take_sequence_position(connection, invoice.account)
+        number = invoice_number(invoice.vendor_id, position)
+    change = Change("approved", values=(("number", number),))
+    return await change_state(connection, invoice, change, clock)
+
+
+async def park_invoice(
+    connection: AsyncConnection, invoice: Invoice, reason: str, clock: Clock
+) -> Invoice:
+    """Stop the invoice's way until a person looks at it."""
+    logger.error("invoice_parked", invoice_id=invoice.invoice_id, reason=reason)
+    return await change_state(connection, invoice, Change("parked", reason), clock)
+
+
+UNSENDABLE = frozenset({"negative_total", "too_many_lines", "statement_total_differs"})
+"""Reasons that lie in the invoice itself: sending it again cannot help."""
+
+
+async def retry_invoice(
+    connection: AsyncConnection, account: Account, invoice_id: str, *, clock: Clock
+) -> Invoice:
+    """Let a parked invoice go on; raises `invoice_not_parked`, `invoice_unsendable`."""
+    invoice = await invoices.read_invoice(connection, account, invoice_id, lock=True)
+    if invoice.state != "parked":
+        message = f"The invoice is {invoice.state}; only a parked one is retried."
+        raise conflict("invoice_not_parked", message, subject=invoice_id)
+    if invoice.reason in UNSENDABLE:
+        message = f"The invoice cannot be sent as it is: {invoice.reason}."
+        raise conflict("invoice_unsendable", message, subject=invoice_id)
+    state: State = "draft" if invoice.number is None else "approved"
+    values = (("next_attempt_at", clock.now()), ("failures", 0))
+    return await change_state(connection, invoice, Change(state, values=values), clock)

@@ -1,0 +1,113 @@
+"""Invoicing's own values, as handlers and the repository exchange them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from services.invoicing.domain.states import State
+from shared.accounts.repository import Account
+from shared.events.message import Mode
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """An invoice. `period_end` is exclusive; amounts in ISO 4217 minor units, before tax."""
+
+    invoice_id: str
+    invoice_key: str
+    vendor_id: str
+    mode: Mode
+    tenant_id: str
+    subscription_id: str
+    statement_id: str
+    revision: int
+    period_start: date
+    period_end: date
+    currency: str
+    total_exact: str
+    total_minor: int
+    lines_sha256: str
+    state: State
+    reason: str | None
+    number: str | None
+    attempt: int
+    stripe_invoice_id: str | None
+    stripe_status: str | None
+    stripe_total_minor: int | None
+    stripe_tax_minor: int | None
+    failures: int
+    created_at: datetime
+
+    @property
+    def account(self) -> Account:
+        return Account(self.vendor_id, self.mode)
+
+
+@dataclass(frozen=True)
+class InvoiceLine:
+    """A line as it is sent: `stripe_amount` is `amount_minor` in Stripe's integers."""
+
+    position: int
+    line_key: str
+    charge: str
+    description: str
+    quantity: str
+    unit: str
+    amount_exact: str
+    amount_minor: int
+    stripe_amount: int
+
+
+@dataclass(frozen=True)
+class InvoiceLineDetail:
+    """The part of a line that one agent on one model caused on one day, by kind."""
+
+    line_position: int
+    position: int
+    agent: str
+    model: str
+    kind: str
+    usage_day: date
+    quantity: str
+    amount_exact: str
+    amount_minor: int
+
+
+@dataclass(frozen=True)
+class StripeJob:
+    """A call to Stripe: written before it, completed after it. `params` are the exact bytes."""
+
+    vendor_id: str
+    mode: Mode
+    tenant_id: str
+    material: str
+    step: str
+    target: str
+    params: str
+    idempotency_key: str
+    state: str
+    attempts: int
+    first_attempted_at: datetime
+    response_id: str | None
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """A verified Stripe event that waits to be processed."""
+
+    vendor_id: str
+    mode: Mode
+    event_id: str
+    type: str
+    stripe_invoice_id: str | None
+    failures: int
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """What an invoice needs to know of its tenant."""
+
+    name: str
+    billing_email: str | None
+    address: dict[str, str]
+    purchase_order: str | None
+    billing: str

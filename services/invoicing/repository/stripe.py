@@ -1,0 +1,140 @@
+"""What we keep of Stripe: accounts, customers, jobs, received events."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.invoicing.models import StoredEvent, StripeJob
+from services.invoicing.tables import stripe_account, stripe_customer, stripe_job, webhook_inbox
+from shared.accounts.repository import Account
+
+_JOB_COLUMNS = [stripe_job.c[field.name] for field in fields(StripeJob)]
+_EVENT_COLUMNS = [webhook_inbox.c[field.name] for field in fields(StoredEvent)]
+
+
+async def put_account(
+    connection: AsyncConnection, account: Account, values: dict[str, Any]
+) -> None:
+    statement = insert(stripe_account).values(
+        vendor_id=account.vendor_id, mode=account.mode, **values
+    )
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=["vendor_id", "mode"], set_=values)
+    )
+
+
+async def read_account(connection: AsyncConnection, account: Account) -> RowMapping | None:
+    query = select(stripe_account).where(
+        stripe_account.c.vendor_id == account.vendor_id, stripe_account.c.mode == account.mode
+    )
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def read_customer_id(
+    connection: AsyncConnection, account: Account, tenant_id: str
+) -> str | None:
+    query = select(stripe_customer.c.stripe_customer_id).where(
+        stripe_customer.c.vendor_id == account.vendor_id,
+        stripe_customer.c.mode == account.mode,
+        stripe_customer.c.tenant_id == tenant_id,
+    )
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def insert_customer_id(
+    connection: AsyncConnection, account: Account, tenant_id: str, customer_id: str
+) -> None:
+    statement = insert(stripe_customer).values(
+        vendor_id=account.vendor_id,
+        mode=account.mode,
+        tenant_id=tenant_id,
+        stripe_customer_id=customer_id,
+    )
+    await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def open_job(connection: AsyncConnection, job: StripeJob) -> StripeJob:
+    """Write a job, or count one more attempt of the pending one that is there; return it.
+
+    What is stored wins: its parameters go out again as they are.
+    """
+    statement = insert(stripe_job).values(**asdict(job))
+    pending = statement.on_conflict_do_update(
+        index_elements=["vendor_id", "mode", "tenant_id", "material"],
+        set_={"attempts": stripe_job.c.attempts + 1},
+        where=stripe_job.c.state == "pending",
+    )
+    await connection.execute(pending)
+    query = select(*_JOB_COLUMNS).where(*_is(job))
+    return StripeJob(**(await connection.execute(query)).mappings().one())
+
+
+def _is(job: StripeJob) -> list[Any]:
+    return [
+        stripe_job.c.vendor_id == job.vendor_id,
+        stripe_job.c.mode == job.mode,
+        stripe_job.c.tenant_id == job.tenant_id,
+        stripe_job.c.material == job.material,
+    ]
+
+
+async def close_job(
+    connection: AsyncConnection, job: StripeJob, *, state: str, response_id: str | None
+) -> None:
+    values = {"state": state, "response_id": response_id}
+    await connection.execute(update(stripe_job).where(*_is(job)).values(values))
+
+
+async def list_jobs(
+    connection: AsyncConnection, account: Account, *, step: str, target: str
+) -> Sequence[StripeJob]:
+    """Return the jobs of one step on one Stripe object, oldest first."""
+    query = (
+        select(*_JOB_COLUMNS)
+        .where(
+            stripe_job.c.vendor_id == account.vendor_id,
+            stripe_job.c.mode == account.mode,
+            stripe_job.c.step == step,
+            stripe_job.c.target == target,
+        )
+        .order_by(stripe_job.c.first_attempted_at, stripe_job.c.material)
+    )
+    return [StripeJob(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def store_event(connection: AsyncConnection, values: dict[str, Any]) -> bool:
+    """Store a verified event once; False when it is there already."""
+    statement = insert(webhook_inbox).values(values).on_conflict_do_nothing()
+    result = await connection.execute(statement.returning(webhook_inbox.c.event_id))
+    return result.first() is not None
+
+
+async def list_due_events(
+    connection: AsyncConnection, now: datetime, limit: int
+) -> Sequence[StoredEvent]:
+    query = (
+        select(*_EVENT_COLUMNS)
+        .where(webhook_inbox.c.processed_at.is_(None), webhook_inbox.c.next_attempt_at <= now)
+        .order_by(webhook_inbox.c.next_attempt_at, webhook_inbox.c.event_id)
+        .limit(limit)
+    )
+    return [StoredEvent(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def update_event(
+    connection: AsyncConnection, event: StoredEvent, values: dict[str, Any]
+) -> None:
+    await connection.execute(
+        update(webhook_inbox)
+        .where(
+            webhook_inbox.c.vendor_id == event.vendor_id,
+            webhook_inbox.c.mode == event.mode,
+            webhook_inbox.c.event_id == event.event_id,
+        )
+        .values(values)
+    )

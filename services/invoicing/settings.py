@@ -1,0 +1,33 @@
+"""Settings of invoicing."""
+
+from pydantic import AliasChoices, Field, SecretStr
+
+from shared.settings import SharedSettings
+
+
+class InvoicingSettings(SharedSettings):
+    """Read from `TALLYROLL_…`; the deployment's own Stripe account by Stripe's usual names."""
+
+    invoicing_database_url: SecretStr = Field(
+        description="postgresql:// URL of the role that owns the schema `invoicing`"
+    )
+    invoicing_port: int = Field(default=8003, ge=0, le=65535, description="TCP port of the API")
+    invoicing_consumer_group: str = Field(
+        default="invoicing", description="Kafka consumer group of `statement.rated`"
+    )
+    invoicing_sync_interval_milliseconds: int = Field(
+        default=500, ge=10, le=60_000, description="pause between looks for invoices to send"
+    )
+    stripe_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("STRIPE_API_KEY", "stripe_api_key"),
+        description="sk_test_… of the deployment: for vendors without an account, test mode only",
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("STRIPE_WEBHOOK_SECRET", "stripe_webhook_secret"),
+        description="whsec_… that goes with STRIPE_API_KEY",
+    )
+    stripe_api_base: str | None = Field(
+        default=None, description="address of another Stripe, the simulator; never for live keys"
+    )

@@ -1,0 +1,186 @@
+"""The only file that imports `stripe`: one client per account, answers as our own types.
+
+The SDK resends after connection errors, 409 and 5xx under the same idempotency key (twice); what it
+never resends is a 429, so that is done here. A time-out means that the outcome is unknown.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import stripe
+
+from services.invoicing.stripe_types import (
+    MISSING,
+    FailureReplayed,
+    OutcomeUnknown,
+    RequestRefused,
+    Step,
+    StripeCustomer,
+    StripeInvoice,
+    StripeLine,
+    StripeProblem,
+)
+
+TIMEOUT_SECONDS = 30
+NETWORK_RETRIES = 2
+PAGE = 100
+RATE_LIMIT_ATTEMPTS = 8
+RATE_LIMIT_SECONDS = 0.5
+RATE_LIMIT_SECONDS_MAX = 30.0
+
+_CONFLICT = 409
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_NOT_FOUND = 404
+_UNAUTHORIZED = frozenset({401, 403})
+
+
+class StripeGateway:
+    """One Stripe account, spoken to asynchronously; closed at shutdown."""
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        api_base: str | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._http = stripe.HTTPXClient(timeout=TIMEOUT_SECONDS)
+        self._client = stripe.StripeClient(
+            api_key,
+            base_addresses={"api": api_base} if api_base else None,
+            max_network_retries=NETWORK_RETRIES,
+            http_client=self._http,
+        )
+        self._sleep = sleep
+        invoices = self._client.v1.invoices
+        self._steps: dict[Step, Callable[..., Awaitable[Any]]] = {
+            "create_customer": self._client.v1.customers.create_async,
+            "create_invoice": invoices.create_async,
+            "add_lines": invoices.add_lines_async,
+            "set_number": invoices.update_async,
+            "finalize_invoice": invoices.finalize_invoice_async,
+            "send_invoice": invoices.send_invoice_async,
+        }
+
+    async def post(self, step: Step, target: str, params: dict[str, Any], *, key: str) -> str:
+        """Perform a step; `target` is the invoice's id, empty for what is created."""
+        _assert_exact(params)
+        arguments = (target, params) if target else (params,)
+        answer = await self._ask(self._steps[step], *arguments, {"idempotency_key": key})
+        return str(answer.id)
+
+    async def retrieve_invoice(self, invoice_id: str) -> StripeInvoice:
+        return _invoice(await self._ask(self._client.v1.invoices.retrieve_async, invoice_id))
+
+    async def list_lines(self, invoice_id: str) -> list[StripeLine]:
+        found = await self._pages(self._client.v1.invoices.line_items.list_async, invoice_id)
+        return [_line(line) for line in found]
+
+    async def list_invoices(self, customer_id: str, *, created_from: int) -> list[StripeInvoice]:
+        wanted = {"customer": customer_id, "created": {"gte": created_from}}
+        found = await self._pages(self._client.v1.invoices.list_async, wanted=wanted)
+        return [_invoice(invoice) for invoice in found]
+
+    async def list_customers(self, *, created_from: int) -> list[StripeCustomer]:
+        wanted = {"created": {"gte": created_from}}
+        found = await self._pages(self._client.v1.customers.list_async, wanted=wanted)
+        return [StripeCustomer(one.id, _metadata(one)) for one in found]
+
+    async def delete_draft(self, invoice_id: str) -> None:
+        try:
+            await self._ask(self._client.v1.invoices.delete_async, invoice_id)
+        except RequestRefused as refusal:
+            if refusal.code != MISSING:
+                raise
+
+    async def close(self) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    async def _pages(
+        self,
+        list_async: Callable[..., Awaitable[Any]],
+        *path: str,
+        wanted: dict[str, Any] | None = None,
+    ) -> list[Any]:
+        params: dict[str, Any] = {"limit": PAGE, **(wanted or {})}
+        found: list[Any] = []
+        while True:
+            page = await self._ask(list_async, *path, params)
+            found.extend(page.data)
+            if not page.has_more or not page.data:
+                return found
+            params = {**params, "starting_after": page.data[-1].id}
+
+    async def _ask(self, call: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Call, again after 429 with full jitter; translate what the SDK raises."""
+        ceiling = RATE_LIMIT_SECONDS
+        for _ in range(RATE_LIMIT_ATTEMPTS):
+            try:
+                return await call(*arguments)
+            except stripe.RateLimitError:
+                await self._sleep(random.uniform(0, ceiling))  # noqa: S311 - jitter, no secret
+                ceiling = min(ceiling * 2, RATE_LIMIT_SECONDS_MAX)
+            except stripe.StripeError as error:
+                raise _problem(error) from error
+        raise OutcomeUnknown("rate_limit")
+
+
+def _problem(error: stripe.StripeError) -> StripeProblem:
+    """Tell by status and code what an error means; the SDK's classes are not reliable for it."""
+    status = error.http_status
+    if status is not None and status >= _SERVER_ERROR:
+        replayed = (error.headers or {}).get("idempotent-replayed") == "true"
+        return (FailureReplayed if replayed else OutcomeUnknown)(f"stripe_{status}")
+    if status is None or status in (_CONFLICT, _TOO_MANY_REQUESTS):
+        return OutcomeUnknown(type(error).__name__)
+    if status in _UNAUTHORIZED:
+        return RequestRefused("stripe_key_refused", status)
+    if status == _NOT_FOUND:
+        return RequestRefused(MISSING, status)
+    kind = type(error).__name__.removesuffix("Error").lower()
+    return RequestRefused(error.code or kind or "request", status)
+
+
+def _assert_exact(value: Any) -> None:
+    """Refuse what the SDK would write in a way that Stripe reads otherwise: floats, decimals."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            assert name != "amount" or type(inner) is int, "an amount is an int"
+            _assert_exact(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _assert_exact(inner)
+    else:
+        assert type(value) in (int, str, bool), f"{type(value).__name__} does not go to Stripe"
+
+
+def _invoice(answer: Any) -> StripeInvoice:
+    for name in ("total", "starting_balance"):
+        assert type(answer[name]) is int, f"{name} is an int"
+    net = answer["total_excluding_tax"]
+    assert net is None or type(net) is int, "total_excluding_tax is an int"
+    customer = answer["customer"]
+    return StripeInvoice(
+        id=answer["id"],
+        status=answer["status"],
+        customer=customer if isinstance(customer, str) else customer["id"],
+        currency=answer["currency"],
+        number=answer["number"],
+        total=answer["total"],
+        total_excluding_tax=net,
+        starting_balance=answer["starting_balance"],
+        metadata=_metadata(answer),
+        hosted_invoice_url=answer["hosted_invoice_url"],
+    )
+
+
+def _line(answer: Any) -> StripeLine:
+    assert type(answer["amount"]) is int, "an amount is an int"
+    return StripeLine(_metadata(answer).get("line_key"), answer["amount"])
+
+
+def _metadata(answer: Any) -> dict[str, str]:
+    return dict(answer["metadata"].to_dict()) if answer["metadata"] else {}

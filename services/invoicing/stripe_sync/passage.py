@@ -1,0 +1,179 @@
+"""One invoice from draft to sent: the steps in their order, each safe to begin again.
+
+1. The tenant's customer, once. 2. An empty draft. 3. Its lines, in chunks. 4. The gate: what Stripe
+holds is read back and compared; nothing passes that differs. 5. The number, bound to the invoice.
+6. Finalizing. 7. Sending. Dying between two steps loses nothing: the next run reads what is there
+and goes on.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+
+from services.invoicing import handlers
+from services.invoicing.domain.gate import ExpectedDraft, ObservedDraft, differences
+from services.invoicing.domain.states import state_from_stripe
+from services.invoicing.domain.wire import from_wire, to_wire
+from services.invoicing.handlers import Change
+from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
+from services.invoicing.repository import stripe as stripe_repository
+from services.invoicing.stripe_sync import requests
+from services.invoicing.stripe_sync.drafts import Drafts, NotSendable
+from services.invoicing.stripe_sync.journal import Journal
+from services.invoicing.stripe_types import Stripe, StripeInvoice
+from shared.clock import Clock
+from shared.database import Database
+from shared.money import CURRENCIES
+
+logger = structlog.get_logger()
+
+
+@dataclass
+class Passage:
+    """The way of one invoice; whoever runs it holds the invoice's lock."""
+
+    database: Database
+    stripe: Stripe
+    clock: Clock
+    invoice: Invoice
+    lines: list[InvoiceLine]
+    tenant: Tenant
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.database, self.stripe, self.clock)
+
+    async def run(self) -> None:
+        """Take the invoice as far as it goes; raises `NotSendable`, `StripeProblem`."""
+        if self.invoice.state != "issued":
+            draft_id = await self._approved_draft()
+            await self._issue(draft_id)
+        await self._send()
+
+    async def _approved_draft(self) -> str:
+        """Return our draft at Stripe, filled, compared and numbered."""
+        drafts = Drafts(self.database, self.stripe, self.journal, self.lines)
+        customer_id = await self._customer()
+        self.invoice, draft_id = await drafts.filled(self.invoice, self.tenant, customer_id)
+        observed = await self.stripe.retrieve_invoice(draft_id)
+        if observed.status != "draft" and self._is_ours(observed):
+            return draft_id
+        await self._pass_gate(observed)
+        await drafts.delete_others(self.invoice, customer_id, keep=draft_id)
+        async with self.database.transaction() as connection:
+            self.invoice = await handlers.approve_invoice(connection, self.invoice, self.clock)
+        return draft_id
+
+    def _is_ours(self, observed: StripeInvoice) -> bool:
+        """Tell whether a finalized invoice is the one that we had approved."""
+        return self.invoice.number is not None and observed.number == self.invoice.number
+
+    async def _customer(self) -> str:
+        account, tenant_id = self.invoice.account, self.invoice.tenant_id
+        async with self.database.transaction() as connection:
+            known = await stripe_repository.read_customer_id(connection, account, tenant_id)
+        if known is not None:
+            return known
+        customer_id = await self.journal.perform(
+            lambda attempt: requests.customer_call(
+                account, tenant_id, self.tenant, attempt=attempt
+            ),
+            self._look_for_customer,
+        )
+        async with self.database.transaction() as connection:
+            await stripe_repository.insert_customer_id(connection, account, tenant_id, customer_id)
+        return customer_id
+
+    async def _look_for_customer(self, job: StripeJob) -> str | None:
+        wanted = (job.vendor_id, job.mode, job.tenant_id)
+        found = await self.stripe.list_customers(created_from=Drafts.created_from(job))
+        owners = [
+            (one.id, tuple(one.metadata.get(name) for name in ("vendor_id", "mode", "tenant_id")))
+            for one in found
+        ]
+        return next((identity for identity, owner in owners if owner == wanted), None)
+
+    async def _pass_gate(self, observed: StripeInvoice) -> None:
+        lines = await self.stripe.list_lines(observed.id)
+        found = differences(
+            self._expected(),
+            ObservedDraft(
+                status=observed.status,
+                invoice_key=observed.metadata.get("invoice_key"),
+                currency=observed.currency,
+                total_excluding_tax=observed.total_excluding_tax,
+                starting_balance=observed.starting_balance,
+                lines=tuple((line.line_key, line.amount) for line in lines),
+                lines_sha256=observed.metadata.get("lines_sha256"),
+            ),
+        )
+        if found:
+            raise NotSendable(",".join(found))
+
+    def _expected(self) -> ExpectedDraft:
+        return ExpectedDraft(
+            invoice_key=self.invoice.invoice_key,
+            currency=self.invoice.currency,
+            total=to_wire(self.invoice.total_minor, CURRENCIES[self.invoice.currency]),
+            lines=tuple((line.line_key, line.stripe_amount) for line in self.lines),
+            lines_sha256=self.invoice.lines_sha256,
+        )
+
+    async def _issue(self, draft_id: str) -> None:
+        invoice = self.invoice
+        number = invoice.number
+        assert number is not None, "an approved invoice has a number"
+        await self.journal.perform(
+            lambda attempt: requests.number_call(invoice, draft_id, number, attempt=attempt),
+            self._look_for_number,
+        )
+        await self.journal.perform(
+            lambda attempt: requests.finalize_call(invoice, draft_id, attempt=attempt),
+            self._look_for_finalized,
+        )
+        issued = await self.stripe.retrieve_invoice(draft_id)
+        if issued.total_excluding_tax != self._expected().total or not self._is_ours(issued):
+            raise NotSendable("issued_differs")
+        await self._change(Change("issued", values=stripe_values(invoice, issued)))
+        if issued.status != "open":
+            # Stripe calls a total under its minimum charge paid at once: nothing is sent.
+            await self._change(Change(state_from_stripe("issued", issued.status, sent=False)))
+
+    async def _look_for_number(self, job: StripeJob) -> str | None:
+        observed = await self.stripe.retrieve_invoice(job.target)
+        return job.target if self._is_ours(observed) else None
+
+    async def _look_for_finalized(self, job: StripeJob) -> str | None:
+        observed = await self.stripe.retrieve_invoice(job.target)
+        return job.target if observed.status != "draft" else None
+
+    async def _send(self) -> None:
+        invoice = self.invoice
+        if invoice.state != "issued" or invoice.stripe_invoice_id is None:
+            return
+        identity = invoice.stripe_invoice_id
+        await self.journal.perform(
+            lambda attempt: requests.send_call(invoice, identity, attempt=attempt),
+            self._look_for_sent,
+        )
+        await self._change(Change("sent"))
+
+    async def _look_for_sent(self, _job: StripeJob) -> str | None:
+        """Nothing at Stripe tells whether an e-mail went out: a second one is the lesser harm."""
+        return None
+
+    async def _change(self, change: Change) -> None:
+        async with self.database.transaction() as connection:
+            self.invoice = await handlers.change_state(connection, self.invoice, change, self.clock)
+
+
+def stripe_values(invoice: Invoice, observed: StripeInvoice) -> tuple[tuple[str, object], ...]:
+    """Return what is stored of Stripe's side, in our minor units."""
+    currency = CURRENCIES[invoice.currency]
+    net = observed.total_excluding_tax
+    if net is None:
+        net = observed.total
+    return (
+        ("stripe_status", observed.status),
+        ("stripe_total_minor", from_wire(net, currency)),
+        ("stripe_tax_minor", from_wire(observed.total - net, currency)),
+    )

@@ -1,0 +1,144 @@
+"""The parameters of each call to Stripe, as functions of what we store."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from services.invoicing.models import Invoice, InvoiceLine, Tenant
+from services.invoicing.stripe_types import Step
+from shared.accounts.repository import Account
+
+CHUNK_LINES = 100
+DESCRIPTION_LENGTH_MAX = 500
+FIELD_LENGTH_MAX = 140
+DAYS_UNTIL_DUE = 30
+
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True)
+class StripeCall:
+    """One call to make; `material` says what it is for, `target` which invoice it is about."""
+
+    account: Account
+    tenant_id: str
+    step: Step
+    target: str
+    material: str
+    params: dict[str, Any]
+
+
+def canonical_json(params: dict[str, Any]) -> str:
+    """Return the bytes of parameters as they are stored; their order is the order on the wire."""
+    return json.dumps(params, ensure_ascii=False, separators=(",", ":"))
+
+
+def customer_call(account: Account, tenant_id: str, tenant: Tenant, *, attempt: int) -> StripeCall:
+    address = {name: text for name, text in tenant.address.items() if text}
+    params: dict[str, Any] = {
+        "name": tenant.name,
+        "metadata": {
+            "vendor_id": account.vendor_id,
+            "mode": account.mode,
+            "tenant_id": tenant_id,
+        },
+    }
+    if tenant.billing_email:
+        params["email"] = tenant.billing_email
+    if address:
+        params["address"] = address
+    material = f"cus/{account.vendor_id}/{tenant_id}/{attempt}"
+    return StripeCall(account, tenant_id, "create_customer", "", material, params)
+
+
+def invoice_call(
+    invoice: Invoice, tenant: Tenant, customer_id: str, *, attempt: int, line_count: int
+) -> StripeCall:
+    last_day = invoice.period_end - timedelta(days=1)
+    period = f"{invoice.period_start.isoformat()} to {last_day.isoformat()}"
+    fields = [{"name": "Service period", "value": period}]
+    if tenant.purchase_order and tenant.purchase_order.strip():
+        order = shorten(tenant.purchase_order.strip(), FIELD_LENGTH_MAX)
+        fields.append({"name": "Purchase order", "value": order})
+    params: dict[str, Any] = {
+        "customer": customer_id,
+        "currency": invoice.currency.lower(),
+        "auto_advance": False,
+        "pending_invoice_items_behavior": "exclude",
+        "collection_method": "send_invoice",
+        "days_until_due": DAYS_UNTIL_DUE,
+        "description": f"Usage from {period}",
+        "custom_fields": fields,
+        "metadata": {
+            "invoice_key": invoice.invoice_key,
+            "revision": str(invoice.revision),
+            "attempt": str(attempt),
+            "line_count": str(line_count),
+            "lines_sha256": invoice.lines_sha256,
+            "statement_id": invoice.statement_id,
+        },
+    }
+    material = f"inv/{invoice.invoice_key}/{attempt}"
+    return StripeCall(invoice.account, invoice.tenant_id, "create_invoice", "", material, params)
+
+
+def lines_calls(
+    invoice: Invoice, draft_id: str, lines: Sequence[InvoiceLine], *, attempt: int
+) -> list[StripeCall]:
+    """Return the calls that add lines, a chunk each; the chunk's hash is in its material."""
+    calls = []
+    for start in range(0, len(lines), CHUNK_LINES):
+        chunk = lines[start : start + CHUNK_LINES]
+        params = {"lines": [_line_params(invoice, line) for line in chunk]}
+        digest = sha256(canonical_json(params).encode()).hexdigest()
+        material = f"lines/{draft_id}/{start // CHUNK_LINES}/{digest}/{attempt}"
+        calls.append(_call(invoice, "add_lines", draft_id, material, params))
+    return calls
+
+
+def _line_params(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
+    return {
+        "amount": line.stripe_amount,
+        "description": shorten(
+            f"{line.description} ({line.quantity} {line.unit})", DESCRIPTION_LENGTH_MAX
+        ),
+        "metadata": {"line_key": line.line_key},
+        # Both ends are inclusive at Stripe, ours is exclusive.
+        "period": {
+            "start": _seconds(invoice.period_start),
+            "end": _seconds(invoice.period_end) - 1,
+        },
+    }
+
+
+def number_call(invoice: Invoice, draft_id: str, number: str, *, attempt: int) -> StripeCall:
+    material = f"num/{draft_id}/{attempt}"
+    return _call(invoice, "set_number", draft_id, material, {"number": number})
+
+
+def finalize_call(invoice: Invoice, draft_id: str, *, attempt: int) -> StripeCall:
+    material = f"fin/{draft_id}/{attempt}"
+    return _call(invoice, "finalize_invoice", draft_id, material, {"auto_advance": False})
+
+
+def send_call(invoice: Invoice, stripe_invoice_id: str, *, attempt: int) -> StripeCall:
+    material = f"send/{stripe_invoice_id}/{attempt}"
+    return _call(invoice, "send_invoice", stripe_invoice_id, material, {})
+
+
+def _call(
+    invoice: Invoice, step: Step, target: str, material: str, params: dict[str, Any]
+) -> StripeCall:
+    return StripeCall(invoice.account, invoice.tenant_id, step, target, material, params)
+
+
+def shorten(text: str, length_max: int) -> str:
+    """Cut a text to a length, ending in an ellipsis; the same text always gives the same."""
+    return text if len(text) <= length_max else text[: length_max - 1] + _ELLIPSIS
+
+
+def _seconds(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())

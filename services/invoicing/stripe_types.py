@@ -1,0 +1,93 @@
+"""Stripe as the rest of invoicing sees it: our own frozen values and named outcomes."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Step = Literal[
+    "create_customer",
+    "create_invoice",
+    "add_lines",
+    "set_number",
+    "finalize_invoice",
+    "send_invoice",
+]
+
+
+@dataclass(frozen=True)
+class StripeInvoice:
+    """An invoice at Stripe; amounts in Stripe's integers. The hosted URL is a bearer link."""
+
+    id: str
+    status: str
+    customer: str
+    currency: str
+    number: str | None
+    total: int
+    total_excluding_tax: int | None
+    starting_balance: int
+    metadata: dict[str, str]
+    hosted_invoice_url: str | None
+
+    def __repr__(self) -> str:
+        return f"StripeInvoice({self.id}, {self.status})"
+
+
+@dataclass(frozen=True)
+class StripeLine:
+    """A line at Stripe; `line_key` is None for a line that we did not send."""
+
+    line_key: str | None
+    amount: int
+
+
+@dataclass(frozen=True)
+class StripeCustomer:
+    id: str
+    metadata: dict[str, str]
+
+
+class StripeProblem(Exception):  # noqa: N818 - some mean that nobody knows yet
+    """Stripe did not do what was asked, or nobody knows whether it did."""
+
+
+class OutcomeUnknown(StripeProblem):
+    """The call may or may not have taken effect: time-out, reset, 5xx, busy."""
+
+
+class FailureReplayed(StripeProblem):
+    """Stripe stored a 500 under the key and will repeat it; the call may have taken effect."""
+
+
+class RequestRefused(StripeProblem):
+    """Stripe refused the call for good; it has no effect. `code` is stable."""
+
+    def __init__(self, code: str, status: int) -> None:
+        super().__init__(f"{code} ({status})")
+        self.code = code
+        self.status = status
+
+
+class Stripe(Protocol):
+    """One Stripe account. Every call raises a `StripeProblem` when it is not answered well."""
+
+    async def post(self, step: Step, target: str, params: dict[str, Any], *, key: str) -> str:
+        """Perform a step under an idempotency key; return the id of the object in the answer."""
+        ...
+
+    async def retrieve_invoice(self, invoice_id: str) -> StripeInvoice: ...
+
+    async def list_lines(self, invoice_id: str) -> list[StripeLine]: ...
+
+    async def list_invoices(self, customer_id: str, *, created_from: int) -> list[StripeInvoice]:
+        """Return a customer's invoices created at or after a time (seconds since 1970)."""
+        ...
+
+    async def list_customers(self, *, created_from: int) -> list[StripeCustomer]: ...
+
+    async def delete_draft(self, invoice_id: str) -> None:
+        """Delete a draft; one that is gone already is no problem."""
+        ...
+
+
+MISSING = "resource_missing"
+"""The code of a refusal for an object that does not exist."""

@@ -1,0 +1,210 @@
+"""Tables of the schema `invoicing`; triggers in the migration keep amounts as they are."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from shared.database import service_metadata
+from shared.inbox import inbox_table
+from shared.outbox import outbox_table
+
+metadata = service_metadata("invoicing")
+
+inbox = inbox_table(metadata)
+outbox = outbox_table(metadata)
+
+
+def _owner(*, primary_key: bool = True) -> list[Column[Any]]:
+    """Return the columns that say whose row it is: first in every key and query."""
+    return [
+        Column("vendor_id", Text, primary_key=primary_key, nullable=False),
+        Column("mode", Text, primary_key=primary_key, nullable=False),
+        Column("tenant_id", Text, primary_key=primary_key, nullable=False),
+    ]
+
+
+invoice = Table(
+    "invoice",
+    metadata,
+    *_owner(primary_key=False),
+    Column("invoice_id", Text, primary_key=True),
+    Column("invoice_key", Text, nullable=False, unique=True),
+    Column("subscription_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("period_start", Date, nullable=False),
+    Column("period_end", Date, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("statement_id", Text, nullable=False),
+    Column("rating_hash", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("total_exact", Text, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("lines_sha256", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("number", Text),
+    Column("attempt", Integer, nullable=False, server_default=text("1")),
+    Column("stripe_invoice_id", Text, unique=True),
+    Column("stripe_status", Text),
+    Column("stripe_total_minor", BigInteger),
+    Column("stripe_tax_minor", BigInteger),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint(
+        "vendor_id",
+        "mode",
+        "tenant_id",
+        "subscription_id",
+        "kind",
+        "sequence",
+        "period_start",
+        "revision",
+        name="uq_invoice_key_parts",
+    ),
+    UniqueConstraint("vendor_id", "mode", "number"),
+    CheckConstraint("mode in ('test', 'live')", name="mode"),
+    CheckConstraint(
+        "state in ('draft', 'approved', 'issued', 'sent', 'paid', 'uncollectible', 'void', "
+        "'parked')",
+        name="state",
+    ),
+    Index(
+        "ix_invoice_to_sync",
+        "next_attempt_at",
+        postgresql_where=text("state in ('draft', 'approved', 'issued')"),
+    ),
+)
+
+invoice_line = Table(
+    "invoice_line",
+    metadata,
+    *_owner(),
+    Column("invoice_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("line_key", Text, nullable=False),
+    Column("charge", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("quantity", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("amount_exact", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("stripe_amount", BigInteger, nullable=False),
+    UniqueConstraint("invoice_id", "line_key"),
+)
+
+invoice_line_detail = Table(
+    "invoice_line_detail",
+    metadata,
+    *_owner(),
+    Column("invoice_id", Text, primary_key=True),
+    Column("line_position", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("usage_day", Date, nullable=False),
+    Column("quantity", Text, nullable=False),
+    Column("amount_exact", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+)
+
+invoice_state_change = Table(
+    "invoice_state_change",
+    metadata,
+    *_owner(),
+    Column("invoice_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+)
+
+invoice_sequence = Table(
+    "invoice_sequence",
+    metadata,
+    Column("vendor_id", Text, primary_key=True),
+    Column("mode", Text, primary_key=True),
+    Column("last_position", BigInteger, nullable=False),
+)
+
+stripe_account = Table(
+    "stripe_account",
+    metadata,
+    Column("vendor_id", Text, primary_key=True),
+    Column("mode", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("api_key_last4", Text, nullable=False),
+    Column("webhook_secrets_last4", ARRAY(Text), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
+stripe_customer = Table(
+    "stripe_customer",
+    metadata,
+    *_owner(),
+    Column("stripe_customer_id", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+stripe_job = Table(
+    "stripe_job",
+    metadata,
+    *_owner(),
+    Column("material", Text, primary_key=True),
+    Column("step", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_attempted_at", DateTime(timezone=True), nullable=False),
+    Column("response_id", Text),
+    CheckConstraint("state in ('pending', 'done', 'abandoned')", name="state"),
+    Index("ix_stripe_job_target", "vendor_id", "mode", "target"),
+)
+
+webhook_inbox = Table(
+    "webhook_inbox",
+    metadata,
+    Column("vendor_id", Text, primary_key=True),
+    Column("mode", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("stripe_invoice_id", Text),
+    Column("payload", LargeBinary, nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("processed_at", DateTime(timezone=True)),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
+    Index(
+        "ix_webhook_inbox_pending", "next_attempt_at", postgresql_where=text("processed_at is null")
+    ),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("stored_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)

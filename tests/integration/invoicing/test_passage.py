@@ -1,0 +1,137 @@
+"""A statement becomes a sent invoice at Stripe, equal to the minor unit."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+THIRDS = (("a", "100.333"), ("b", "0.333"), ("c", "0.334"))
+
+
+async def test_a_statement_becomes_a_sent_invoice(world: Any, statement: Any) -> None:
+    """Stripe's invoice is open, bears our number, and its total and lines are ours to the cent."""
+    invoice = await world.draft(statement(*THIRDS, total="101"))
+
+    await world.sync().sync_due()
+
+    ours = await world.read(invoice)
+    (theirs,) = await world.simulator.invoices()
+    lines = {line["metadata"]["line_key"]: line["amount"] for line in theirs["lines"]["data"]}
+    assert ("sent", 10100, 10100) == (ours.state, ours.total_minor, ours.stripe_total_minor)
+    assert ("open", ours.number, 10100) == (theirs["status"], theirs["number"], theirs["total"])
+    assert {"a": 10033, "b": 33, "c": 34} == lines
+    assert ["draft", "issued", "sent"] == await world.messages(invoice)
+
+
+async def test_many_lines_go_in_chunks(world: Any, statement: Any) -> None:
+    """250 lines are added by three calls and read back whole, page by page."""
+    amounts = [(f"line-{index:03d}", "1.005") for index in range(250)]
+    invoice = await world.draft(statement(*amounts, total="251.25"))
+
+    await world.sync().sync_due()
+
+    (theirs,) = await world.simulator.invoices()
+    assert ("sent", None) == await world.state(invoice)
+    assert (25125, 250) == (theirs["total"], theirs["lines"]["total_count"])
+
+
+@pytest.mark.parametrize(
+    ("currency", "amounts", "total", "ours", "theirs"),
+    [
+        ("JPY", ("10.5", "10.5"), "21", 21, 21),
+        ("KWD", ("1.2345", "2"), "3.2345", 3240, 3240),
+        ("ISK", ("10.4", "10.3"), "20.7", 21, 2100),
+        ("MGA", ("617.28", "617.28"), "1234.56", 123500, 1235),
+    ],
+)
+async def test_currencies_are_converted_for_stripe(
+    world: Any, statement: Any, currency: str, amounts: Any, total: str, ours: int, theirs: int
+) -> None:
+    """We count in ISO minor units and round to a payable total by a named line; Stripe gets its."""
+    lines = tuple(zip("ab", amounts, strict=True))
+    invoice = await world.draft(statement(*lines, total=total, currency=currency))
+
+    await world.sync().sync_due()
+
+    now = await world.read(invoice)
+    (at_stripe,) = await world.simulator.invoices()
+    assert (None, ours, ours) == (now.reason, now.total_minor, now.stripe_total_minor)
+    assert theirs == at_stripe["total"]
+
+
+async def test_the_same_statement_twice_is_one_invoice(world: Any, statement: Any) -> None:
+    """A statement that is delivered again, even as another message, makes nothing new."""
+    first = await world.draft(statement(("a", "5"), total="5"))
+    await world.sync().sync_due()
+
+    second = await world.draft(statement(("a", "5"), total="5"))
+
+    await world.sync().sync_due()
+    assert (None, "sent") == (second, (await world.read(first)).state)
+    assert 1 == await world.simulator.created()
+
+
+async def test_numbers_are_gapless_under_each_vendor(world: Any, statement: Any) -> None:
+    """Each vendor counts for itself, and an invoice that does not pass takes no number."""
+    other = type(world)(world.database, world.writer, world.simulator, world.gateway, world.clock)
+    await other.add_tenant()
+    numbers: dict[str, list[str]] = {}
+    for vendor in (world, other):
+        for sequence in (1, 2, 3):
+            total = "-1" if sequence == 2 else "7"
+            made = await vendor.draft(
+                statement(("a", total), total=total, vendor_id=vendor.vendor_id, sequence=sequence)
+            )
+            await vendor.sync().sync_due()
+            numbers.setdefault(vendor.vendor_id, []).append((await vendor.read(made)).number)
+
+    ends = [[number and number[-6:] for number in found] for found in numbers.values()]
+    assert [["000001", None, "000002"]] * 2 == ends
+
+
+@pytest.mark.parametrize(
+    ("total", "state", "reason"),
+    [("0", "paid", "zero_total"), ("-3", "parked", "negative_total")],
+)
+async def test_what_is_not_to_be_paid_is_not_sent(
+    world: Any, statement: Any, total: str, state: str, reason: str
+) -> None:
+    """Nothing to pay is paid, less than nothing waits for a person; Stripe hears of neither."""
+    invoice = await world.draft(statement(("a", total), total=total))
+
+    await world.sync().sync_due()
+
+    assert (state, reason) == await world.state(invoice)
+    assert 0 == await world.simulator.created()
+
+
+async def test_only_tenants_with_billing_on_are_sent(world: Any, statement: Any) -> None:
+    """On hold the invoice stays a draft that says why; with billing on it goes on."""
+    await world.add_tenant(billing="hold")
+    invoice = await world.draft(statement(("a", "5"), total="5"))
+    await world.sync().sync_due()
+    assert ("draft", "billing_hold") == await world.state(invoice)
+
+    await world.add_tenant(billing="on")
+    await world.sync().sync(world.account, invoice.invoice_id)
+
+    assert ("sent", None) == await world.state(invoice)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update invoicing.invoice set total_minor = 1 where vendor_id = :v",
+        "update invoicing.invoice set number = 'X' where vendor_id = :v",
+        "delete from invoicing.invoice where vendor_id = :v",
+        "update invoicing.invoice_line set amount_minor = 1 where vendor_id = :v",
+        "delete from invoicing.invoice_line where vendor_id = :v",
+    ],
+)
+async def test_issued_invoices_never_change(world: Any, statement: Any, change: str) -> None:
+    """The database itself refuses to change an invoice's amounts, number or lines."""
+    await world.draft(statement(("a", "5"), total="5"))
+    await world.sync().sync_due()
+
+    with pytest.raises(DBAPIError, match=r"never|keeps its number"):
+        await world.rows(change + " returning 1", v=world.vendor_id)
