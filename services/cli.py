@@ -7,7 +7,10 @@ import typer
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.invoicing import cli as invoicing
+from services.metering import cli as metering
 from services.migrations import HISTORIES
+from services.pricing import cli as pricing
 from shared.accounts.bootstrap import bootstrap_vendor
 from shared.accounts.repository import Account
 from shared.clock import SystemClock
@@ -19,6 +22,9 @@ from shared.settings import SharedSettings
 from shared.topics import TOPICS, create_topics
 
 app = typer.Typer(no_args_is_help=True, help="Operate a Tallyroll deployment.")
+app.add_typer(metering.app)
+app.add_typer(pricing.app, name="pricing")
+app.add_typer(invoicing.app, name="invoicing")
 
 
 class OperatorSettings(BaseSettings):

@@ -39,11 +39,12 @@ async def _show(root: Path, report: Report) -> int:
         TimeElapsedColumn(),
     )
     bar = Progress(*columns, console=console)
-    sending = bar.add_task("Sending requests", total=REQUESTS)
+    sending = bar.add_task("Sending requests", total=REQUESTS, start=False)
 
     def progress(recorded: int) -> None:
         # Two live displays at once would overwrite each other: the bar is there while sending.
         bar.start()
+        bar.start_task(sending)
         bar.update(sending, completed=recorded)
         if recorded == REQUESTS:
             bar.stop()

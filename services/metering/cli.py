@@ -26,7 +26,7 @@ EXIT_REFUSED = 1
 def close(
     vendor: Annotated[str, typer.Option(help="whose days")],
     through: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="last day, inclusive")],
-    mode: Annotated[Mode, typer.Option(help="test or live")] = "live",
+    mode: Annotated[Mode, typer.Option(help="test or live")] = "test",
 ) -> None:
     """Seal every open day of a vendor up to a day that is over. Sealed days stay as they are."""
     settings = MeteringSettings()
