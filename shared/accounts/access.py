@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Annotated
 
 import structlog
-from fastapi import Header, Request
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +29,10 @@ logger = structlog.get_logger()
 CACHE_LIFE = timedelta(seconds=5)
 OUTAGE_LIFE = timedelta(seconds=60)
 CACHED_KEYS_MAX = 10_000
+
+BEARER = HTTPBearer(
+    scheme_name="API key", description="`tr_test_…` or `tr_live_…`", auto_error=False
+)
 
 
 @dataclass(frozen=True)
@@ -132,11 +137,11 @@ def requires(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
     """
 
     async def authenticated_caller(
-        request: Request, authorization: Annotated[str, Header()] = ""
+        request: Request,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     ) -> Caller:
         access: Access = request.app.state.access
-        scheme, _, key = authorization.partition(" ")
-        caller = await access.authenticate(key.strip() if scheme.lower() == "bearer" else "")
+        caller = await access.authenticate(bearer.credentials if bearer else "")
         missing = [scope.value for scope in scopes if scope.value not in caller.scopes]
         if missing:
             message = f"This key lacks the scope {', '.join(missing)}."
