@@ -89,6 +89,7 @@ async def test_a_known_key_outlives_an_outage_and_an_unknown_one_is_no_401(
     reader = Database(database.urls["accounts"])
     access = Access(reader, PEPPER, clock)
     await access.authenticate(key)
+    await reader.close()
     reader.engine = Database("postgresql://nobody:x@127.0.0.1:1/none").engine
 
     clock.advance(timedelta(seconds=59))
