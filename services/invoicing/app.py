@@ -34,14 +34,22 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     )
     services = Services(database, StripeAccounts(database, settings), settings, clock)
 
+    async def close() -> None:
+        await services.accounts.close()
+        await database.close()
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with _running(services):
-            yield
+        try:
+            async with _running(services):
+                yield
+        finally:
+            await close()
 
     app = FastAPI(title="Tallyroll invoicing", version="1", lifespan=lifespan)
     pepper = settings.secret_key.get_secret_value().encode()
     app.state.access = Access(database, pepper, clock)
+    app.state.close = close  # for whoever uses the app without its lifespan
     install_error_handlers(app)
     app.include_router(invoices_router(services))
     app.include_router(stripe_router(services))
@@ -54,8 +62,6 @@ async def _running(services: Services) -> AsyncIterator[None]:
     settings, database, clock = services.settings, services.database, services.clock
     interval = settings.invoicing_sync_interval_milliseconds / 1000
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(database.close)
-        stack.push_async_callback(services.accounts.close)
         producer = create_producer(settings.kafka_bootstrap)
         await producer.start()
         stack.push_async_callback(producer.stop)

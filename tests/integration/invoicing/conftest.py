@@ -1,6 +1,7 @@
 """Invoicing against the real simulator of Stripe and a real Postgres."""
 
 import asyncio
+import hmac
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -16,16 +17,20 @@ from sqlalchemy import text
 
 from deploy.local.stripe_simulator import create_simulator
 from services.invoicing import handlers
+from services.invoicing.app import create_app
 from services.invoicing.models import Invoice
 from services.invoicing.repository import invoices
+from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_gateway import StripeGateway
 from services.invoicing.stripe_sync.loop import InvoiceSync
 from services.invoicing.stripe_types import Stripe
 from shared.accounts import repository as accounts_repository
+from shared.accounts.keys import Scope, format_key, mint_key
 from shared.accounts.repository import Account
-from shared.accounts.schemas import TenantWrite
+from shared.accounts.schemas import ApiKeyWrite, TenantWrite
 from shared.clock import FrozenClock
 from shared.database import Database
+from shared.events.message import Mode
 from shared.events.statement_rated import StatementDetail, StatementLine, StatementRated
 from shared.ids import new_id
 from tests.support.database import TestDatabase
@@ -45,7 +50,8 @@ class QuietServer(uvicorn.Server):
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """Serve an ASGI app on a free port of loopback."""
-    listener = socket.socket()
+    # The protocol is named, as asyncio switches off the delay of small packets only then.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = QuietServer(uvicorn.Config(app, log_config=None, ws="none"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -195,6 +201,64 @@ async def _world(
     await world.add_tenant()
     yield world
     await gateway.close()
+
+
+SECRET_KEY = "a-secret-key-of-thirty-two-bytes-or-more"
+WEBHOOK_SECRET = "whsec_for_tests_only"
+
+
+@dataclass
+class Api:
+    """The HTTP API without its background loops, and keys of `world`'s vendor."""
+
+    http: httpx.AsyncClient
+    world: World
+
+    async def key(self, *scopes: Scope, tenant_id: str | None = None, mode: Mode = "test") -> Any:
+        """Return the headers of a new key with these scopes, all if none is named."""
+        minted = mint_key(mode)
+        written = ApiKeyWrite(name=new_id(), scopes=set(scopes or Scope), tenant_id=tenant_id)
+        async with self.world.writer.transaction() as connection:
+            await accounts_repository.create_api_key(
+                connection,
+                Account(self.world.vendor_id, mode),
+                minted,
+                written=written,
+                pepper=SECRET_KEY.encode(),
+            )
+        return {"Authorization": f"Bearer {format_key(minted)}"}
+
+    async def deliver(self, event: Any, *, secret: str = WEBHOOK_SECRET, late: int = 0) -> Any:
+        """Post an event as Stripe does; `late` shifts the signature's time by seconds."""
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        seconds = int(self.world.clock.now().timestamp()) + late
+        digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, "sha256").hexdigest()
+        return await self.http.post(
+            f"/v1/webhooks/stripe/{self.world.vendor_id}/test",
+            content=body,
+            headers={"Stripe-Signature": f"t={seconds},v1={digest}"},
+        )
+
+
+@pytest.fixture(name="api")
+async def _api(
+    world: World, database: TestDatabase, simulator: SimulatedStripe
+) -> AsyncIterator[Api]:
+    settings = InvoicingSettings.model_validate(
+        {
+            "kafka_bootstrap": "unused:1",
+            "secret_key": SECRET_KEY,
+            "invoicing_database_url": database.urls["invoicing"],
+            "stripe_api_base": simulator.url,
+            "stripe_api_key": STRIPE_KEY,
+            "stripe_webhook_secret": WEBHOOK_SECRET,
+        }
+    )
+    app = create_app(settings, world.clock)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        yield Api(http, world)
+    await app.state.close()
 
 
 def _line(key: str, amount: str, *, details: tuple[str, ...] = ()) -> StatementLine:

@@ -45,7 +45,7 @@ async def test_many_lines_go_in_chunks(world: Any, statement: Any) -> None:
     ],
 )
 async def test_currencies_are_converted_for_stripe(
-    world: Any, statement: Any, currency: str, amounts: Any, total: str, ours: int, theirs: int
+    world: Any, statement: Any, *, currency: str, amounts: Any, total: str, ours: int, theirs: int
 ) -> None:
     """We count in ISO minor units and round to a payable total by a named line; Stripe gets its."""
     lines = tuple(zip("ab", amounts, strict=True))

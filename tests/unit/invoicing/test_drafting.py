@@ -1,0 +1,113 @@
+"""What becomes of a statement before Stripe hears of it."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.invoicing.domain.errors import InvalidStatement
+from services.invoicing.drafting import compose_draft
+from shared.events.statement_rated import StatementRated
+
+
+def _line(key: str, amount: str) -> dict[str, Any]:
+    return {
+        "line_key": key,
+        "charge": key,
+        "model": "flat",
+        "description": key,
+        "quantity": "1",
+        "unit": "periods",
+        "amount_exact": amount,
+        "steps": [],
+        "details": [],
+    }
+
+
+def _statement(*lines: dict[str, Any], total: str, **values: Any) -> StatementRated:
+    fields: dict[str, Any] = {
+        "vendor_id": "demo",
+        "mode": "test",
+        "tenant_id": "acme",
+        "statement_id": "st-1",
+        "subscription_id": "sub-1",
+        "kind": "period",
+        "sequence": 1,
+        "period_start": date(2026, 1, 1),
+        "period_end": date(2026, 2, 1),
+        "currency": "USD",
+        "price_book": "standard",
+        "price_version": 1,
+        "price_hash": "p",
+        "plan": "pro",
+        "input_hash": "i",
+        "rating_hash": "r",
+        "total_exact": total,
+        "lines": lines,
+        "unrated": [],
+    }
+    return StatementRated.model_validate(fields | values)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "total", "state", "reason"),
+    [
+        (["1"], "1", "draft", None),
+        ([], "0", "paid", "zero_total"),
+        (["0.004"], "0.004", "paid", "zero_total"),
+        (["-0.01"], "-0.01", "parked", "negative_total"),
+        (["1"], "2", "parked", "statement_total_differs"),
+        (["1"] * 251, "251", "parked", "too_many_lines"),
+        (["1"] * 250, "250", "draft", None),
+    ],
+)
+def test_where_an_invoice_begins(
+    amounts: list[str], total: str, state: str, reason: str | None
+) -> None:
+    """Only a positive total of at most 250 lines, which its statement agrees on, goes to Stripe."""
+    lines = [_line(f"{index:03d}", amount) for index, amount in enumerate(amounts)]
+
+    draft = compose_draft(_statement(*lines, total=total))
+
+    assert (state, reason) == (draft.values["state"], draft.values["reason"])
+
+
+def test_lines_are_in_the_order_of_their_keys() -> None:
+    """Ties of the allocation go to the smaller key, however the statement orders its lines."""
+    lines = [_line("b", "0.005"), _line("a", "0.005")]
+
+    draft = compose_draft(_statement(*lines, total="0.01"))
+
+    assert [("a", 1), ("b", 0)] == [(line.line_key, line.amount_minor) for line in draft.lines]
+
+
+def test_the_rounding_line_has_a_name() -> None:
+    """What makes a total payable stands on the invoice as a line of its own."""
+    draft = compose_draft(_statement(_line("a", "1.234"), total="1.234", currency="KWD"))
+
+    last = draft.lines[-1]
+    assert ("rounding", "-0.004", -4) == (last.charge, last.amount_exact, last.amount_minor)
+    assert 1230 == draft.values["total_minor"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "values", "code"),
+    [
+        ([_line("a", "1")], {"currency": "UGX"}, "unsupported_currency"),
+        ([_line("a", "1")], {"currency": "usd"}, "unsupported_currency"),
+        ([_line("a", "1"), _line("a", "1")], {}, "duplicate_line_key"),
+        ([_line("~rounding", "1")], {}, "duplicate_line_key"),
+        ([_line("a", "1e3")], {}, "invalid_amount"),
+        ([_line("a", "1/0")], {}, "invalid_amount"),
+        ([_line("a", "NaN")], {}, "invalid_amount"),
+        ([_line("a", "9" * 300)], {}, "value_out_of_range"),
+        ([_line("a", "9" * 30), _line("b", "-" + "9" * 30)], {}, "value_out_of_range"),
+        ([_line("a", "1")], {"sequence": 2**31}, "value_out_of_range"),
+    ],
+)
+def test_statements_that_no_invoice_can_be_made_of(
+    lines: list[dict[str, Any]], values: dict[str, Any], code: str
+) -> None:
+    """Each is refused with a stable code, before anything is stored."""
+    with pytest.raises(InvalidStatement, match=code):
+        compose_draft(_statement(*lines, total="1", **values))
