@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from services.invoicing.api import Services, invoices_router, stripe_router
+from services.invoicing.api.common import Services
+from services.invoicing.api.invoices import invoices_router
+from services.invoicing.api.stripe import stripe_router
 from services.invoicing.consumers import StatementConsumer, subscribe
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
