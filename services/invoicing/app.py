@@ -1,6 +1,7 @@
 """The composition root: the only place that constructs clients, and what runs beside the API."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -93,6 +94,7 @@ def main() -> None:
     """Serve until SIGTERM or Ctrl-C, then stop cleanly with exit code 0."""
     settings = InvoicingSettings()
     configure_logging("invoicing", settings.log_format)
+    logging.getLogger("stripe").setLevel(logging.WARNING)  # it logs every request
     # uvicorn raises the signal again when it is done; these handlers make that the normal end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

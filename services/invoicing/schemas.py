@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from services.invoicing.domain.states import State
 from shared.events.message import Mode
 
-ApiKey = Annotated[str, StringConstraints(pattern=r"^(sk|rk)_(test|live)_[A-Za-z0-9_]{1,240}$")]
-WebhookSecret = Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9_+/=]{8,240}$")]
+ApiKey = Annotated[str, StringConstraints(pattern=r"^(sk|rk)_(test|live)_[A-Za-z0-9_-]{1,240}$")]
+WebhookSecret = Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9_+/=-]{8,240}$")]
 
 
 class StripeAccountWrite(BaseModel):
