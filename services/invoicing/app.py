@@ -19,10 +19,10 @@ from services.invoicing.stripe_sync.loop import InvoiceSync
 from services.invoicing.tables import outbox
 from services.invoicing.webhooks import WebhookProcessor
 from shared.accounts.access import Access
+from shared.api import create_api
 from shared.broker import create_broker, create_producer
 from shared.clock import Clock, SystemClock
 from shared.database import Database
-from shared.errors import install_error_handlers
 from shared.health import health_router
 from shared.logging import configure_logging
 from shared.outbox import OutboxRelay
@@ -49,11 +49,14 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
         finally:
             await close()
 
-    app = FastAPI(title="Tallyroll invoicing", version="1", lifespan=lifespan)
     pepper = settings.secret_key.get_secret_value().encode()
-    app.state.access = Access(database, pepper, clock)
+    app = create_api(
+        "Tallyroll invoicing",
+        "Invoices, the vendor's Stripe account, Stripe's webhooks.",
+        lifespan=lifespan,
+        access=Access(database, pepper, clock),
+    )
     app.state.close = close  # for whoever uses the app without its lifespan
-    install_error_handlers(app)
     app.include_router(invoices_router(services))
     app.include_router(stripe_router(services))
     app.include_router(health_router({"postgres": database.ping}))

@@ -185,6 +185,10 @@ class WebhookProcessor:
         except (StripeProblem, TallyrollError) as problem:
             logger.warning("stripe_event_waits", event_id=event.event_id, cause=str(problem))
             return False
+        except Exception:
+            # A fault of ours: this event waits, the others go on.
+            logger.exception("stripe_event_failed", event_id=event.event_id)
+            return False
 
     async def _refresh(self, invoice: Invoice, event: StoredEvent) -> bool:
         async with self.database.leadership(invoice_lock(invoice.invoice_id)) as held:

@@ -1,9 +1,13 @@
 """A statement becomes a sent invoice at Stripe, equal to the minor unit."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+
+from services.invoicing import handlers
 
 THIRDS = (("a", "100.333"), ("b", "0.333"), ("c", "0.334"))
 
@@ -87,6 +91,33 @@ async def test_numbers_are_gapless_under_each_vendor(world: Any, statement: Any)
 
     ends = [[number and number[-6:] for number in found] for found in numbers.values()]
     assert [["000001", None, "000002"]] * 2 == ends
+
+
+async def _numbers_of_two_crashes(world: Any, take: Any) -> list[Any]:
+    """Take a number in a transaction that does not commit, twice."""
+    taken = []
+    for _ in range(2):
+        with suppress(LookupError):
+            async with world.database.transaction() as connection:
+                taken.append(await take(connection))
+                raise LookupError
+    return taken
+
+
+async def test_a_number_that_is_rolled_back_is_given_again(world: Any, statement: Any) -> None:
+    """A crash between taking and binding a number leaves no gap; a database sequence would."""
+    invoice = await world.draft(statement(("a", "5"), total="5"))
+    async with world.database.transaction() as connection:
+        await connection.execute(text("create sequence invoicing.naive"))
+
+    async def ours(connection: Any) -> str:
+        return (await handlers.approve_invoice(connection, invoice, world.clock)).number or ""
+
+    async def naive(connection: Any) -> int:
+        return int(await connection.scalar(text("select nextval('invoicing.naive')")))
+
+    assert 1 == len(set(await _numbers_of_two_crashes(world, ours)))
+    assert 2 == len(set(await _numbers_of_two_crashes(world, naive)))
 
 
 @pytest.mark.parametrize(
