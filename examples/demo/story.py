@@ -143,5 +143,5 @@ async def _all_sent(public: PublicAPI) -> bool:
     invoices = (await public.get(public.addresses.invoicing, "/v1/invoices"))["invoices"]
     if parked := [i for i in invoices if i["state"] == "parked"]:
         raise RuntimeError(f"parked: {[(i['tenant_id'], i['reason']) for i in parked]}")
-    sent = {invoice["tenant"] for invoice in invoices if invoice["state"] == "sent"}
+    sent = {invoice["tenant_id"] for invoice in invoices if invoice["state"] == "sent"}
     return sent == set(catalog.TENANTS)

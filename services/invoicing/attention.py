@@ -11,7 +11,7 @@ def attention_item(invoice: Invoice) -> AttentionItem:
     return AttentionItem(
         kind="parked_invoice" if invoice.state == "parked" else "waiting_invoice",
         invoice_id=invoice.invoice_id,
-        tenant=invoice.tenant_id,
+        tenant_id=invoice.tenant_id,
         reason=reason,
         action=_action(invoice, reason),
     )

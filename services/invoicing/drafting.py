@@ -139,7 +139,7 @@ def _lines(
             position=position,
             line_key=line.line_key,
             charge=line.charge,
-            description=line.description,
+            description=_explained(line),
             quantity=format_decimal(line.quantity),
             unit=line.unit,
             amount_exact=format_exact(_amount(line.amount_exact)),
@@ -153,6 +153,12 @@ def _lines(
     if allocation.rounding_minor:
         lines.append(_rounding_line(allocation.rounding_minor, sent[-1], len(amounts), currency))
     return tuple(lines)
+
+
+def _explained(line: StatementLine) -> str:
+    """Return what the customer reads: the charge, and how its amount came about."""
+    steps = "; ".join(step.description for step in line.steps)
+    return f"{line.description}: {steps}" if steps else line.description
 
 
 def _rounding_line(minor: int, sent: int, position: int, currency: Currency) -> InvoiceLine:

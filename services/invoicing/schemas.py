@@ -66,7 +66,7 @@ class InvoiceRead(BaseModel):
                 {
                     "invoice_id": "0199d3c0-8f1e-7c3a-9f1d-2b1f5f0c7a11",
                     "invoice_key": "demo/test/acme/sub-1/period/1/2023-11-01/1",
-                    "tenant": "acme",
+                    "tenant_id": "acme",
                     "subscription_id": "sub-1",
                     "statement_id": "st-1",
                     "number": "DEMO-000001",
@@ -100,7 +100,7 @@ class InvoiceRead(BaseModel):
 
     invoice_id: str
     invoice_key: str
-    tenant: str
+    tenant_id: str
     subscription_id: str
     statement_id: str
     number: str | None = Field(description="null until the invoice passed the gate")
@@ -161,7 +161,7 @@ class AttentionItem(BaseModel):
 
     kind: Literal["parked_invoice", "waiting_invoice"]
     invoice_id: str
-    tenant: str
+    tenant_id: str
     reason: str
     action: AttentionAction
 

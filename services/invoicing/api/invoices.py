@@ -134,7 +134,7 @@ def _invoice_read(
     return InvoiceRead.model_validate(
         {
             **vars(invoice),
-            "tenant": invoice.tenant_id,
+            "tenant_id": invoice.tenant_id,
             "lines": [InvoiceLineRead.model_validate(vars(line)) for line in lines],
             "hosted_invoice_url": hosted_invoice_url,
         }

@@ -102,9 +102,7 @@ def lines_calls(
 def _line_params(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
     return {
         "amount": line.stripe_amount,
-        "description": shorten(
-            f"{line.description} ({line.quantity} {line.unit})", DESCRIPTION_LENGTH_MAX
-        ),
+        "description": shorten(line.description, DESCRIPTION_LENGTH_MAX),
         "metadata": {"line_key": line.line_key},
         # Both ends are inclusive at Stripe, ours is exclusive.
         "period": {
