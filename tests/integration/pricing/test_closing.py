@@ -101,13 +101,15 @@ async def put(client: httpx.AsyncClient, headers: dict[str, str], path: str, bod
     return answer.json()
 
 
-async def set_up_catalog(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def set_up_catalog(
+    client: httpx.AsyncClient, headers: dict[str, str], effective_on: str = "2023-11-01"
+) -> None:
     """Create the tenant and the published book of the demo."""
     await put(client, headers, "/v1/tenants/globex", {"name": "Globex"})
     await put(client, headers, "/v1/price-books/demo", {"name": "Demo"})
     await put(client, headers, "/v1/price-books/demo/versions/1", price_book())
     path = "/v1/price-books/demo/versions/1/publish"
-    answer = await client.post(path, json={"effective_on": "2023-11-01"}, headers=headers)
+    answer = await client.post(path, json={"effective_on": effective_on}, headers=headers)
     assert answer.is_success, answer.text
 
 
@@ -182,7 +184,7 @@ async def test_a_subscription_made_after_the_seals_is_closed_at_once(
 ) -> None:
     """Whatever a period waited for last closes it, here the subscription; two months at once."""
     async with running(settings) as client:
-        await set_up_catalog(client, headers)
+        await set_up_catalog(client, headers, "2023-09-01")
         await metering.send(november(metering))
         await eventually(lambda: sealed_days(settings, vendor), lambda days: min(days) == DAYS[-1])
         await subscribe(client, headers, starts_on="2023-11-01", anchor_day=15)

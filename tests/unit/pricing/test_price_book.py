@@ -45,7 +45,7 @@ def test_a_good_book_has_no_fault(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "path"),
     [
-        (changed("currency", value="XXX"), "unknown_currency", "currency"),
+        (changed("currency", value="ZZZ"), "unknown_currency", "currency"),
         (changed("surprise", value=1), "unknown_field", "surprise"),
         (changed("charges", FLAT, "amount", value="-1"), "negative_price", "charges[4].amount"),
         (changed("charges", FLAT, "amount", value=1), "not_a_decimal_string", "charges[4].amount"),
