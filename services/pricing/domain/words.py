@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from shared.money import Currency, format_exact, format_shown
+from shared.money import Currency, format_shown
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Words:
 
 
 def grouped(quantity: Fraction) -> str:
-    """Return a finite quantity with thousands set apart by commas."""
-    whole, _, part = format_exact(quantity).partition(".")
+    """Return a quantity with thousands set apart by commas."""
+    whole, _, part = format_shown(quantity).partition(".")
     sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
     text = f"{sign}{int(digits):,}"
     return f"{text}.{part}" if part else text

@@ -101,13 +101,15 @@ async def put(client: httpx.AsyncClient, headers: dict[str, str], path: str, bod
     return answer.json()
 
 
-async def set_up_catalog(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def set_up_catalog(
+    client: httpx.AsyncClient, headers: dict[str, str], effective_on: str = "2023-11-01"
+) -> None:
     """Create the tenant and the published book of the demo."""
     await put(client, headers, "/v1/tenants/globex", {"name": "Globex"})
     await put(client, headers, "/v1/price-books/demo", {"name": "Demo"})
     await put(client, headers, "/v1/price-books/demo/versions/1", price_book())
     path = "/v1/price-books/demo/versions/1/publish"
-    answer = await client.post(path, json={"effective_on": "2023-11-01"}, headers=headers)
+    answer = await client.post(path, json={"effective_on": effective_on}, headers=headers)
     assert answer.is_success, answer.text
 
 
@@ -170,8 +172,8 @@ async def test_a_month_is_one_statement_however_often_it_is_delivered(
         found = await statements(client, headers)
 
     messages = await messages_of(rated, vendor)
-    assert [(row["period_start"], row["period_end"], row["total_exact"]) for row in found] == [
-        ("2023-11-01", "2023-12-01", "655.68158")
+    assert [("2023-11-01", "2023-12-01", "655.68158")] == [
+        (row["period_start"], row["period_end"], row["total_exact"]) for row in found
     ]
     # The relay may send a message again; its identity says that it is the same one.
     assert {found[0]["statement_id"]} == {message.statement_id for message in messages}
@@ -182,15 +184,46 @@ async def test_a_subscription_made_after_the_seals_is_closed_at_once(
 ) -> None:
     """Whatever a period waited for last closes it, here the subscription; two months at once."""
     async with running(settings) as client:
-        await set_up_catalog(client, headers)
+        await set_up_catalog(client, headers, "2023-09-01")
         await metering.send(november(metering))
         await eventually(lambda: sealed_days(settings, vendor), lambda days: min(days) == DAYS[-1])
-        await subscribe(client, headers, starts_on="2023-11-01", anchor_day=15)
+        await subscribe(client, headers, starts_on="2023-09-25", anchor_day=20)
         found = await statements(client, headers)
 
-    assert [(row["period_start"], row["period_end"]) for row in found] == [
-        ("2023-11-01", "2023-11-15")
-    ]
+    # The first period has 25 of 30 days: five sixths of the fee, an endless decimal.
+    assert [
+        ("2023-09-25", "2023-10-20", "1250/3"),
+        ("2023-10-20", "2023-11-20", "655.68158"),
+    ] == [(row["period_start"], row["period_end"], row["total_exact"]) for row in found]
+
+
+async def test_the_running_bill_is_what_the_statement_will_be(
+    settings: PricingSettings, headers: dict[str, str], metering: Metering
+) -> None:
+    """The bill before the seal and the statement after it have the same lines and hashes."""
+
+    async def bill() -> Any:
+        return (await client.get("/v1/tenants/globex/bill", headers=headers)).json()
+
+    usage, *seals = november(metering)
+    async with running(settings) as client:
+        await set_up_catalog(client, headers)
+        await subscribe(client, headers)
+        await metering.send([usage])
+        before = await eventually(bill, lambda found: found["watermark"] is not None)
+        await metering.send(seals)
+        found = await eventually(lambda: statements(client, headers), lambda found: len(found) == 1)
+        path = f"/v1/statements/{found[0]['statement_id']}"
+        statement = (await client.get(path, headers=headers)).json()
+        after = await bill()
+
+    (running_bill,) = before["subscriptions"]
+    names = ("lines", "total_exact", "input_hash", "rating_hash", "period_start", "unrated")
+    assert {n: statement[n] for n in names} == {n: running_bill[n] for n in names}
+    assert ("2023-12-02T00:00:00Z", "500") == (
+        before["as_of"],
+        after["subscriptions"][0]["total_exact"],
+    )
 
 
 async def test_a_lost_message_parks_the_tenant_until_it_comes(
@@ -209,9 +242,9 @@ async def test_a_lost_message_parks_the_tenant_until_it_comes(
         found = await eventually(lambda: statements(client, headers), lambda found: len(found) == 1)
         released = await attention(client, headers)
 
-    assert [(i["code"], i["subject"]) for i in parked] == [("parked_tenant", "globex")]
-    assert (unrated, released) == ([], [])
-    assert [row["total_exact"] for row in found] == ["655.68158"]
+    assert [("parked_tenant", "globex")] == [(i["code"], i["subject"]) for i in parked]
+    assert ([], []) == (unrated, released)
+    assert ["655.68158"] == [row["total_exact"] for row in found]
 
 
 async def test_without_the_check_a_lost_message_would_be_billed_short(
@@ -234,7 +267,7 @@ async def test_without_the_check_a_lost_message_would_be_billed_short(
         await metering.send(seals)
         found = await eventually(lambda: statements(client, headers), lambda found: len(found) == 1)
 
-    assert [row["total_exact"] for row in found] == ["500"]
+    assert ["500"] == [row["total_exact"] for row in found]
 
 
 @pytest.mark.parametrize(("recount", "accept"), [("off", False), ("differs", True)])
@@ -290,7 +323,7 @@ async def test_what_cannot_be_read_blocks_nothing(
         await metering.send(november(metering))
         found = await eventually(lambda: statements(client, headers), lambda found: len(found) == 1)
 
-    assert [row["total_exact"] for row in found] == ["655.68158"]
+    assert ["655.68158"] == [row["total_exact"] for row in found]
     codes = await dead_letter_codes(settings)
     assert {"invalid_message", "unknown_type", "unstorable_value"} <= codes
 

@@ -24,7 +24,13 @@ from services.pricing.domain.step import Step
 from services.pricing.domain.volume import price_volume
 from services.pricing.domain.words import Words
 from shared.currencies import CURRENCIES, Currency
-from shared.money import allocate_minor_units, exact, format_exact, round_to_minor_units
+from shared.money import (
+    allocate_minor_units,
+    exact,
+    format_exact,
+    parse_exact,
+    round_to_minor_units,
+)
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -118,7 +124,7 @@ def round_case(vector: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
     """Return rounded money: of one value, or of lines that are added first."""
     currency = CURRENCIES[vector["currency"]]
     lines = [exact(line) for line in case.get("lines", [])]
-    amount = exact(case["value"]) if "value" in case else sum(lines, Fraction(0))
+    amount = parse_exact(case["value"]) if "value" in case else sum(lines, Fraction(0))
     rounded = round_to_minor_units(amount, currency)
     scaled = [line * 10**currency.exponent for line in lines]
     allocated = allocate_minor_units(rounded, scaled) if lines else []

@@ -1,0 +1,66 @@
+"""Billing periods from an anchor day."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.pricing.domain.periods import Period, period_from
+
+
+def starts(first: date, anchor_day: int, count: int) -> list[str]:
+    found = []
+    for _ in range(count):
+        found.append(first.isoformat())
+        period = period_from(first, anchor_day=anchor_day)
+        assert period is not None
+        first = period.end
+    return found
+
+
+def test_the_anchor_day_returns_after_a_short_month() -> None:
+    """An anchor of 31 is the last day of shorter months, and 31 again where there is one."""
+    assert ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"] == starts(
+        date(2026, 1, 31), 31, 5
+    )
+
+
+def test_a_start_between_anchors_begins_a_shorter_period() -> None:
+    """It ends at the next anchor, and knows how long the whole one would be."""
+    period = period_from(date(2023, 11, 20), anchor_day=1)
+
+    assert Period(date(2023, 11, 20), date(2023, 12, 1), 30) == period
+
+
+def test_the_last_day_of_a_subscription_is_in_its_last_period() -> None:
+    """`ends_on` is inclusive; after it there is no period."""
+    last = period_from(date(2023, 11, 1), anchor_day=1, ends_on=date(2023, 11, 15))
+
+    assert Period(date(2023, 11, 1), date(2023, 11, 16), 30) == last
+    assert None is period_from(date(2023, 11, 16), anchor_day=1, ends_on=date(2023, 11, 15))
+
+
+@given(
+    st.dates(min_value=date(2000, 1, 1), max_value=date(2199, 12, 31)),
+    st.integers(min_value=1, max_value=31),
+)
+def test_periods_follow_without_gap_and_are_months(start: date, anchor_day: int) -> None:
+    """After the first one each period is whole, 28 to 31 days long, and ends on its anchor."""
+    first = period_from(start, anchor_day=anchor_day)
+    assert first is not None
+
+    second = period_from(first.end, anchor_day=anchor_day)
+
+    assert second is not None
+    assert second.whole_days == second.days
+    assert 28 <= second.days <= 31
+    following = second.end + timedelta(days=1)
+    assert second.end.day == anchor_day or following.day == 1
+
+
+@pytest.mark.parametrize("end", [date(2023, 11, 1), date(2023, 12, 2)])
+def test_impossible_periods_cannot_be_constructed(end: date) -> None:
+    """A period has a day at least and no more days than its whole period."""
+    with pytest.raises(ValueError, match="period"):
+        Period(date(2023, 11, 1), end, 30)
