@@ -145,6 +145,7 @@ def run_publisher(settings: MeteringSettings) -> int:
             OutboxRelay(database, outbox, producer).run(),
         )
         tasks = [asyncio.create_task(loop) for loop in loops]
+        logger.info("publisher_started", grace_minutes=settings.seal_grace_minutes)
         _on_termination(lambda: [task.cancel() for task in tasks])
         try:
             await asyncio.gather(*tasks)

@@ -1,7 +1,7 @@
 """Judging one event: readable, complete, in time; the answer is the normalised event or a fault."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -30,8 +30,7 @@ _TIME = re.compile(
 _decoder = msgspec.json.Decoder(WrittenEvent)
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """One event's verdict: exactly one of `event` and `fault` is set."""
 
     event_id: str | None
@@ -56,18 +55,19 @@ def judge(raw: bytes | msgspec.Raw, rules: Rules) -> Judged:
     size = len(memoryview(raw))
     if size > EVENT_BYTES_MAX:
         message = f"An event has at most {EVENT_BYTES_MAX} bytes."
-        return Judged(None, fault=EventFault("event_too_large", "", message))
+        return Judged(_readable_id(raw), fault=EventFault("event_too_large", "", message))
     try:
         written = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if is_no_json(error):
             raise
         return Judged(_readable_id(raw), fault=explain(raw, error))
-    verdict = Judged(written.event_id, size=size, named_tenant=written.tenant)
+    event_id, tenant = written.event_id, written.tenant
     try:
-        return replace(verdict, event=_accept(written, rules))
+        event = _accept(written, rules)
     except EventRefused as refusal:
-        return replace(verdict, fault=refusal.fault)
+        return Judged(event_id, fault=refusal.fault, named_tenant=tenant)
+    return Judged(event_id, event=event, size=size, named_tenant=tenant)
 
 
 def _accept(written: WrittenEvent, rules: Rules) -> TokenEvent:

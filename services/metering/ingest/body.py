@@ -17,6 +17,7 @@ EVENTS_PER_REQUEST_MAX = 1_000
 Compression = Literal["gzip", "zstd"]
 COMPRESSIONS: dict[str, Compression] = {"gzip": "gzip", "zstd": "zstd"}
 READ_BYTES = 256 * 1024
+DEEP_BYTES_MAX = 2 * 1024 * 1024
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+|,', re.DOTALL)
@@ -76,7 +77,7 @@ def split(body: bytes) -> list[EventText]:
         message = 'The body is an event, an array of events, or {"events": […]}.'
         raise TallyrollError("invalid_body", message) from error
     except msgspec.DecodeError as error:
-        if is_no_json(error) or not _is_balanced(body):
+        if is_no_json(error) or len(body) > DEEP_BYTES_MAX or not _is_balanced(body):
             raise invalid_json(body, error) from error
         events = [*_split_deep(body)]
     if len(events) > EVENTS_PER_REQUEST_MAX:
@@ -102,8 +103,11 @@ def _split_deep(body: bytes) -> list[bytes]:
     """Split a body that a parser gives up on, by counting brackets.
 
     It is nested too deeply for recursion, or has text that is no Unicode. One monstrous event
-    must not take its neighbours with it.
+    must not take its neighbours with it. Bounded, since this is slow.
     """
+    if len(body) > DEEP_BYTES_MAX:
+        message = f"A body above {DEEP_BYTES_MAX} bytes is not nested so deeply."
+        raise TallyrollError("nested_too_deep", message)
     start, level, depth = body.find(b"["), 1, 0
     head = body[: max(start, 0)].strip()
     if body.lstrip().startswith(b"{"):

@@ -1,7 +1,6 @@
 """Events as columns: one Arrow record batch per partition and gather."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,12 +16,13 @@ ENVELOPE_BYTES_MAX = 4 * 1024 * 1024
 """JSON bytes of the events of one envelope: as Arrow it stays far below the largest record."""
 HEADERS = [("content-type", CONTENT_TYPE.encode())]
 
+NO_TAGS = "{}"
+
 Row = tuple[Any, ...]
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """An event on its way to a partition, as a row of the envelope; `size` in bytes of JSON."""
 
     partition: int
@@ -64,7 +64,7 @@ def place(
         event.response_id,
         event.line,
         event.instrument,
-        _encode(event.tags).decode(),
+        _encode(event.tags).decode() if event.tags else NO_TAGS,
     )
     return Placed(partition, row, size)
 

@@ -23,7 +23,7 @@ from shared.topics import RECORD_BYTES_MAX, USAGE_RECORDED
 
 logger = structlog.get_logger()
 
-RECORDS_PER_FETCH = 200
+RECORDS_PER_FETCH = 50
 FETCH_BYTES_MAX = 64 * 1024 * 1024
 HEARTBEAT_SECONDS = 1.0
 WATCH_SECONDS = 5.0
@@ -199,7 +199,7 @@ class Worker:
                 raise StalledError(f"{lag} records wait, none counted for {idle:.0f} s")
 
 
-EVENT_BYTES_TYPICAL = 100
+EVENT_BYTES_TYPICAL = 300
 """Bytes of one event in an envelope, about; it decides only how large a flush becomes."""
 
 

@@ -1,0 +1,167 @@
+"""The processes as they run in a deployment: clean ends, kills, the command line."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from services.metering.ingest.envelope import place
+from services.metering.ingest.gather import Gatherer
+from services.metering.ingest.log import KafkaLogEnds, KafkaUsageLog
+from shared.database import Database
+from tests.support.database import TestDatabase
+from tests.support.stack import ROOT, StackAddress
+
+from .conftest import Ledger, make_event
+
+EVENTS = 3_000
+WAIT_SECONDS = 60.0
+CLOSE = "import sys; from services.metering.cli import app; app(sys.argv[1:])"
+
+
+@pytest.fixture(name="environment")
+async def _environment(
+    stack: StackAddress, database: TestDatabase, metering: Database
+) -> Mapping[str, str]:
+    """Return the variables of a deployment whose log holds nothing that is not counted."""
+    ends = KafkaLogEnds(stack.kafka_bootstrap)
+    await ends.start()
+    offsets = await ends.end_offsets()
+    await ends.stop()
+    async with metering.transaction() as connection:
+        for partition, offset in offsets.items():
+            await connection.execute(
+                text("update metering.consumer_offset set next_offset = :o where partition = :p"),
+                {"o": offset, "p": partition},
+            )
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TALLYROLL_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
+        "TALLYROLL_METERING_DATABASE_URL": database.urls["metering"],
+        "TALLYROLL_METERING_PORT": "0",
+        "TALLYROLL_SECRET_KEY": "a-secret-of-more-than-thirty-two-characters",
+        "TALLYROLL_FLUSH_MILLISECONDS": "20",
+        "TALLYROLL_EVENTS_PER_FLUSH": "100",
+    }
+
+
+@asynccontextmanager
+async def _process(environment: Mapping[str, str], *arguments: str) -> AsyncIterator[Any]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env=environment, cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def _until_logged(process: Any, event: bytes) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while event not in (line := await process.stderr.readline()):
+            assert line, "the process has ended"
+
+
+@pytest.mark.parametrize(
+    ("name", "ready"),
+    [
+        ("api", b"Uvicorn running"),
+        ("worker", b"worker_started"),
+        ("publisher", b"publisher_started"),
+    ],
+)
+async def test_a_process_ends_cleanly(
+    environment: Mapping[str, str], name: str, ready: bytes
+) -> None:
+    """SIGTERM ends each process with exit code 0."""
+    async with _process(environment, "-m", "services.metering", name) as process:
+        await _until_logged(process, ready)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await process.communicate()
+
+    assert 0 == process.returncode
+
+
+async def test_a_killed_worker_changes_nothing(
+    environment: Mapping[str, str], ledger: Ledger, stack: StackAddress
+) -> None:
+    """Killed in the middle and started again, the worker counts each event once."""
+    await _send(ledger, stack)
+    kills = 0
+    async with asyncio.timeout(WAIT_SECONDS):
+        while await _counted(ledger) < EVENTS:
+            async with _process(environment, "-m", "services.metering", "worker") as worker:
+                # Two flushes in: the next one is under way when the process is killed.
+                await _until_logged(worker, b"flushed")
+                if kills < 2:
+                    await _until_logged(worker, b"flushed")
+                    worker.kill()
+                    kills += 1
+                    await worker.wait()
+                else:
+                    await _until_counted(ledger)
+
+    expected = {5 * EVENTS, 2 * EVENTS}
+    assert (2, expected) == (kills, set((await ledger.usage()).values()))
+
+
+async def _send(ledger: Ledger, stack: StackAddress) -> None:
+    log = KafkaUsageLog(stack.kafka_bootstrap)
+    gatherer = Gatherer(log)
+    for start in range(0, EVENTS, 20):
+        events = [make_event(f"e-{i}") for i in range(start, start + 20)]
+        await gatherer.write(
+            [place(e, vendor_id=ledger.vendor_id, mode="live", partitions=4) for e in events]
+        )
+    await gatherer.close()
+    await log.stop()
+
+
+async def _counted(ledger: Ledger) -> int:
+    rows = await ledger.query(
+        "select count(*) from metering.event_identity where vendor_id = :vendor"
+    )
+    return int(rows[0][0])
+
+
+async def _until_counted(ledger: Ledger) -> None:
+    while await _counted(ledger) < EVENTS:  # noqa: ASYNC110 - another process counts
+        await asyncio.sleep(0.05)
+
+
+async def test_close_on_the_command_line(
+    environment: Mapping[str, str], ledger: Ledger, writer: Any
+) -> None:
+    """`close` prints the range it sealed, then that it is sealed; refusals have a code."""
+    await writer(ledger.vendor_id, live_from=date(2026, 1, 1))
+    lines = []
+    for vendor, through in [
+        (ledger.vendor_id, "2026-01-31"),
+        (ledger.vendor_id, "2026-01-31"),
+        (ledger.vendor_id, "2999-01-01"),
+        ("nobody", "2026-01-31"),
+    ]:
+        arguments = ("-c", CLOSE, "--vendor", vendor, "--through", through, "--mode", "live")
+        async with _process(environment, *arguments) as process:
+            out, err = await process.communicate()
+            lines.append((process.returncode, (out or err).decode().strip().split("\n")[-1]))
+
+    who = f"{ledger.vendor_id} live"
+    assert [
+        (0, f"{who}: sealed 2026-01-31 through 2026-01-31"),
+        (0, f"{who}: already sealed through 2026-01-31"),
+        (1, "day_not_over: A day is sealed after its end."),
+        (1, "unknown_vendor: There is no vendor 'nobody'."),
+    ] == lines
