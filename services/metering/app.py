@@ -23,10 +23,10 @@ from services.metering.settings import MeteringSettings
 from services.metering.tables import outbox
 from services.metering.worker.loop import Worker
 from shared.accounts.access import Access
+from shared.api import create_api
 from shared.broker import create_producer
 from shared.clock import Clock, SystemClock
 from shared.database import Database
-from shared.errors import install_error_handlers
 from shared.health import health_router
 from shared.outbox import OutboxRelay
 from shared.topics import USAGE_RECORDED
@@ -69,14 +69,13 @@ def create_app(settings: MeteringSettings, clock: Clock | None = None) -> FastAP
             await log.stop()
             await database.close()
 
-    app = FastAPI(
-        title="Tallyroll metering",
-        version="1",
-        description="Takes token events in and counts each exactly once.",
+    pepper = settings.secret_key.get_secret_value().encode()
+    app = create_api(
+        "Tallyroll metering",
+        "Takes token events in and counts each exactly once.",
         lifespan=lifespan,
+        access=Access(database, pepper, clock),
     )
-    app.state.access = Access(database, settings.secret_key.get_secret_value().encode(), clock)
-    install_error_handlers(app)
     app.include_router(router)
     app.include_router(health_router({"database": database.ping, "broker": log.ping}))
     return app

@@ -20,10 +20,10 @@ from services.pricing.settings import PricingSettings
 from services.pricing.tables import outbox
 from shared.accounts.access import Access
 from shared.accounts.api import accounts_router
+from shared.api import create_api
 from shared.broker import create_broker, create_producer
 from shared.clock import Clock, SystemClock
 from shared.database import Database
-from shared.errors import install_error_handlers
 from shared.health import health_router
 from shared.logging import configure_logging
 from shared.outbox import OutboxRelay
@@ -56,14 +56,12 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
         if not await broker.ping(timeout=PING_SECONDS):
             raise ConnectionError("Kafka does not answer")
 
-    app = FastAPI(
-        title="Tallyroll pricing",
-        version="1",
-        description="Price books, subscriptions, running bills and rated statements.",
+    app = create_api(
+        "Tallyroll pricing",
+        "Price books, subscriptions, running bills and rated statements.",
         lifespan=lifespan,
+        access=Access(database, pepper, clock),
     )
-    app.state.access = Access(database, pepper, clock)
-    install_error_handlers(app)
     app.include_router(health_router({"postgres": database.ping, "kafka": ping_broker}))
     app.include_router(accounts_router(database, pepper, clock))
     app.include_router(books_router(database))
