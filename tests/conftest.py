@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.topics import create_topics
 from tests.support.database import TestDatabase, fresh_database
 from tests.support.stack import StackAddress, running_stack
 
@@ -11,6 +12,7 @@ from tests.support.stack import StackAddress, running_stack
 @pytest.fixture(scope="session", name="stack")
 async def _stack() -> AsyncIterator[StackAddress]:
     async with running_stack() as stack:
+        await create_topics(stack.kafka_bootstrap)
         yield stack
 
 
