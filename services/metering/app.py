@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from typing import Any
 
 import structlog
 import uvicorn
@@ -131,25 +132,23 @@ def run_publisher(settings: MeteringSettings) -> int:
     """Publish, seal due days and relay the outbox until SIGTERM."""
 
     async def publish() -> None:
-        clock = SystemClock()
+        stopping = asyncio.Event()
+        _on_termination(stopping.set)
         database = open_database(settings)
         producer = create_producer(settings.kafka_bootstrap)
         ends = KafkaLogEnds(settings.kafka_bootstrap)
-        await producer.start()
-        await ends.start()
-        grace = timedelta(minutes=settings.seal_grace_minutes)
-        loops = (
-            Publisher(database, settings.publish_seconds).run(),
-            Sealer(database, ends, clock).run(grace),
-            OutboxRelay(database, outbox, producer).run(),
-        )
-        tasks = [asyncio.create_task(loop) for loop in loops]
-        logger.info("publisher_started", grace_minutes=settings.seal_grace_minutes)
-        _on_termination(lambda: [task.cancel() for task in tasks])
         try:
-            await asyncio.gather(*tasks)
-        except asyncio.CancelledError:
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await producer.start()
+            await ends.start()
+            logger.info("publisher_started", grace_minutes=settings.seal_grace_minutes)
+            await _run_until(
+                stopping,
+                Publisher(database, settings.publish_seconds).run(),
+                Sealer(database, ends, SystemClock()).run(
+                    timedelta(minutes=settings.seal_grace_minutes)
+                ),
+                OutboxRelay(database, outbox, producer).run(),
+            )
         finally:
             await ends.stop()
             await producer.stop()
@@ -157,6 +156,18 @@ def run_publisher(settings: MeteringSettings) -> int:
 
     asyncio.run(publish())
     return 0
+
+
+async def _run_until(stopping: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
+    """Run endless loops until it is time to stop; one that ends by itself is an error."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    waiting = asyncio.create_task(stopping.wait())
+    done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+    for task in (*tasks, waiting):
+        task.cancel()
+    await asyncio.gather(*tasks, waiting, return_exceptions=True)
+    for task in done - {waiting}:
+        task.result()
 
 
 def _on_termination(stop: Callable[[], object]) -> None:

@@ -49,8 +49,9 @@ async def close_days(settings: MeteringSettings, account: Account, through: date
     try:
         async with database.transaction() as connection:
             await read_vendor(connection, account.vendor_id)
-        await ends.start()
         sealer = Sealer(database, ends, SystemClock())
+        sealer.require_over(through)
+        await ends.start()
         with Console(stderr=True).status("waiting for the worker") as status:
             return await sealer.close(
                 account,

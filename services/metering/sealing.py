@@ -75,12 +75,16 @@ class Sealer:
         usage before `first` nothing is sealed. Raises `day_not_over`, and `counting_behind` when
         the worker does not get there in time.
         """
-        if through >= utc_day(self.clock.now()):
-            raise conflict("day_not_over", "A day is sealed after its end.", subject=str(through))
+        self.require_over(through)
         await self._wait_until_counted(progress)
         async with self.database.transaction() as connection:
             await lock_transaction(connection, "vendor", account.vendor_id, account.mode)
             return await self._seal(connection, account, through, first)
+
+    def require_over(self, day: date) -> None:
+        """Raise `day_not_over` for a day that has not ended."""
+        if day >= utc_day(self.clock.now()):
+            raise conflict("day_not_over", "A day is sealed after its end.", subject=str(day))
 
     async def _wait_until_counted(self, progress: Progress) -> None:
         ends = await self.log.end_offsets()
