@@ -7,6 +7,7 @@ order of one key is the order of commit of those who write it.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -83,28 +84,34 @@ async def put(connection: AsyncConnection, outbox: Table, outgoing: list[Outgoin
 
 @dataclass
 class OutboxRelay:
-    """Sends one service's outbox to Kafka until it is cancelled."""
+    """Sends one service's outbox to Kafka until it is cancelled.
+
+    `new_producer` is called after every failure: an idempotent producer whose batch failed for good
+    is refused by the broker from then on.
+    """
 
     database: Database
     outbox: Table
-    producer: AIOKafkaProducer
+    new_producer: Callable[[], AIOKafkaProducer]
 
     async def run(self) -> None:
-        backoff = IDLE_SECONDS
+        failures = 0
         while True:
             try:
                 async with self.database.leadership(f"outbox:{self.outbox.schema}") as leading:
-                    while leading:
-                        sent = await self.send_pending()
-                        backoff = IDLE_SECONDS
-                        if not sent:
-                            await asyncio.sleep(IDLE_SECONDS)
+                    if leading:
+                        async with self.new_producer() as producer:
+                            while True:
+                                sent = await self.send_pending(producer)
+                                failures = 0
+                                if not sent:
+                                    await asyncio.sleep(IDLE_SECONDS)
             except Exception:
+                failures += 1
                 logger.exception("outbox_relay_failed", outbox=self.outbox.fullname)
-                backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
-            await asyncio.sleep(backoff)
+            await asyncio.sleep(min(IDLE_SECONDS * 2.0**failures, BACKOFF_SECONDS_MAX))
 
-    async def send_pending(self) -> int:
+    async def send_pending(self, producer: AIOKafkaProducer) -> int:
         """Send the oldest rows and delete them; return how many.
 
         Dying after Kafka's acknowledgement and before the delete commits sends them again.
@@ -118,7 +125,7 @@ class OutboxRelay:
             if not rows:
                 return 0
             acknowledgements = [
-                await self.producer.send(
+                await producer.send(
                     row.topic,
                     row.payload,
                     key=row.key,

@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -68,11 +69,8 @@ async def _running(services: Services) -> AsyncIterator[None]:
     settings, database, clock = services.settings, services.database, services.clock
     interval = settings.invoicing_sync_interval_milliseconds / 1000
     async with AsyncExitStack() as stack:
-        producer = create_producer(settings.kafka_bootstrap)
-        await producer.start()
-        stack.push_async_callback(producer.stop)
         loops = [
-            OutboxRelay(database, outbox, producer).run(),
+            OutboxRelay(database, outbox, partial(create_producer, settings.kafka_bootstrap)).run(),
             InvoiceSync(database, services.accounts, clock, interval).run(),
             WebhookProcessor(database, services.accounts, clock, interval).run(),
         ]

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -135,10 +136,9 @@ def run_publisher(settings: MeteringSettings) -> int:
         stopping = asyncio.Event()
         _on_termination(stopping.set)
         database = open_database(settings)
-        producer = create_producer(settings.kafka_bootstrap)
+        new_producer = partial(create_producer, settings.kafka_bootstrap)
         ends = KafkaLogEnds(settings.kafka_bootstrap)
         try:
-            await producer.start()
             await ends.start()
             logger.info("publisher_started", grace_minutes=settings.seal_grace_minutes)
             await _run_until(
@@ -147,11 +147,12 @@ def run_publisher(settings: MeteringSettings) -> int:
                 Sealer(database, ends, SystemClock()).run(
                     timedelta(minutes=settings.seal_grace_minutes)
                 ),
-                OutboxRelay(database, outbox, producer).run(),
+                OutboxRelay(
+                    database, outbox, partial(create_producer, settings.kafka_bootstrap)
+                ).run(),
             )
         finally:
             await ends.stop()
-            await producer.stop()
             await database.close()
 
     asyncio.run(publish())

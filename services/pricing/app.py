@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -45,9 +46,9 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
         # Ended in the reverse order: nothing new comes in, the relay stops, the pool closes.
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
-            producer = await stack.enter_async_context(create_producer(settings.kafka_bootstrap))
-            relay = asyncio.create_task(OutboxRelay(database, outbox, producer).run())
-            stack.push_async_callback(_end, relay)
+            new_producer = partial(create_producer, settings.kafka_bootstrap)
+            relay = OutboxRelay(database, outbox, new_producer)
+            stack.push_async_callback(_end, asyncio.create_task(relay.run()))
             stack.push_async_callback(broker.stop)
             await broker.start()
             yield
