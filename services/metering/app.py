@@ -147,9 +147,7 @@ def run_publisher(settings: MeteringSettings) -> int:
                 Sealer(database, ends, SystemClock()).run(
                     timedelta(minutes=settings.seal_grace_minutes)
                 ),
-                OutboxRelay(
-                    database, outbox, partial(create_producer, settings.kafka_bootstrap)
-                ).run(),
+                OutboxRelay(database, outbox, new_producer).run(),
             )
         finally:
             await ends.stop()
