@@ -19,6 +19,9 @@ from shared.database import service_database_url
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("metering", "pricing", "invoicing")
 MODE = "test"
+STRIPE_KEY_VARIABLE = "STRIPE_API_KEY"
+"""With a test key of Stripe the real thing is used in place of the simulator."""
+STRIPE_BASE_VARIABLE = "TALLYROLL_STRIPE_API_BASE"
 PROCESSES: dict[str, tuple[str, list[str]]] = {
     "metering-api": ("metering", ["services.metering", "api"]),
     "metering-worker": ("metering", ["services.metering", "worker"]),
@@ -41,6 +44,16 @@ class Deployment:
     environment: dict[str, str]
     secrets: dict[str, str]
     ports: dict[str, int]
+
+    @property
+    def simulates_stripe(self) -> bool:
+        """Whether invoices go to the simulator: unless there is a key of Stripe's test mode."""
+        return STRIPE_BASE_VARIABLE in self.environment
+
+    @property
+    def stripe_key(self) -> str:
+        """The key of the Stripe account: one's own, else one that the simulator takes."""
+        return os.environ.get(STRIPE_KEY_VARIABLE) or self.secrets["stripe_api_key"]
 
     def url(self, name: str) -> str:
         """Return the base URL of a service, or of `stripe`."""
@@ -86,7 +99,8 @@ async def running_deployment(
         report("Database schemas and topics, Stripe simulator")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(deployment.control("migrate"))
-            tasks.create_task(stack.supervisor.start(_simulator(deployment, vendor)))
+            if deployment.simulates_stripe:
+                tasks.create_task(stack.supervisor.start(_simulator(deployment, vendor)))
         report("Services")
         async with asyncio.TaskGroup() as tasks:
             for name in PROCESSES:
@@ -109,8 +123,14 @@ def _describe(root: Path, stack: Stack) -> Deployment:
         "TALLYROLL_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
         "TALLYROLL_ADMIN_DATABASE_URL": stack.postgres_url,
         "TALLYROLL_SECRET_KEY": secrets["secret_key"],
-        "TALLYROLL_STRIPE_API_BASE": f"http://127.0.0.1:{ports['stripe']}",
     }
+    if own_key := os.environ.get(STRIPE_KEY_VARIABLE):
+        if not own_key.startswith("sk_test_"):
+            raise StackError(
+                "stripe_key_not_test", f"{STRIPE_KEY_VARIABLE} has to be a key of the test mode."
+            )
+    else:
+        environment[STRIPE_BASE_VARIABLE] = f"http://127.0.0.1:{ports['stripe']}"
     for service in SERVICES:
         environment[f"TALLYROLL_{service.upper()}_PORT"] = str(ports[service])
         environment[f"TALLYROLL_{service.upper()}_DATABASE_URL"] = service_database_url(

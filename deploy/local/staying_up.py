@@ -42,7 +42,7 @@ def write_variables(deployment: Deployment, api_key: str) -> Path:
         **{name.upper(): deployment.url(name) for name in ("metering", "pricing", "invoicing")},
         "TALLYROLL_ENDPOINT": deployment.url("metering"),
         "TALLYROLL_API_KEY": api_key,
-        "STRIPE_KEY": deployment.secrets["stripe_api_key"],
+        "STRIPE_KEY": deployment.stripe_key,
         "STRIPE_WEBHOOK_SECRET": deployment.secrets["webhook_secret"],
         **deployment.environment,
     }
@@ -56,13 +56,13 @@ def write_variables(deployment: Deployment, api_key: str) -> Path:
 def addresses(deployment: Deployment, api_key: str) -> Table:
     """Return what somebody needs to start working."""
     table = Table(show_header=False, border_style="dim", title="Tallyroll is up")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for service in ("metering", "pricing", "invoicing"):
         table.add_row(service, f"{deployment.url(service)}/docs")
-    table.add_row("Stripe simulator", deployment.url("stripe"))
-    table.add_row("PostgreSQL", deployment.environment["TALLYROLL_ADMIN_DATABASE_URL"])
+    simulator = deployment.simulates_stripe
+    table.add_row("Stripe", deployment.url("stripe") + " (simulator)" if simulator else "test mode")
     table.add_row("Kafka", deployment.environment["TALLYROLL_KAFKA_BOOTSTRAP"])
     table.add_row("API key", api_key)
-    table.add_row("Stripe key", deployment.secrets["stripe_api_key"])
-    table.add_row("Webhook secret", deployment.secrets["webhook_secret"])
     table.add_row("Logs", str(deployment.root / "stack" / "logs"))
     return table

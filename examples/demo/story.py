@@ -95,7 +95,7 @@ async def _set_up(public: PublicAPI, deployment: Deployment) -> str:
         }
         await public.put(pricing, f"/v1/subscriptions/{tenant}-2023", subscription)
     stripe = {
-        "api_key": deployment.secrets["stripe_api_key"],
+        "api_key": deployment.stripe_key,
         "webhook_secret": deployment.secrets["webhook_secret"],
     }
     await public.put(invoicing, "/v1/stripe-account", stripe)

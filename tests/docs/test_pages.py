@@ -17,13 +17,22 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(bash|python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 RUN_BY_OTHER_TESTS = {"make up", ". var/up/env", "make demo", "make test", "make check"}
 """Commands of `console` blocks: the suite itself, and what the fixture below does by hand."""
-BLOCK_SECONDS_MAX = 60.0
-INVOICE_SECONDS_MAX = 60.0
-PAGES = sorted(
-    page
-    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
-    if BLOCK.search(page.read_text(encoding="utf-8"))
+GUIDED = (
+    "start.md",
+    "guides/send-usage-over-http.md",
+    "guides/ask-about-an-event.md",
+    "guides/change-a-price.md",
 )
+"""The pages whose commands run, in this order, in one shell."""
+LINK = re.compile(r"\]\(([^)#\s]+)")
+SCRIPT_SECONDS_MAX = 120.0
+INVOICE_SECONDS_MAX = 60.0
+ALL_PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "services/*/*.md", "deploy/**/*.md", "examples/**/*.md")
+    for page in ROOT.glob(pattern)
+)
+PAGES = [page for page in ALL_PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -52,22 +61,50 @@ def test_console_commands_are_known(page: Path) -> None:
     assert typed <= RUN_BY_OTHER_TESTS
 
 
-async def test_the_first_invoice_is_what_the_page_says(deployment: Deployment) -> None:
-    """docs/start.md from top to bottom ends with the invoice that it promises."""
+async def test_the_pages_do_what_they_say(deployment: Deployment) -> None:
+    """docs/start.md from top to bottom ends with the invoice that it promises; so do the guides."""
     variables = write_variables(deployment, await first_key(deployment))
     script = [f". {variables}"]
-    for language, text in blocks(ROOT / "docs" / "start.md"):
-        if language == "bash":
-            script.append(text.replace(".venv/bin/tallyrollctl", '"$PYTHON" -m services.cli'))
-        if language == "python":
-            script.append(f'"$PYTHON" - <<"END"\n{text}END')
+    for page in GUIDED:
+        for language, text in blocks(ROOT / "docs" / page):
+            if language == "bash":
+                script.append(text.replace(".venv/bin/tallyrollctl", '"$PYTHON" -m services.cli'))
+            if language == "python":
+                script.append(f'"$PYTHON" - <<"END"\n{text}END')
 
-    await _run("\n".join(script))
+    output = await _run("\n".join(script))
 
+    assert '"code":"ambiguous_token_type"' in output
     assert 11_464 == await _invoiced_minor(deployment)
 
 
-async def _run(script: str) -> None:
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """A link to another file of the repository names one that exists."""
+    text = page.read_text(encoding="utf-8")
+    targets = [target for target in LINK.findall(text) if "://" not in target]
+
+    assert [] == [target for target in targets if not (page.parent / target).exists()]
+
+
+def test_every_bash_block_is_run() -> None:
+    """A page with commands to paste is one of those that the test above runs."""
+    pasted = {page for page in PAGES if any(language == "bash" for language, _ in blocks(page))}
+
+    assert {ROOT / "docs" / page for page in GUIDED} == pasted
+
+
+def test_the_seven_files_are_short() -> None:
+    """What the README asks a newcomer to read is seven files, under 600 lines together."""
+    reading = (ROOT / "README.md").read_text(encoding="utf-8").partition("seven files")[2]
+    files = re.findall(r"^\d\. \[`([^`]+)`\]", reading, re.MULTILINE)
+    lines = sum((ROOT / name).read_text(encoding="utf-8").count("\n") for name in files)
+
+    assert 7 == len(files)
+    assert lines < 600
+
+
+async def _run(script: str) -> str:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "sdk" / "python" / "src")])
     process = await asyncio.create_subprocess_exec(
         *("bash", "-euo", "pipefail", "-c", script),
@@ -77,13 +114,14 @@ async def _run(script: str) -> None:
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        async with asyncio.timeout(BLOCK_SECONDS_MAX):
+        async with asyncio.timeout(SCRIPT_SECONDS_MAX):
             output, _ = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     assert process.returncode == 0, output.decode()
+    return output.decode()
 
 
 async def _invoiced_minor(deployment: Deployment) -> int:
