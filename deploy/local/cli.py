@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -35,9 +36,12 @@ console = Console(stderr=True)
 
 
 @app.callback()
-def _configure() -> None:
-    # Standard output belongs to the command that is run.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+def configure_output() -> None:
+    """Log what is unusual, a restart for example, and leave standard output to the command."""
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
 
 
 @app.command("exec", context_settings={"ignore_unknown_options": True})

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from deploy.local.cli import run
+from deploy.local.cli import configure_output, run
 from deploy.local.stack import Report
 from examples.demo.story import Audience, tell
 from examples.demo.tables import events_table, invoice_table
@@ -28,6 +28,7 @@ def main(
     ),
 ) -> None:
     """Send 40,216 real requests through the whole pipeline and print the invoices."""
+    configure_output()
     raise typer.Exit(run(lambda report: _show(root, report)))
 
 
@@ -55,7 +56,8 @@ async def _show(root: Path, report: Report) -> int:
         bar.stop()
     console.print(events_table(summary["events"]))
     for tenant, found in summary["tenants"].items():
-        console.print(invoice_table(tenant, found["invoice"]))
+        page = root / "invoices" / f"{tenant}.html"
+        console.print(invoice_table(tenant, found["invoice"], page if page.exists() else None))
     seconds = ", ".join(f"{name} {value:g} s" for name, value in summary["seconds"].items())
     console.print(f"{seconds}. Written: {root / 'summary.json'}")
     return 0

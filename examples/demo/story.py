@@ -13,7 +13,7 @@ from deploy.local.stack import Report
 from examples.demo import catalog
 from examples.demo.public_api import Addresses, PublicAPI
 from examples.demo.sending import WireCount, send_malformed, send_requests
-from examples.demo.summary import read_summary
+from examples.demo.summary import keep_invoice_pages, read_summary
 from examples.demo.traces import read_requests
 
 INVOICE_SECONDS_MAX = 120.0
@@ -69,7 +69,10 @@ async def tell(root: Path, audience: Audience, *, while_sending: Hook | None = N
             await _close(public, deployment, audience.report)
             watch.lap("close")
             summary = await read_summary(public, count)
+            if deployment.simulates_stripe:
+                await keep_invoice_pages(summary, root / "invoices")
         audience.report("Stopping")
+    audience.report("")
     watch.total()
     summary["seconds"] = watch.seconds
     (root / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -1,7 +1,11 @@
 """What the demo found, as `summary.json`: counts, tokens, invoices. Decimals are strings."""
 
+import asyncio
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
+
+import httpx
 
 from examples.demo.catalog import TENANTS
 from examples.demo.public_api import PublicAPI
@@ -23,6 +27,22 @@ async def read_summary(public: PublicAPI, count: WireCount) -> dict[str, Any]:
         },
         "tenants": {tenant: await _tenant(public, tenant) for tenant in TENANTS},
     }
+
+
+async def keep_invoice_pages(summary: dict[str, Any], folder: Path) -> None:
+    """Keep what the customers see at the hosted URLs, as these end with the simulator."""
+    pages = {}
+    async with httpx.AsyncClient() as client:
+        for tenant, found in summary["tenants"].items():
+            page = await client.get(found["invoice"]["hosted_invoice_url"])
+            pages[tenant] = page.raise_for_status().text
+    await asyncio.to_thread(_write_pages, folder, pages)
+
+
+def _write_pages(folder: Path, pages: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for tenant, text in pages.items():
+        (folder / f"{tenant}.html").write_text(text, encoding="utf-8")
 
 
 async def _tenant(public: PublicAPI, tenant: str) -> dict[str, Any]:

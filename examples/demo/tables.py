@@ -1,6 +1,7 @@
 """What the demo prints: one table per invoice, and what became of the events."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,8 +13,8 @@ from examples.demo.catalog import TENANTS
 from shared.money import CURRENCIES
 
 
-def invoice_table(tenant: str, invoice: dict[str, Any]) -> RenderableType:
-    """Return an invoice as a person reads it."""
+def invoice_table(tenant: str, invoice: dict[str, Any], page: Path | None) -> RenderableType:
+    """Return an invoice as a person reads it; `page` is a copy of what its URL showed."""
     exponent = CURRENCIES[invoice["currency"].upper()].exponent
     table = Table(expand=True, border_style="dim")
     table.add_column("Charge")
@@ -31,6 +32,8 @@ def invoice_table(tenant: str, invoice: dict[str, Any]) -> RenderableType:
     total = f"{_major(invoice['total_minor'], exponent):,}"
     table.add_row(Text("Total", style="bold"), "", "", Text(total, style="bold green"))
     link = Text(invoice["hosted_invoice_url"], style="cyan", overflow="fold")
+    if page is not None:
+        link.append(f"\nkept as {page}", style="dim")
     title = f"[bold]{TENANTS[tenant]['name']}[/]  {invoice['number']}  ({invoice['stripe_status']})"
     return Panel(Group(table, link), title=title, title_align="left", border_style="blue")
 
