@@ -20,9 +20,31 @@ READ_BYTES = 256 * 1024
 DEEP_BYTES_MAX = 2 * 1024 * 1024
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+|,', re.DOTALL)
+_EVENTS = re.compile(rb'\s*\{\s*"events"\s*:\s*')
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]+|[\]}]+|,', re.DOTALL)
+"""A string that never ends is one token too: tried again at each of its quotes, it would cost the
+square of its length."""
 
 EventText = msgspec.Raw | bytes
+
+
+_ABSENT = msgspec.Raw()
+
+
+class _Wrapped(msgspec.Struct, gc=False):
+    events: msgspec.Raw = _ABSENT
+
+
+_Listed = msgspec.defstruct(
+    "_Listed",
+    [(f"event_{index}", msgspec.Raw, _ABSENT) for index in range(EVENTS_PER_REQUEST_MAX + 1)],
+    array_like=True,
+    gc=False,
+)
+"""The first events of an array. A list would hold millions of them for a body of `1,1,1,…`, which
+weighs hundreds of megabytes before it can be refused."""
+_decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
+_decode_listed = msgspec.json.Decoder(_Listed).decode
 
 
 async def read_body(chunks: AsyncIterator[bytes], content_encoding: str) -> bytes:
@@ -87,16 +109,26 @@ def split(body: bytes) -> list[EventText]:
 
 
 def _split_fast(body: bytes) -> list[msgspec.Raw]:
-    text = body.lstrip()
-    if text.startswith(b"{"):
-        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        if "events" not in fields:
-            return [msgspec.Raw(body)]
-        if len(fields) > 1:
-            message = 'Beside "events" the body has no other fields.'
-            raise TallyrollError("invalid_body", message)
-        return msgspec.json.decode(fields["events"], type=list[msgspec.Raw])
-    return msgspec.json.decode(body, type=list[msgspec.Raw])
+    if not body.lstrip().startswith(b"{"):
+        return _listed(body)
+    events = _decode_wrapped(body).events
+    if events is _ABSENT:
+        return [msgspec.Raw(body)]
+    head = _EVENTS.match(body)
+    if head is None or body[head.end() + len(memoryview(events)) :].strip() != b"}":
+        raise _other_fields()
+    return _listed(events)
+
+
+def _listed(array: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    return [
+        event for event in msgspec.structs.astuple(_decode_listed(array)) if event is not _ABSENT
+    ]
+
+
+def _other_fields() -> TallyrollError:
+    message = 'Beside "events" the body has no other fields, and "events" stands there once.'
+    return TallyrollError("invalid_body", message, subject="events")
 
 
 def _split_deep(body: bytes) -> list[bytes]:
@@ -124,11 +156,20 @@ def _split_deep(body: bytes) -> list[bytes]:
             if depth < level:
                 end = token.start() + depth + length - level
                 events.append(body[begin:end])
+                _check_end(body, end + 1, wrapped=level > 1)
                 return events if len(events) > 1 or events[0].strip() else []
         elif first == b"," and depth == level:
             events.append(body[begin : token.start()])
             begin = token.end()
     raise _invalid_json(body, len(body), "input data was truncated")
+
+
+def _check_end(body: bytes, end: int, *, wrapped: bool) -> None:
+    rest = body[end:].strip()
+    if wrapped and rest != b"}":
+        raise _other_fields()
+    if not wrapped and rest:
+        raise _invalid_json(body, body.index(rest, end), "trailing characters")
 
 
 def _is_balanced(body: bytes) -> bool:

@@ -1,11 +1,15 @@
 """Reading and splitting a request's body: caps, places of errors, no neighbour harmed."""
 
 import gzip
+import re
+import time
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import cramjam
 import pytest
 
+from services.metering.ingest.body import _TOKEN as TOKEN
 from services.metering.ingest.body import (
     EVENTS_PER_REQUEST_MAX,
     UNPACKED_BYTES_MAX,
@@ -64,6 +68,8 @@ def test_text_that_is_no_unicode_leaves_its_neighbours_whole() -> None:
         (b'[{"a": 1},\n{"b": nope}]', "byte 18, line 2, column 8"),
         (b"[" * 100_000, "byte 100000, line 1, column 100001"),
         (b'{"a": NaN}', "byte 6, line 1, column 7"),
+        (b"[1] [2]", "byte 5, line 1, column 6"),
+        (b'[{"a": "\\ud800"}] [2]', "byte 18, line 1, column 19"),
     ],
 )
 def test_what_is_no_json_is_refused_with_the_place(body: bytes, place: str) -> None:
@@ -74,9 +80,22 @@ def test_what_is_no_json_is_refused_with_the_place(body: bytes, place: str) -> N
     assert (400, place) == (refusal.value.status, refusal.value.subject)
 
 
-@pytest.mark.parametrize("body", [b"5", b'"text"', b'{"events": 5}', b'{"events": [], "more": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"5",
+        b'"text"',
+        b'{"events": 5}',
+        b'{"events": null}',
+        b'{"events": [], "more": 1}',
+        b'{"more": 1, "events": []}',
+        b'{"events": [1], "events": [2]}',
+        b'{"events": [{"a": "\\ud800"}], "events": [2]}',
+        b'{"events": [{"a": "\\ud800"}, 1], "more": 2}',
+    ],
+)
 def test_json_of_another_form_is_refused(body: bytes) -> None:
-    """JSON that holds no events is 400 `invalid_body`."""
+    """JSON that holds no events, or events that one reading would lose, is 400 `invalid_body`."""
     with pytest.raises(TallyrollError, match="invalid_body"):
         split(body)
 
@@ -133,3 +152,34 @@ async def test_a_body_that_cannot_be_unpacked() -> None:
     """Bytes that are no gzip are 400 `invalid_encoding`."""
     with pytest.raises(TallyrollError, match="invalid_encoding"):
         await read_body(_chunks(b"no gzip at all"), "gzip")
+
+
+def _seconds_of_an_endless_string(token: re.Pattern[bytes], escapes: int) -> float:
+    body, begin = b'["' + rb"\"" * escapes, time.process_time()
+    token.findall(body)
+    return time.process_time() - begin
+
+
+def test_an_endless_string_is_read_once() -> None:
+    """A string without an end costs its length, not the square of it: else 2 MiB take hours."""
+    naive = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+|,', re.DOTALL)
+    body = b'["' + rb"\"" * 1_000_000
+
+    with pytest.raises(TallyrollError, match="invalid_json"):
+        split(body)
+    assert 10 * _seconds_of_an_endless_string(TOKEN, 4_000) < _seconds_of_an_endless_string(
+        naive, 4_000
+    )
+
+
+@pytest.mark.parametrize("form", [b"[%b1]", b'{"events": [%b1]}'])
+def test_a_million_events_never_stand_in_memory(form: bytes) -> None:
+    """Events beyond the cap are counted, not kept: each would weigh forty times its text."""
+    body = form % (b"1," * 1_000_000)
+    tracemalloc.start()
+
+    with pytest.raises(TallyrollError, match="too_many_events"):
+        split(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * len(body)
