@@ -100,7 +100,8 @@ class InvoiceSync:
 
     async def _pass(self, invoice: Invoice) -> None:
         tenant = await self._tenant(invoice)
-        if invoice.state == "draft" and tenant.billing != "on":
+        # Also with a number: nothing more reaches the tenant while its billing is held.
+        if tenant.billing != "on":
             return await self._wait(invoice, f"billing_{tenant.billing}")
         stripe = await self._stripe(invoice)
         if stripe is None:

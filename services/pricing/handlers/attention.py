@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.handlers.closing import open_period
-from services.pricing.repository import catalog, sealing, statements, subscriptions
+from services.pricing.repository import catalog, sealing, statements, subscriptions, usage
 from services.pricing.schemas.bill import AttentionItem
 from shared.accounts.repository import Account
 
 STATEMENTS_MAX = 100
+TENANTS_MAX = 100
 
 
 async def list_attention(
@@ -21,6 +23,7 @@ async def list_attention(
         *await _refused_days(connection, account, accepted),
         *await _periods_without_price(connection, account),
         *await _unrated_usage(connection, account),
+        *await _unsubscribed_usage(connection, account),
     ]
 
 
@@ -62,15 +65,18 @@ async def _periods_without_price(
             connection, account, row["price_book"], on=period.start
         )
         if version is None:
-            items.append(
-                AttentionItem(
-                    code="no_price_version",
-                    subject=row["subscription_id"],
-                    message=f"No version of {row['price_book']!r} is in force on {period.start}.",
-                    action="Publish a version that is effective by then.",
-                )
-            )
+            message = f"No version of {row['price_book']!r} is in force on {period.start}."
+            action = "Publish a version that is effective by then."
+            items.append(_no_price("no_price_version", row, message=message, action=action))
+        elif row["plan"] not in {plan["key"] for plan in version["content"]["plans"]}:
+            message = f"The version in force on {period.start} has no plan {row['plan']!r}."
+            action = "Publish a version with the plan that is effective by then."
+            items.append(_no_price("plan_not_in_version", row, message=message, action=action))
     return items
+
+
+def _no_price(code: str, row: RowMapping, *, message: str, action: str) -> AttentionItem:
+    return AttentionItem(code=code, subject=row["subscription_id"], message=message, action=action)
 
 
 async def _unrated_usage(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
@@ -83,4 +89,16 @@ async def _unrated_usage(connection: AsyncConnection, account: Account) -> list[
             action="Read the statement, and add charges for it to the price book.",
         )
         for row in rows
+    ]
+
+
+async def _unsubscribed_usage(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    return [
+        AttentionItem(
+            code="usage_without_subscription",
+            subject=row["tenant_id"],
+            message=f"Usage from {row['first']} to {row['last']} has no subscription.",
+            action="Give the tenant a subscription for these days, or bill it as internal.",
+        )
+        for row in await usage.list_unsubscribed(connection, account, limit=TENANTS_MAX)
     ]

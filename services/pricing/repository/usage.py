@@ -1,19 +1,26 @@
 """Pricing's own copy of the counted usage: cumulative rows, the highest version wins."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import RowMapping, Table, and_, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.periods import Period
 from services.pricing.domain.usage import Usage
 from services.pricing.repository.selection import keys, owned
-from services.pricing.tables import usage_daily, usage_daily_by_user, usage_watermark
+from services.pricing.tables import (
+    subscription,
+    usage_daily,
+    usage_daily_by_user,
+    usage_watermark,
+)
 from shared.accounts.repository import Account
+from shared.accounts.tables import tenant
 from shared.events.usage_aggregated import UsageAggregated
 
 RATED_DIMENSIONS = (
@@ -119,6 +126,38 @@ async def sums_of_day(
     if tenant_id is not None:
         query = query.where(usage_daily.c.tenant_id == tenant_id)
     sums: dict[str, DaySums] = {}
-    for tenant, kind, rows, quantity in (await connection.execute(query)).all():
-        sums.setdefault(tenant, {})[kind] = (rows, quantity)
+    for owner, kind, rows, quantity in (await connection.execute(query)).all():
+        sums.setdefault(owner, {})[kind] = (rows, quantity)
     return sums
+
+
+async def list_unsubscribed(
+    connection: AsyncConnection, account: Account, *, limit: int
+) -> Sequence[RowMapping]:
+    """Return (tenant_id, first, last): booked days, inclusive, with usage that nothing will bill.
+
+    It lies on days without a subscription. Tenants that are never billed are left out.
+    """
+
+    def of_the_tenant(table: Table) -> Any:
+        names = ("vendor_id", "mode", "tenant_id")
+        return and_(*(table.c[name] == usage_daily.c[name] for name in names))
+
+    billed = exists().where(
+        of_the_tenant(subscription),
+        subscription.c.starts_on <= usage_daily.c.booked_day,
+        or_(subscription.c.ends_on.is_(None), subscription.c.ends_on >= usage_daily.c.booked_day),
+    )
+    internal = exists().where(of_the_tenant(tenant), tenant.c.billing == "internal")
+    query = (
+        select(
+            usage_daily.c.tenant_id,
+            func.min(usage_daily.c.booked_day).label("first"),
+            func.max(usage_daily.c.booked_day).label("last"),
+        )
+        .where(owned(usage_daily, account), usage_daily.c.quantity != 0, ~billed, ~internal)
+        .group_by(usage_daily.c.tenant_id)
+        .order_by(usage_daily.c.tenant_id)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).mappings().all()

@@ -149,6 +149,21 @@ async def test_only_tenants_with_billing_on_are_sent(world: Any, statement: Any)
     assert ("sent", None) == await world.state(invoice)
 
 
+@pytest.mark.parametrize("state", ["approved", "issued"])
+async def test_a_hold_stops_an_invoice_on_its_way(world: Any, statement: Any, state: Any) -> None:
+    """An invoice that has its number but was not sent stays where it is while billing is held."""
+    invoice = await world.draft(statement(("a", "5"), total="5"))
+    async with world.database.transaction() as connection:
+        approved = await handlers.approve_invoice(connection, invoice, world.clock)
+        await handlers.change_state(connection, approved, handlers.Change(state), world.clock)
+    await world.add_tenant(billing="hold")
+
+    await world.sync().sync(world.account, invoice.invoice_id)
+
+    assert (state, "billing_hold") == await world.state(invoice)
+    assert 0 == await world.simulator.created("invoice.finalized")
+
+
 @pytest.mark.parametrize(
     "change",
     [

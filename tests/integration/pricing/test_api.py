@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from examples.demo.catalog import price_book
 from services.pricing.app import create_app
 from services.pricing.handlers.closing import close_periods
+from services.pricing.handlers.usage import store_usage
 from services.pricing.repository import sealing
 from services.pricing.repository.locks import lock_closing, tenant_partition
 from services.pricing.settings import PricingSettings
@@ -25,11 +26,13 @@ from shared.events.usage_aggregated import DaySealed
 from tests.support.database import TestDatabase
 from tests.support.pricing_service import (
     NOW,
+    Metering,
     client_of,
     fresh_vendor,
     pricing_settings,
     vendor_key,
 )
+from tests.support.pricing_usage import usage_row
 from tests.support.stack import StackAddress
 
 Headers = dict[str, str]
@@ -246,6 +249,60 @@ async def test_a_period_that_waits_for_a_price_is_closed_by_publishing(
 
     assert ["no_price_version"] == [item["code"] for item in waiting.json()["items"]]
     assert ["500"] == [row["total_exact"] for row in found.json()["statements"]]
+
+
+async def test_a_plan_that_the_version_in_force_lacks_is_told(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """A period that is not billed because its version has no such plan waits for a person."""
+    await publish_demo(client, headers)
+    content = price_book()
+    content["plans"].append({**content["plans"][0], "key": "new"})
+    await client.put(f"{BOOK}/versions/2", json=content, headers=headers)
+    await client.put("/v1/subscriptions/main", json={**TERMS, "plan": "new"}, headers=headers)
+
+    waiting = await client.get("/v1/attention", headers=headers)
+
+    assert [("plan_not_in_version", "main")] == [
+        (item["code"], item["subject"]) for item in waiting.json()["items"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "billing", "codes"),
+    [
+        (None, "on", ["usage_without_subscription"]),
+        ({"ends_on": "2023-11-08"}, "on", ["usage_without_subscription"]),
+        ({"starts_on": "2023-11-10"}, "on", ["usage_without_subscription"]),
+        ({"ends_on": "2023-11-09"}, "on", []),
+        (None, "internal", []),
+    ],
+)
+async def test_usage_that_nothing_bills_is_told(
+    client: httpx.AsyncClient,
+    headers: Headers,
+    vendor: str,
+    store: Database,
+    *,
+    values: dict[str, str] | None,
+    billing: str,
+    codes: list[str],
+) -> None:
+    """Usage on days without a subscription waits for a person, unless it is internal."""
+    await publish_demo(client, headers)
+    tenant = {"name": "Globex", "billing": billing}
+    await client.put("/v1/tenants/globex", json=tenant, headers=headers)
+    if values is not None:
+        await client.put("/v1/subscriptions/main", json=TERMS | values, headers=headers)
+    message = Metering("", vendor).usage(
+        "globex", [usage_row(date(2023, 11, 9), "input_uncached", 5)]
+    )
+    async with store.transaction() as connection:
+        await store_usage(connection, message)
+
+    waiting = await client.get("/v1/attention", headers=headers)
+
+    assert codes == [item["code"] for item in waiting.json()["items"]]
 
 
 async def test_the_same_subscription_again_changes_nothing(
