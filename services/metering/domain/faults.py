@@ -1,6 +1,7 @@
 """Why one event is refused: always a code, the field and a sentence."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +12,9 @@ _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(WrittenE
 _REQUIRED = tuple(name for name, field in _FIELDS.items() if field.required)
 _UNSUPPORTED_DEFAULTS = (b"null", b'""', b"0")
 _READ_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_PART = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{\]}:,]', re.DOTALL)
+
+Text = bytes | msgspec.Raw
 
 
 @dataclass(frozen=True)
@@ -30,24 +34,43 @@ class EventRefused(Exception):  # noqa: N818 - a refusal is no error of the prog
         self.fault = EventFault(code, field, message)
 
 
-def explain(raw: bytes | msgspec.Raw, error: Exception) -> EventFault:
+def explain(raw: Text, error: Exception) -> EventFault:
     """Return what is wrong with an event that could not be read as a `WrittenEvent`.
 
     Only refused events are looked at field by field, so the good ones stay fast.
     """
+    fields: Mapping[str, Text]
     try:
         fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except RecursionError:
-        return EventFault("nested_too_deep", "", "The event is nested too deeply.")
     except msgspec.ValidationError:
         return EventFault("invalid_event", "", "An event is a JSON object.")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return EventFault("invalid_encoding", "", "A field's name is no valid text.")
+    except _READ_ERRORS:
+        try:
+            fields = _fields_by_brackets(bytes(memoryview(raw)))
+        except _READ_ERRORS:
+            return EventFault("invalid_encoding", "", "A field's name is no valid text.")
     return (
         _wrong_fields(fields)
         or next(filter(None, (_wrong_value(n, v) for n, v in fields.items())), None)
         or EventFault("invalid_event", "", _sentence(error))
     )
+
+
+def _fields_by_brackets(raw: bytes) -> dict[str, bytes]:
+    """Split an object that the parser gives up on, to find the field that is at fault."""
+    fields: dict[str, bytes] = {}
+    depth, name, begin = 0, "", 0
+    for part in _PART.finditer(raw):
+        first = part[0][:1]
+        if depth == 1 and first == b'"' and not name:
+            name = msgspec.json.decode(part[0], type=str)
+        elif depth == 1 and first == b":":
+            begin = part.end()
+        elif depth == 1 and first in b",}":
+            fields[name] = raw[begin : part.start()]
+            name = ""
+        depth += (first in b"[{") - (first in b"]}")
+    return fields
 
 
 def is_no_json(error: Exception) -> bool:
@@ -60,9 +83,9 @@ def is_no_json(error: Exception) -> bool:
     return not isinstance(error, values) and not re.search("surrogate|escape|truncated", str(error))
 
 
-def _wrong_fields(fields: dict[str, msgspec.Raw]) -> EventFault | None:
+def _wrong_fields(fields: Mapping[str, Text]) -> EventFault | None:
     for name in UNSUPPORTED_FIELDS:
-        if bytes(fields.get(name, b"null")).strip() not in _UNSUPPORTED_DEFAULTS:
+        if bytes(memoryview(fields.get(name, b"null"))).strip() not in _UNSUPPORTED_DEFAULTS:
             return EventFault("not_supported", name, f"This server does not support {name} yet.")
     for name in fields:
         if name not in _FIELDS:
@@ -73,7 +96,7 @@ def _wrong_fields(fields: dict[str, msgspec.Raw]) -> EventFault | None:
     return None
 
 
-def _wrong_value(name: str, value: msgspec.Raw) -> EventFault | None:
+def _wrong_value(name: str, value: Text) -> EventFault | None:
     if name in ("tokens", "units"):
         return _wrong_entry(name, value)
     try:
@@ -83,7 +106,7 @@ def _wrong_value(name: str, value: msgspec.Raw) -> EventFault | None:
     return None
 
 
-def _wrong_entry(name: str, value: msgspec.Raw) -> EventFault | None:
+def _wrong_entry(name: str, value: Text) -> EventFault | None:
     code, kind = ("invalid_count", Count) if name == "tokens" else ("invalid_quantity", Units)
     try:
         entries = msgspec.json.decode(value, type=dict[str, msgspec.Raw])

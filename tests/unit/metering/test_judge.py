@@ -120,6 +120,7 @@ def test_each_fault_has_its_code_and_field(changes: dict[str, Any], code: str, f
         ("0001-01-01T00:00:00+05:00", "invalid_time"),
         ("9999-12-31T23:59:59-05:00", "invalid_time"),
         ("2026-01-31T12:00:00Z\n", "invalid_time"),
+        ("2026-01-31T12:00:00+00:60", "invalid_time"),
     ],
 )
 def test_a_time_has_an_offset_and_lies_in_the_window(text: str, code: str) -> None:
@@ -143,8 +144,11 @@ def test_a_backfill_key_lifts_the_age_limit_only() -> None:
         (_raw("agent", b'"\xff"'), "invalid_encoding", "agent"),
         (_raw("tags", b'{"\xff": "x"}'), "invalid_encoding", "tags"),
         (_text()[:-1] + b', "\xff": 1}', "invalid_encoding", ""),
-        (_text()[:-1] + b', "deep": ' + b"[" * 4000 + b"]" * 4000 + b"}", "nested_too_deep", ""),
-        (_raw("agent", b'"\\ud800"'), "invalid_encoding", ""),
+        (_text()[:-1] + b', "deep": ' + b"[" * 4000 + b"]" * 4000 + b"}", "unknown_field", "deep"),
+        (_raw("tags", b'{"k": ' + b"[" * 4000 + b"]" * 4000 + b"}"), "invalid_value", "tags"),
+        (_raw("agent", b'"\\ud800"'), "invalid_encoding", "agent"),
+        (_raw("tags", b'{"k": "a,}]\\ud800"}'), "invalid_encoding", "tags"),
+        (_text()[:-1] + b', "\\ud800": 1}', "invalid_encoding", ""),
     ],
 )
 def test_hostile_texts_are_one_events_fault(text: bytes, code: str, field: str) -> None:
