@@ -46,8 +46,13 @@ class Database:
     """One process' pool of connections to one database, as one role."""
 
     def __init__(self, url: str, *, connections: int = 8) -> None:
+        # Without their parameters: errors are logged, and those hold names, addresses and hashes.
         self.engine: AsyncEngine = create_async_engine(
-            asyncpg_url(url), pool_size=connections, max_overflow=0, pool_pre_ping=True
+            asyncpg_url(url),
+            pool_size=connections,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,
         )
 
     @asynccontextmanager

@@ -94,7 +94,9 @@ async def post_events(
     202 comes only after the broker has acknowledged every accepted event of the request. Sending
     an event again under the same id is safe, it is counted once.
     """
-    body = await read_body(request.stream(), content_encoding)
+    # Two headers are one list: whoever reads only the first would unpack another body than we do.
+    packings = request.headers.getlist("content-encoding")
+    body = await read_body(request.stream(), ", ".join(packings) or content_encoding)
     judged = await _judge(body, caller, needs)
     if dry_run:
         results = [

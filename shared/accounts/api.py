@@ -23,6 +23,7 @@ from shared.ids import Slug
 
 AccountsWriter = Annotated[Caller, Depends(requires(Scope.ACCOUNTS_WRITE))]
 TenantId = Annotated[Slug, Path()]
+KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 
 
 def _account(caller: Caller) -> Account:
@@ -76,7 +77,7 @@ def accounts_router(database: Database, pepper: bytes, clock: Clock) -> APIRoute
         return [ApiKeyRead.model_validate(row, extra="ignore") for row in rows]
 
     @router.delete("/api-keys/{key_id}", status_code=HTTPStatus.NO_CONTENT)
-    async def revoke_api_key(key_id: str, caller: AccountsWriter) -> None:
+    async def revoke_api_key(key_id: KeyId, caller: AccountsWriter) -> None:
         account = _account(caller)
         async with database.transaction() as connection:
             await repository.revoke_api_key(connection, account, key_id, now=clock.now())

@@ -1,14 +1,26 @@
 """HTTP models of the accounts API."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.accounts.keys import Scope
 from shared.events.message import Mode
+from shared.ids import Slug
 
 NAME_LENGTH_MAX = 256
+
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""Text on one line. Postgres takes no NUL, and other control characters forge logs and pages."""
+Text = Annotated[Line, Field(max_length=NAME_LENGTH_MAX)]
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("there is no such time in UTC") from error
 
 
 class Address(BaseModel):
@@ -16,11 +28,11 @@ class Address(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    line1: str = Field(default="", max_length=NAME_LENGTH_MAX)
-    line2: str = Field(default="", max_length=NAME_LENGTH_MAX)
-    city: str = Field(default="", max_length=NAME_LENGTH_MAX)
-    state: str = Field(default="", max_length=NAME_LENGTH_MAX)
-    postal_code: str = Field(default="", max_length=32)
+    line1: Text = ""
+    line2: Text = ""
+    city: Text = ""
+    state: Text = ""
+    postal_code: Line = Field(default="", max_length=32)
     country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
 
 
@@ -29,11 +41,11 @@ class TenantWrite(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=NAME_LENGTH_MAX)
-    legal_name: str | None = Field(default=None, max_length=NAME_LENGTH_MAX)
-    billing_email: str | None = Field(default=None, max_length=NAME_LENGTH_MAX)
+    name: Text = Field(min_length=1)
+    legal_name: Text | None = None
+    billing_email: Text | None = None
     address: Address = Address()
-    purchase_order: str | None = Field(default=None, max_length=NAME_LENGTH_MAX)
+    purchase_order: Text | None = None
     billing: Literal["on", "hold", "internal"] = "on"
 
 
@@ -47,10 +59,10 @@ class ApiKeyWrite(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=NAME_LENGTH_MAX)
+    name: Text = Field(min_length=1)
     scopes: set[Scope] = Field(min_length=1)
-    tenant_id: str | None = None
-    expires_at: datetime | None = None
+    tenant_id: Slug | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 class ApiKeyRead(BaseModel):

@@ -65,6 +65,14 @@ def test_a_bad_body_is_refused(status: int) -> None:
     assert Refused(f"http_{status}", None, None) == _judged(status, b"nginx says no")
 
 
+def test_an_event_of_another_tenant_is_refused() -> None:
+    """Under a tenant's key one event of another tenant must not hold up those behind it."""
+    problem = {"code": "wrong_tenant", "message": "Another tenant.", "subject": "globex"}
+
+    assert Refused("wrong_tenant", "globex", "Another tenant.") == _judged(403, problem)
+    assert Unknown("http_403") == _judged(403, problem | {"code": "missing_scope"})
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

@@ -49,6 +49,8 @@ def explain(raw: Text, error: Exception) -> EventFault:
             fields = _fields_by_brackets(bytes(memoryview(raw)))
         except _READ_ERRORS:
             return EventFault("invalid_encoding", "", "A field's name is no valid text.")
+        if deep := _too_deep(fields):
+            return deep
     return (
         _wrong_fields(fields)
         or next(filter(None, (_wrong_value(n, v) for n, v in fields.items())), None)
@@ -71,6 +73,17 @@ def _fields_by_brackets(raw: bytes) -> dict[str, bytes]:
             name = ""
         depth += (first in b"[{") - (first in b"]}")
     return fields
+
+
+def _too_deep(fields: Mapping[str, Text]) -> EventFault | None:
+    for name, value in fields.items():
+        try:
+            msgspec.json.decode(value)
+        except RecursionError as error:
+            return _fault(error, "nested_too_deep", name[:128])
+        except _READ_ERRORS:
+            continue
+    return None
 
 
 def is_no_json(error: Exception) -> bool:

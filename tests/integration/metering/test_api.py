@@ -1,6 +1,7 @@
 """The API and the worker together: HTTP in, Kafka, Postgres, HTTP out."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -229,6 +230,19 @@ async def test_a_bad_body_is_refused_whole(
     answer = await client.post("/v1/events", content=body)
 
     assert (status, code) == (answer.status_code, answer.json()["code"])
+
+
+@pytest.mark.parametrize("first", ["identity", "gzip"])
+async def test_two_headers_of_packing_are_refused(client: httpx.AsyncClient, first: str) -> None:
+    """A body is packed once: a second `Content-Encoding` is 415, not passed over."""
+    body = json.dumps(_event()).encode()
+    headers = [("content-encoding", first), ("content-encoding", "gzip")]
+
+    answer = await client.post(
+        "/v1/events", content=gzip.compress(body) if first == "gzip" else body, headers=headers
+    )
+
+    assert (415, "unsupported_encoding") == (answer.status_code, answer.json()["code"])
 
 
 async def test_keys_open_only_their_own(deployment: Deployment, client: httpx.AsyncClient) -> None:

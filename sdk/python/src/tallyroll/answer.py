@@ -16,6 +16,10 @@ ACCEPTED = 202
 REFUSED = frozenset({400, 413, 422})
 """The body is at fault. Any other status may pass (a wrong key gets replaced, a wrong path fixed,
 a server comes back), so the events are held: a bad key must not delete money."""
+FORBIDDEN = 403
+WRONG_TENANT = "wrong_tenant"
+"""The one 403 that blames an event: it names a tenant that its key is not bound to. Held, it would
+hold up everything behind it for ever."""
 RETRY_AFTER_SECONDS_MAX = 3600.0
 
 
@@ -76,6 +80,8 @@ def interpret(
         return _settled(response.body, entries)
     if response.status in REFUSED:
         return _refused(response)
+    if response.status == FORBIDDEN and _problem(response.body).code == WRONG_TENANT:
+        return _refused(response)
     return Unknown(f"http_{response.status}", _retry_after(response.headers, now))
 
 
@@ -100,11 +106,15 @@ def _settled(body: bytes, entries: Sequence[Entry]) -> Settled | Unknown:
     )
 
 
-def _refused(response: Response) -> Refused:
+def _problem(body: bytes) -> _Problem:
     try:
-        problem = msgspec.json.decode(response.body, type=_Problem)
+        return msgspec.json.decode(body, type=_Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        problem = _Problem()
+        return _Problem()
+
+
+def _refused(response: Response) -> Refused:
+    problem = _problem(response.body)
     place = problem.field or (problem.faults[0].path if problem.faults else None) or problem.subject
     return Refused(problem.code or f"http_{response.status}", place, problem.message)
 
