@@ -97,7 +97,7 @@ async def _unsubscribed_usage(connection: AsyncConnection, account: Account) -> 
         AttentionItem(
             code="usage_without_subscription",
             subject=row["tenant_id"],
-            message=f"Usage from {row['first']} to {row['last']} has no subscription.",
+            message=f"Usage of {row['first']} to {row['last']} lies outside of any subscription.",
             action="Give the tenant a subscription for these days, or bill it as internal.",
         )
         for row in await usage.list_unsubscribed(connection, account, limit=TENANTS_MAX)

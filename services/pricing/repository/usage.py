@@ -126,8 +126,8 @@ async def sums_of_day(
     if tenant_id is not None:
         query = query.where(usage_daily.c.tenant_id == tenant_id)
     sums: dict[str, DaySums] = {}
-    for owner, kind, rows, quantity in (await connection.execute(query)).all():
-        sums.setdefault(owner, {})[kind] = (rows, quantity)
+    for name, kind, rows, quantity in (await connection.execute(query)).all():
+        sums.setdefault(name, {})[kind] = (rows, quantity)
     return sums
 
 

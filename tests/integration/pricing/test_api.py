@@ -268,41 +268,43 @@ async def test_a_plan_that_the_version_in_force_lacks_is_told(
     ]
 
 
+@pytest.fixture(name="used")
+async def _used(vendor: str, store: Database) -> None:
+    """Store usage of globex on November 9."""
+    rows = [usage_row(date(2023, 11, 9), "input_uncached", 5)]
+    async with store.transaction() as connection:
+        await store_usage(connection, Metering("", vendor).usage("globex", rows))
+
+
 @pytest.mark.parametrize(
-    ("values", "billing", "codes"),
+    ("values", "codes"),
     [
-        (None, "on", ["usage_without_subscription"]),
-        ({"ends_on": "2023-11-08"}, "on", ["usage_without_subscription"]),
-        ({"starts_on": "2023-11-10"}, "on", ["usage_without_subscription"]),
-        ({"ends_on": "2023-11-09"}, "on", []),
-        (None, "internal", []),
+        (None, ["usage_without_subscription"]),
+        ({"ends_on": "2023-11-08"}, ["usage_without_subscription"]),
+        ({"starts_on": "2023-11-10"}, ["usage_without_subscription"]),
+        ({"ends_on": "2023-11-09"}, []),
+        ({"starts_on": "2023-11-09"}, []),
     ],
 )
 async def test_usage_that_nothing_bills_is_told(
     client: httpx.AsyncClient,
     headers: Headers,
-    vendor: str,
-    store: Database,
-    *,
+    used: None,
     values: dict[str, str] | None,
-    billing: str,
     codes: list[str],
 ) -> None:
-    """Usage on days without a subscription waits for a person, unless it is internal."""
+    """Usage on days without a subscription waits for a person, unless the tenant is internal."""
     await publish_demo(client, headers)
-    tenant = {"name": "Globex", "billing": billing}
-    await client.put("/v1/tenants/globex", json=tenant, headers=headers)
     if values is not None:
         await client.put("/v1/subscriptions/main", json=TERMS | values, headers=headers)
-    message = Metering("", vendor).usage(
-        "globex", [usage_row(date(2023, 11, 9), "input_uncached", 5)]
-    )
-    async with store.transaction() as connection:
-        await store_usage(connection, message)
 
     waiting = await client.get("/v1/attention", headers=headers)
+    internal = {"name": "Globex", "billing": "internal"}
+    await client.put("/v1/tenants/globex", json=internal, headers=headers)
+    never_billed = await client.get("/v1/attention", headers=headers)
 
     assert codes == [item["code"] for item in waiting.json()["items"]]
+    assert [] == never_billed.json()["items"]
 
 
 async def test_the_same_subscription_again_changes_nothing(
