@@ -182,6 +182,7 @@ def _parts(pending: Any, tenants: list[TenantDay], version: int) -> list[DaySeal
             vendor_id=pending.vendor_id,
             mode=pending.mode,
             day=pending.day,
+            first_day=pending.first_day,
             version=version,
             part=number,
             parts=len(chunks),

@@ -88,13 +88,16 @@ class DaySealed(Message):
     """Nothing with this `booked_day` changes any more.
 
     `part` i (1-based) of `parts` for this partition; a tenant's day is complete when its
-    partition's parts are all in. `offsets` is the sealed offset vector: an event is late exactly if
-    its offset in `usage.recorded` is at or beyond its partition's entry.
+    partition's parts are all in. `first_day` is the account's first sealed day: nothing is booked
+    before it, and a reader that lacks a seal since then has lost one. `offsets` is the sealed
+    offset vector: an event is late exactly if its offset in `usage.recorded` is at or beyond its
+    partition's entry.
     """
 
     topic: ClassVar[Topic] = USAGE_AGGREGATED
 
     day: date
+    first_day: date
     version: int = Field(ge=1)
     part: int = Field(ge=1)
     parts: int = Field(ge=1)

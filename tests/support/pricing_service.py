@@ -118,6 +118,7 @@ class Metering:
     vendor_id: str
     copies: int = 1
     version: int = 0
+    first_day: date | None = None
 
     def usage(self, tenant_id: str, rows: list[UsageRow]) -> UsageAggregated:
         self.version += 1
@@ -136,6 +137,7 @@ class Metering:
     ) -> list[tuple[int, DaySealed]]:
         """Return a day's seal for every partition, in parts of one tenant each."""
         self.version += 1
+        self.first_day = self.first_day or day
         made = []
         for partition in range(USAGE_AGGREGATED.partitions):
             own = [t for t in tenants if self.partition(t.tenant_id) == partition]
@@ -146,6 +148,7 @@ class Metering:
                         "vendor_id": self.vendor_id,
                         "mode": "test",
                         "day": day,
+                        "first_day": self.first_day,
                         "version": self.version,
                         "part": number,
                         "parts": len(parts),

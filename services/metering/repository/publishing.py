@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, RowMapping, bindparam, delete, select, text
+from sqlalchemy import Row, RowMapping, bindparam, delete, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Date, Text
@@ -94,9 +94,21 @@ async def next_version(connection: AsyncConnection, bucket: int) -> int:
 async def read_pending_seals(
     connection: AsyncConnection, bucket: int, *, limit: int
 ) -> Sequence[Row[Any]]:
-    """Return a bucket's seals that are not published, oldest first, with their offsets."""
+    """Return a bucket's seals that are not published, oldest first.
+
+    Each has its offsets and the account's first sealed day.
+    """
+    earlier = seal.alias()
+    first_day = (
+        select(func.min(earlier.c.day))
+        .where(
+            earlier.c.vendor_id == pending_seal.c.vendor_id, earlier.c.mode == pending_seal.c.mode
+        )
+        .scalar_subquery()
+        .label("first_day")
+    )
     query = (
-        select(pending_seal, seal.c.offsets, seal.c.recount)
+        select(pending_seal, seal.c.offsets, seal.c.recount, first_day)
         .join_from(
             pending_seal,
             seal,

@@ -21,6 +21,7 @@ async def list_attention(
     return [
         *await _parked_tenants(connection, account),
         *await _refused_days(connection, account, accepted),
+        *await _missing_seals(connection, account),
         *await _periods_without_price(connection, account),
         *await _unrated_usage(connection, account),
         *await _unsubscribed_usage(connection, account),
@@ -50,6 +51,18 @@ async def _refused_days(
             action="Find out why the two counts differ and seal the day again.",
         )
         for row in await sealing.list_refused_days(connection, account, accepted)
+    ]
+
+
+async def _missing_seals(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    return [
+        AttentionItem(
+            code="missing_seal",
+            subject=day.isoformat(),
+            message="The seal of this day did not come, that of a later one did; nothing is rated.",
+            action="Have metering publish the day again.",
+        )
+        for day in await sealing.list_missing_seals(connection, account)
     ]
 
 

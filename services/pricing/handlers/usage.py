@@ -57,7 +57,7 @@ async def record_seal(
     }
     await _judge(connection, account, message.day, expected=expected, found=_found(own))
     await sealing.advance_sealed_through(
-        connection, account, partition=partition, first_day=message.day, accepted=accepted
+        connection, account, partition=partition, first_day=message.first_day, accepted=accepted
     )
     await close_periods(connection, account, partition)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, select
+from sqlalchemy import RowMapping, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +12,8 @@ from services.pricing.repository.selection import keys, owned
 from services.pricing.tables import parked_tenant, seal_part, sealed_day, sealed_through
 from shared.accounts.repository import Account
 from shared.events.usage_aggregated import DaySealed, TenantDay
+
+PARTITION = ("vendor_id", "mode", "topic_partition")
 
 
 async def store_part(connection: AsyncConnection, message: DaySealed, partition: int) -> None:
@@ -82,7 +84,8 @@ async def advance_sealed_through(
 ) -> date:
     """Move over the days that follow without a gap and whose recount is accepted.
 
-    `first_day` is where a partition without any seal begins: before it there was no usage.
+    `first_day` is the account's first sealed day: before it there was no usage. A seal that was
+    lost since then, the first ones included, is a gap.
     """
     known = await read_sealed_through(connection, account, partition)
     through = known or first_day - timedelta(days=1)
@@ -163,3 +166,20 @@ async def list_refused_days(
         .order_by(sealed_day.c.day)
     )
     return (await connection.execute(query)).mappings().all()
+
+
+async def list_missing_seals(connection: AsyncConnection, account: Account) -> list[date]:
+    """Return the days whose seal did not come in some partition while that of a later day did."""
+    here = (*(sealed_day.c[name] == sealed_through.c[name] for name in PARTITION),)
+    following = sealed_through.c.day + 1
+    query = (
+        select(following)
+        .where(
+            owned(sealed_through, account),
+            exists().where(*here, sealed_day.c.day > following),
+            ~exists().where(*here, sealed_day.c.day == following),
+        )
+        .distinct()
+        .order_by(following)
+    )
+    return list((await connection.scalars(query)).all())

@@ -233,6 +233,19 @@ async def test_a_seals_checks_add_up_to_the_rows(ledger: Ledger) -> None:
     }
 
 
+async def test_every_seal_says_where_the_seals_begin(ledger: Ledger) -> None:
+    """A reader that has lost the first seals can tell so from each later one."""
+    sealer = _sealer(ledger, days_later=10)
+    await sealer.close(_account(ledger), DAY)
+    await sealer.close(_account(ledger), DAY + timedelta(days=1))
+
+    messages = await ledger.publish()
+
+    later = [m for _, m in messages if isinstance(m, DaySealed) and m.day > DAY]
+    assert [0, 1, 2, 3] == [p for p, m in messages if m in later]
+    assert {DAY} == {message.first_day for message in later}
+
+
 async def test_every_partition_hears_of_a_day_without_usage(ledger: Ledger) -> None:
     """A sealed day without any usage is one empty part in each partition."""
     await _sealer(ledger).close(_account(ledger), DAY)

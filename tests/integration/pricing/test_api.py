@@ -103,6 +103,7 @@ async def seal_november(store: Database, vendor: str) -> None:
         vendor_id=vendor,
         mode="test",
         day=date(2023, 11, 30),
+        first_day=date(2023, 11, 30),
         version=1,
         part=1,
         parts=1,

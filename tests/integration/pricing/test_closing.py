@@ -247,6 +247,31 @@ async def test_a_lost_message_parks_the_tenant_until_it_comes(
     assert ["655.68158"] == [row["total_exact"] for row in found]
 
 
+async def test_lost_first_seals_are_a_gap(
+    settings: PricingSettings, vendor: str, headers: dict[str, str], metering: Metering
+) -> None:
+    """A copy that begins in the middle of a month never bills that month until the rest comes.
+
+    That a partition's first message is the first there was would bill the fee alone.
+    """
+    lost, *rest = november(metering)
+    begun = [m for m in rest if m[1].day > USED_ON]
+    async with running(settings) as client:
+        await set_up_catalog(client, headers)
+        await subscribe(client, headers)
+        await metering.send(begun)
+        await eventually(lambda: sealed_days(settings, vendor), lambda days: min(days) > date.min)
+        told = await eventually(lambda: attention(client, headers), bool)
+        unrated = await statements(client, headers)
+        await metering.send([lost, *rest])
+        found = await eventually(lambda: statements(client, headers), lambda found: len(found) == 1)
+        await eventually(lambda: attention(client, headers), lambda items: not items)
+
+    assert [("missing_seal", "2023-11-01")] == [(i["code"], i["subject"]) for i in told]
+    assert [] == unrated
+    assert ["655.68158"] == [row["total_exact"] for row in found]
+
+
 async def test_without_the_check_a_lost_message_would_be_billed_short(
     settings: PricingSettings,
     vendor: str,

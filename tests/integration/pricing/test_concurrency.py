@@ -72,6 +72,7 @@ async def seal(connection: AsyncConnection, account: Account) -> None:
         vendor_id=account.vendor_id,
         mode="test",
         day=DAY,
+        first_day=DAY,
         version=1,
         part=1,
         parts=1,
