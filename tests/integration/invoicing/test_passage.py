@@ -150,7 +150,7 @@ async def test_only_tenants_with_billing_on_are_sent(world: Any, statement: Any)
 
 
 @pytest.mark.parametrize("state", ["approved", "issued"])
-async def test_a_hold_stops_an_invoice_on_its_way(world: Any, statement: Any, state: str) -> None:
+async def test_a_hold_stops_an_invoice_on_its_way(world: Any, statement: Any, state: Any) -> None:
     """An invoice that has its number but was not sent stays where it is while billing is held."""
     invoice = await world.draft(statement(("a", "5"), total="5"))
     async with world.database.transaction() as connection:
