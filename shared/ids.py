@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated
-from uuid import UUID
 from zlib import crc32
 
 import uuid_utils
@@ -27,11 +26,6 @@ def new_id() -> str:
 def canonical_event_id(event_id: str) -> str:
     """Return the one spelling of an id: a UUID in lower case with hyphens, anything else as is."""
     return event_id.lower() if _UUID.match(event_id) else event_id
-
-
-def is_time_ordered(event_id: str) -> bool:
-    """Tell whether a canonical id is a UUIDv7; it depends on the id alone."""
-    return bool(_UUID.match(event_id)) and UUID(event_id).version == 7  # noqa: PLR2004
 
 
 def length_prefixed(*parts: str) -> bytes:
