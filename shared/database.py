@@ -3,7 +3,7 @@
 Application code works inside `Database.transaction()` and never commits itself.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 from urllib.parse import urlsplit
@@ -45,7 +45,10 @@ def service_database_url(admin_url: str, service: str, password: str) -> str:
 class Database:
     """One process' pool of connections to one database, as one role."""
 
-    def __init__(self, url: str, *, connections: int = 8) -> None:
+    def __init__(
+        self, url: str, *, connections: int = 8, server_settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Open nothing yet; `server_settings` are set in every session, such as time limits."""
         # Without their parameters: errors are logged, and those hold names, addresses and hashes.
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
@@ -53,6 +56,7 @@ class Database:
             max_overflow=0,
             pool_pre_ping=True,
             hide_parameters=True,
+            connect_args={"server_settings": dict(server_settings or {})},
         )
 
     @asynccontextmanager

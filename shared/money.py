@@ -6,9 +6,10 @@ and writing. Nothing here, and nothing that uses it, is a binary float.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 
 from shared.currencies import CURRENCIES, Currency
@@ -20,10 +21,12 @@ __all__ = [
     "exact",
     "format_decimal",
     "format_exact",
+    "format_ratio",
     "format_shown",
     "parse_decimal",
     "parse_exact",
     "round_to_minor_units",
+    "sum_exact",
 ]
 
 SHOWN_DIGITS = 34
@@ -60,33 +63,70 @@ def parse_exact(text: str) -> Fraction:
     return Fraction(text)
 
 
-def _decimal_places(denominator: int) -> int | None:
-    """Return how many decimal places 1/denominator needs, None if it has no end."""
+def sum_exact(amounts: Iterable[Fraction]) -> Fraction:
+    """Return the sum of amounts; those of one denominator are added as integers."""
+    sums: dict[int, int] = {}
+    for amount in amounts:
+        numerator, denominator = amount.as_integer_ratio()
+        sums[denominator] = sums.get(denominator, 0) + numerator
+    if not sums:
+        return Fraction(0)
+    first, *others = sums.items()
+    total = Fraction(first[1], first[0])
+    for denominator, numerator in others:
+        total += Fraction(numerator, denominator)
+    return total
+
+
+@lru_cache(maxsize=10_000)
+def _decimal_scale(denominator: int) -> tuple[int, int] | None:
+    """Return the decimal places that 1/denominator needs, and how many of the last one it is.
+
+    None if it has no end.
+    """
+    rest = denominator
     twos = fives = 0
-    while denominator % 2 == 0:
-        denominator //= 2
+    while rest % 2 == 0:
+        rest //= 2
         twos += 1
-    while denominator % 5 == 0:
-        denominator //= 5
+    while rest % 5 == 0:
+        rest //= 5
         fives += 1
-    return max(twos, fives) if denominator == 1 else None
+    places = max(twos, fives)
+    return (places, 10**places // denominator) if rest == 1 else None
 
 
 def format_exact(amount: Fraction) -> str:
     """Write an amount without loss: a finite decimal in full without trailing zeros, else n/d."""
-    places = _decimal_places(amount.denominator)
-    if places is None:
-        return f"{amount.numerator}/{amount.denominator}"
-    scaled = abs(amount.numerator) * 10**places // amount.denominator
-    digits = str(scaled).rjust(places + 1, "0")
-    whole, part = (digits[:-places], digits[-places:]) if places else (digits, "")
-    text = f"{whole}.{part}" if part else whole
-    return f"-{text}" if amount < 0 else text
+    numerator, denominator = amount.as_integer_ratio()
+    if denominator == 1:
+        return str(numerator)
+    scale = _decimal_scale(denominator)
+    if scale is None:
+        return f"{numerator}/{denominator}"
+    return _with_point(numerator, *scale)
+
+
+def format_ratio(numerator: int, denominator: int) -> str:
+    """Write numerator/denominator (> 0, in whatever terms) as `format_exact` writes the amount."""
+    scale = _decimal_scale(denominator)
+    if scale is None:
+        return format_exact(Fraction(numerator, denominator))
+    places, units = scale
+    if places == 0:
+        return str(numerator)
+    return _with_point(numerator, places, units).rstrip("0").rstrip(".")
+
+
+def _with_point(numerator: int, places: int, units: int) -> str:
+    digits = str(abs(numerator) * units).rjust(places + 1, "0")
+    sign = "-" if numerator < 0 else ""
+    return f"{sign}{digits[:-places]}.{digits[-places:]}"
 
 
 def format_shown(amount: Fraction) -> str:
     """Write an amount for people: in full where it ends, else 34 significant digits."""
-    if _decimal_places(amount.denominator) is not None:
+    if _decimal_scale(amount.denominator) is not None:
         return format_exact(amount)
     context = Context(prec=SHOWN_DIGITS, rounding=ROUND_HALF_EVEN)
     return format(context.divide(Decimal(amount.numerator), Decimal(amount.denominator)), "f")

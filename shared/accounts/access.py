@@ -5,7 +5,7 @@ is away a key that was known stays good for 60 s; anything else is answered 503,
 that reads 401 as "wrong key" must not throw usage away because our database restarts.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -97,6 +97,15 @@ class Access:
             raise TallyrollError("invalid_api_key", message, HTTPStatus.UNAUTHORIZED)
         return known.caller
 
+    async def authorise(self, text: str, scopes: Sequence[Scope]) -> Caller:
+        """Return a key's caller who has all the scopes; also raises `missing_scope` (403)."""
+        caller = await self.authenticate(text)
+        missing = [scope.value for scope in scopes if scope.value not in caller.scopes]
+        if missing:
+            message = f"This key lacks the scope {', '.join(missing)}."
+            raise TallyrollError("missing_scope", message, HTTPStatus.FORBIDDEN, ",".join(missing))
+        return caller
+
     async def _find(self, parsed: ParsedKey) -> _Known | None:
         known = self._known.get(parsed.key_id)
         now = self._clock.now()
@@ -129,6 +138,12 @@ class Access:
         return self._known[key_id]
 
 
+def bearer_token(authorization: str) -> str:
+    """Return the key of an `Authorization` header; empty when it holds none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def requires(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
     """Return the FastAPI dependency that authenticates a request and asks for scopes.
 
@@ -141,12 +156,7 @@ def requires(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
         bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     ) -> Caller:
         access: Access = request.app.state.access
-        caller = await access.authenticate(bearer.credentials if bearer else "")
-        missing = [scope.value for scope in scopes if scope.value not in caller.scopes]
-        if missing:
-            message = f"This key lacks the scope {', '.join(missing)}."
-            raise TallyrollError("missing_scope", message, HTTPStatus.FORBIDDEN, ",".join(missing))
-        return caller
+        return await access.authorise(bearer.credentials if bearer else "", scopes)
 
     authenticated_caller.required_scopes = scopes  # type: ignore[attr-defined]
     return authenticated_caller

@@ -3,16 +3,18 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 
 from shared.accounts import repository
 from shared.accounts.access import Caller, requires
 from shared.accounts.keys import Scope, format_key, mint_key
 from shared.accounts.repository import Account
 from shared.accounts.schemas import (
+    ApiKeyList,
     ApiKeyMade,
     ApiKeyRead,
     ApiKeyWrite,
+    TenantList,
     TenantRead,
     TenantWrite,
 )
@@ -24,6 +26,16 @@ from shared.ids import Slug
 AccountsWriter = Annotated[Caller, Depends(requires(Scope.ACCOUNTS_WRITE))]
 TenantId = Annotated[Slug, Path()]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
+
+PAGE_DEFAULT = 100
+PAGE_MAX = 500
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
+AfterTenant = Annotated[
+    str, Query(pattern=r"^[a-z0-9-]{0,63}$", description="`next_after` of the page before")
+]
+AfterKey = Annotated[
+    str | None, Query(pattern=r"^[0-9a-f]{16}$", description="`next_after` of the page before")
+]
 
 
 def _account(caller: Caller) -> Account:
@@ -46,11 +58,17 @@ def accounts_router(database: Database, pepper: bytes, clock: Clock) -> APIRoute
         return TenantRead.model_validate(row, from_attributes=False, extra="ignore")
 
     @router.get("/tenants")
-    async def list_tenants(caller: AccountsWriter) -> list[TenantRead]:
+    async def list_tenants(
+        caller: AccountsWriter, after: AfterTenant = "", limit: Limit = PAGE_DEFAULT
+    ) -> TenantList:
+        """List tenants in the order of their ids."""
         account = _account(caller)
         async with database.transaction() as connection:
-            rows = await repository.list_tenants(connection, account)
-        return [TenantRead.model_validate(row, extra="ignore") for row in rows]
+            rows = await repository.list_tenants(connection, account, after=after, limit=limit)
+        return TenantList(
+            tenants=[TenantRead.model_validate(row, extra="ignore") for row in rows],
+            next_after=rows[-1]["tenant_id"] if len(rows) == limit else None,
+        )
 
     @router.post("/api-keys", status_code=HTTPStatus.CREATED)
     async def create_api_key(written: ApiKeyWrite, caller: AccountsWriter) -> ApiKeyMade:
@@ -70,11 +88,17 @@ def accounts_router(database: Database, pepper: bytes, clock: Clock) -> APIRoute
         return ApiKeyMade.model_validate({**row, "api_key": format_key(key)}, extra="ignore")
 
     @router.get("/api-keys")
-    async def list_api_keys(caller: AccountsWriter) -> list[ApiKeyRead]:
+    async def list_api_keys(
+        caller: AccountsWriter, after: AfterKey = None, limit: Limit = PAGE_DEFAULT
+    ) -> ApiKeyList:
+        """List keys, the newest first, revoked ones included."""
         account = _account(caller)
         async with database.transaction() as connection:
-            rows = await repository.list_api_keys(connection, account)
-        return [ApiKeyRead.model_validate(row, extra="ignore") for row in rows]
+            rows = await repository.list_api_keys(connection, account, after=after, limit=limit)
+        return ApiKeyList(
+            api_keys=[ApiKeyRead.model_validate(row, extra="ignore") for row in rows],
+            next_after=rows[-1]["key_id"] if len(rows) == limit else None,
+        )
 
     @router.delete("/api-keys/{key_id}", status_code=HTTPStatus.NO_CONTENT)
     async def revoke_api_key(key_id: KeyId, caller: AccountsWriter) -> None:

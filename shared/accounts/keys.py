@@ -5,7 +5,6 @@ secret has 256 bits from the operating system. Stored is only HMAC-SHA256(pepper
 hash is right for a secret of full entropy, and a stolen table without the pepper opens nothing.
 """
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -71,7 +70,7 @@ def parse_key(text: str) -> ParsedKey | None:
 
 def hash_secret(pepper: bytes, secret: str) -> bytes:
     """Return what is stored of a secret: 32 bytes."""
-    return hmac.new(pepper, secret.encode(), hashlib.sha256).digest()
+    return hmac.digest(pepper, secret.encode(), "sha256")
 
 
 def secret_matches(pepper: bytes, secret: str, stored: bytes) -> bool:

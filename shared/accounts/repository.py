@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -67,9 +67,12 @@ async def read_tenant(connection: AsyncConnection, account: Account, tenant_id: 
     return row
 
 
-async def list_tenants(connection: AsyncConnection, account: Account) -> Sequence[RowMapping]:
-    """Return the account's tenants by id."""
-    query = _tenants(account).order_by(tenant.c.tenant_id)
+async def list_tenants(
+    connection: AsyncConnection, account: Account, *, after: str, limit: int
+) -> Sequence[RowMapping]:
+    """Return the account's tenants behind an id, in the order of their ids."""
+    query = _tenants(account).where(tenant.c.tenant_id > after)
+    query = query.order_by(tenant.c.tenant_id).limit(limit)
     return (await connection.execute(query)).mappings().all()
 
 
@@ -107,13 +110,17 @@ async def create_api_key(
     return row
 
 
-async def list_api_keys(connection: AsyncConnection, account: Account) -> Sequence[RowMapping]:
-    """Return the account's keys, newest first, revoked ones included."""
-    query = (
-        select(api_key)
-        .where(api_key.c.vendor_id == account.vendor_id, api_key.c.mode == account.mode)
-        .order_by(api_key.c.created_at.desc())
-    )
+async def list_api_keys(
+    connection: AsyncConnection, account: Account, *, after: str | None, limit: int
+) -> Sequence[RowMapping]:
+    """Return the account's keys behind one, newest first, revoked ones included."""
+    place = tuple_(api_key.c.created_at, api_key.c.key_id)
+    own = (api_key.c.vendor_id == account.vendor_id, api_key.c.mode == account.mode)
+    query = select(api_key).where(*own)
+    if after is not None:
+        last = select(api_key.c.created_at, api_key.c.key_id).where(*own, api_key.c.key_id == after)
+        query = query.where(place < last.scalar_subquery())
+    query = query.order_by(api_key.c.created_at.desc(), api_key.c.key_id.desc()).limit(limit)
     return (await connection.execute(query)).mappings().all()
 
 

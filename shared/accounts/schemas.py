@@ -54,6 +54,13 @@ class TenantRead(TenantWrite):
     mode: Mode
 
 
+class TenantList(BaseModel):
+    """In the order of their ids; `next_after` is the `after` of the next page, null on the last."""
+
+    tenants: list[TenantRead]
+    next_after: str | None
+
+
 class ApiKeyWrite(BaseModel):
     """A key to make. Its scopes are at most the caller's; its mode is the caller's."""
 
@@ -74,6 +81,13 @@ class ApiKeyRead(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+
+class ApiKeyList(BaseModel):
+    """The newest first; `next_after` is the `after` of the next page, null on the last one."""
+
+    api_keys: list[ApiKeyRead]
+    next_after: str | None
 
 
 class ApiKeyMade(ApiKeyRead):

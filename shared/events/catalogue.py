@@ -5,7 +5,7 @@ from typing import Any
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.message import Message
 from shared.events.statement_rated import StatementRated
-from shared.events.usage_aggregated import DaySealed, UsageAggregated
+from shared.events.usage_aggregated import DaySealed, MeterDefined, UsageAggregated
 from shared.events.usage_recorded import CONTENT_TYPE, SCHEMA
 from shared.events.usage_rejected import UsageRejected
 from shared.topics import TOPICS, USAGE_RECORDED
@@ -14,6 +14,7 @@ MESSAGES: tuple[type[Message], ...] = (
     UsageRejected,
     UsageAggregated,
     DaySealed,
+    MeterDefined,
     StatementRated,
     InvoiceChanged,
 )

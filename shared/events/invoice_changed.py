@@ -6,6 +6,8 @@ Guarantees: one message per change of state, in the order of the changes of one 
 from datetime import date, datetime
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from shared.events.message import Message
 from shared.topics import INVOICE_CHANGED, Topic
 
@@ -19,6 +21,9 @@ class InvoiceChanged(Message):
 
     tenant_id: str
     invoice_id: str
+    statement_id: str | None = Field(
+        default=None, description="what it was made of; null in messages of before this field"
+    )
     invoice_key: str
     number: str | None
     state: InvoiceState

@@ -32,6 +32,36 @@ class StatementDetail(Frozen):
     amount_exact: str = Field(description="plain decimal, or numerator/denominator")
 
 
+class PoolDraw(Frozen):
+    """What a line took from an included pool: units, or money where the pool holds money."""
+
+    pool: str
+    name: str
+    measure: Literal["quantity", "amount"]
+    included_exact: str = Field(description="what the pool holds in the period")
+    used_exact: str = Field(description="what this line took")
+    remaining_exact: str = Field(description="what was left behind this line")
+
+
+class ProviderCost(Frozen):
+    """What usage takes at its providers, in US dollars. What has no price never counts as 0."""
+
+    state: Literal["priced", "partly_priced", "unpriced"]
+    amount_exact: str | None = Field(description="of what has a price; null while nothing has")
+    margin_exact: str | None = Field(
+        description="the amount billed less the cost; null unless all is priced, in US dollars"
+    )
+
+
+class AdjustedPeriod(Frozen):
+    """A period that was billed before, and its statement."""
+
+    statement_id: str
+    subscription_id: str
+    period_start: date = Field(description="inclusive")
+    period_end: date = Field(description="exclusive")
+
+
 class StatementLine(Frozen):
     """What one charge comes to in the period. `line_key` orders lines and breaks ties."""
 
@@ -44,6 +74,17 @@ class StatementLine(Frozen):
     amount_exact: str = Field(description="plain decimal, or numerator/denominator")
     steps: list[RatingStep]
     details: list[StatementDetail]
+    pools: list[PoolDraw] = Field(default=[], description="in the order in which they burnt")
+    blocked_exact: str = Field(
+        default="0", description="above the pools and not billed: units, or money"
+    )
+    cost: ProviderCost | None = Field(
+        default=None, description="null for what has no usage of its own: fees, surcharges"
+    )
+    adjusts: AdjustedPeriod | None = Field(
+        default=None,
+        description="the line is what this earlier period comes to now, less what was billed of it",
+    )
 
 
 class UnratedUsage(Frozen):
@@ -53,6 +94,47 @@ class UnratedUsage(Frozen):
     model: str
     kind: str
     quantity: Quantity
+
+
+class StatementPart(Frozen):
+    """Days of a period that were rated by terms of their own, up to the next part."""
+
+    starts_on: date
+    price_book: str
+    price_version: int = Field(ge=1)
+    price_hash: str
+    plan: str
+    charged: Literal["all", "usage", "nothing"] = Field(
+        description="usage: paused, nothing by days; nothing: a trial"
+    )
+
+
+class UnpricedUsage(Frozen):
+    """Usage whose cost at the provider nobody knows: it is billed, and has no margin."""
+
+    provider: str
+    model: str
+    kind: str
+    reason: str
+    quantity: Quantity
+
+
+class CreditDraw(Frozen):
+    """What a grant of prepaid credit pays of a line."""
+
+    grant_id: str
+    line_key: str
+    amount_exact: str
+    tax: Literal["at_use", "at_purchase"] = Field(
+        description="at_use lowers the taxable amount; at_purchase is a payment"
+    )
+
+
+class CreditReturn(Frozen):
+    """Credit that goes back to its grants, since an adjusted period costs less than was billed."""
+
+    statement_id: str = Field(description="of the adjusted period, which had drawn it")
+    amount_exact: str
 
 
 class StatementRated(Message):
@@ -77,6 +159,27 @@ class StatementRated(Message):
     total_exact: str
     lines: list[StatementLine]
     unrated: list[UnratedUsage]
+    parts: list[StatementPart] = Field(
+        default_factory=list,
+        exclude_if=lambda parts: not parts,
+        description="of a period with several terms; price and plan above are the last part's",
+    )
+
+    cost: ProviderCost | None = Field(
+        default=None, description="of all usage, also of what no charge claims"
+    )
+    unpriced: list[UnpricedUsage] = Field(default=[])
+    list_prices: str | None = Field(
+        default=None, description="release of the list prices that the costs were found in"
+    )
+
+    credits: list[CreditDraw] = Field(
+        default=[], description="what credits pay of `total_exact`; no part of the rating"
+    )
+
+    returns: list[CreditReturn] = Field(
+        default=[], description="what goes back to credits, and so does not lower the amount due"
+    )
 
     def key_parts(self) -> tuple[str, ...]:
         return (self.vendor_id, self.tenant_id)

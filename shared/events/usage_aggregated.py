@@ -1,4 +1,4 @@
-"""`usage.aggregated`: cumulative daily usage from metering to pricing, and the seals behind it.
+"""`usage.aggregated`: cumulative daily usage from metering to pricing, the seals behind it, meters.
 
 Guarantees: rows are cumulative for their (usage day, booked day), so the one with the highest
 `version` is the whole truth and receiving one twice or late is harmless. A partition of this topic
@@ -39,7 +39,7 @@ class UsageRow(Frozen):
     booked_day: date
     entry: Literal["usage", "correction"]
     quantity: Quantity
-    events: int = Field(ge=0)
+    events: int = Field(description="negative where corrections take back more than they add")
 
 
 class UserUsageRow(Frozen):
@@ -55,7 +55,7 @@ class UserUsageRow(Frozen):
     booked_day: date
     entry: Literal["usage", "correction"]
     quantity: Quantity
-    events: int = Field(ge=0)
+    events: int = Field(description="negative where corrections take back more than they add")
 
 
 class UsageAggregated(Message):
@@ -104,6 +104,22 @@ class DaySealed(Message):
     recount: Literal["agreed", "differs", "off"]
     offsets: dict[int, int]
     tenants: list[TenantDay] = Field(max_length=ROWS_PER_MESSAGE)
+
+    def key_parts(self) -> tuple[str, ...]:
+        return (self.vendor_id,)
+
+
+class MeterDefined(Message):
+    """A version of a meter exists, and never changes: a price book may name it.
+
+    The values of an additive one come as rows of `kind = meter:<name>@<meter_version>`.
+    """
+
+    topic: ClassVar[Topic] = USAGE_AGGREGATED
+
+    name: str
+    meter_version: int = Field(ge=1)
+    is_additive: bool
 
     def key_parts(self) -> tuple[str, ...]:
         return (self.vendor_id,)

@@ -1,10 +1,12 @@
 """`usage.recorded`: envelopes of token events, as Arrow IPC streams of one record batch each.
 
 Guarantees: every event of an envelope belongs to the envelope's partition (CRC-32 of the
-length-prefixed vendor, tenant and canonical event id); events passed the checks of the ingest API.
-The header `content-type` is `application/vnd.apache.arrow.stream`.
+length-prefixed vendor, tenant and canonical event id, of a correction the id that it corrects);
+events passed the checks of the ingest API. The header `content-type` is
+`application/vnd.apache.arrow.stream`.
 """
 
+from bisect import bisect_left
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +19,7 @@ _FIELDS: "list[pa.Field[Any]]" = [
     pa.field("tenant_id", pa.string(), nullable=False),
     pa.field("event_id", pa.string(), nullable=False),
     pa.field("fingerprint", pa.binary(16), nullable=False),
-    pa.field("occurred_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    pa.field("occurred_at", pa.timestamp("us", tz="UTC")),
     pa.field("agent", pa.string(), nullable=False),
     pa.field("model", pa.string(), nullable=False),
     pa.field("provider", pa.string(), nullable=False),
@@ -41,12 +43,25 @@ _FIELDS: "list[pa.Field[Any]]" = [
     pa.field("line", pa.int32(), nullable=False),
     pa.field("instrument", pa.string(), nullable=False),
     pa.field("tags", pa.string(), nullable=False),
+    pa.field("revision", pa.int32(), nullable=False),
+    pa.field("corrects", pa.string(), nullable=False),
+    pa.field("action", pa.string(), nullable=False),
+    pa.field("reason", pa.string(), nullable=False),
+    pa.field("actor", pa.string(), nullable=False),
+    pa.field("outcome", pa.string(), nullable=False),
+    pa.field("reservation_id", pa.string(), nullable=False),
 ]
 
 SCHEMA = pa.schema(_FIELDS)
 """One row per event. Absent optional text is the empty string. `token_types[i]` has
 `token_counts[i]` (0 to 10^15), `unit_names[i]` has `unit_quantities[i]` (plain decimal string).
-`fingerprint` is 16 bytes of BLAKE2b over the normalised event. `tags` is a JSON object."""
+`fingerprint` is 16 bytes of BLAKE2b over the normalised event. `tags` is a JSON object, `outcome`
+one with `name`, `value` (plain decimal string) and `source`, or empty.
+
+A correction has `corrects` (the canonical id of the first event), `action` (`void` or `replace`),
+`revision` >= 1, `reason` and `actor` (the id of the key that sent it); for other events the four
+texts are empty. Only a void has no `occurred_at`, and no agent, model, provider, tokens or units.
+"""
 
 CONTEXT_BANDS: tuple[tuple[str, int], ...] = (
     ("32k", 32_000),
@@ -62,13 +77,12 @@ CONTEXT_BANDS: tuple[tuple[str, int], ...] = (
 
 BAND_ABOVE = "above"
 BAND_UNKNOWN = "unknown"
+_BANDS = (*(name for name, _ in CONTEXT_BANDS), BAND_ABOVE)
+_UPPER_BOUNDS = tuple(upper for _, upper in CONTEXT_BANDS)
 
 
 def context_band(context_input_tokens: int | None) -> str:
     """Return the band of a request's total input; unknown when nobody said it."""
     if context_input_tokens is None:
         return BAND_UNKNOWN
-    for name, upper in CONTEXT_BANDS:
-        if context_input_tokens <= upper:
-            return name
-    return BAND_ABOVE
+    return _BANDS[bisect_left(_UPPER_BOUNDS, context_input_tokens)]

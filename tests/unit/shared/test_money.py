@@ -12,9 +12,11 @@ from shared.money import (
     allocate_minor_units,
     exact,
     format_exact,
+    format_ratio,
     format_shown,
     parse_exact,
     round_to_minor_units,
+    sum_exact,
 )
 
 fractions = st.fractions(min_value=-(10**15), max_value=10**15, max_denominator=10**6)
@@ -24,6 +26,20 @@ fractions = st.fractions(min_value=-(10**15), max_value=10**15, max_denominator=
 def test_writing_an_amount_loses_nothing(amount: Fraction) -> None:
     """What is written in full reads back as the same rational."""
     assert amount == parse_exact(format_exact(amount))
+
+
+@given(fractions, st.integers(1, 10**6), st.sampled_from([1, 2, 7, 10]))
+def test_a_ratio_is_written_as_its_amount(amount: Fraction, part: int, times: int) -> None:
+    """Whatever the terms of a ratio, what is written is the amount in its one spelling."""
+    numerator, denominator = amount.numerator * times * part, amount.denominator * times * part
+
+    assert format_exact(amount) == format_ratio(numerator, denominator)
+
+
+@given(st.lists(fractions, max_size=9))
+def test_a_sum_is_exact(amounts: list[Fraction]) -> None:
+    """Adding by denominators gives what adding one by one gives."""
+    assert sum(amounts, Fraction(0)) == sum_exact(amounts)
 
 
 @pytest.mark.parametrize(
