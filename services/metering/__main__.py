@@ -1,12 +1,18 @@
-"""`python -m services.metering api | worker | publisher`."""
+"""`python -m services.metering api | worker | publisher | archiver`."""
 
 import sys
+from importlib import import_module
 
-from services.metering.app import run_api, run_publisher, run_worker
 from services.metering.settings import MeteringSettings
 from shared.logging import configure_logging
 
-PROCESSES = {"api": run_api, "worker": run_worker, "publisher": run_publisher}
+PROCESSES = {
+    "api": ("services.metering.app", "run_api"),
+    "worker": ("services.metering.worker.process", "run_worker"),
+    "publisher": ("services.metering.background", "run_publisher"),
+    "archiver": ("services.metering.background", "run_archiver"),
+}
+"""Where each begins. A process loads what it needs: the worker has better use for the memory."""
 EXIT_USAGE = 2
 
 
@@ -17,7 +23,9 @@ def main(arguments: list[str]) -> int:
         return EXIT_USAGE
     settings = MeteringSettings()
     configure_logging(f"metering-{arguments[0]}", settings.log_format)
-    return PROCESSES[arguments[0]](settings)
+    module, run = PROCESSES[arguments[0]]
+    exit_code: int = getattr(import_module(module), run)(settings)
+    return exit_code
 
 
 if __name__ == "__main__":

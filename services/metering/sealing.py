@@ -60,6 +60,8 @@ class Sealer:
     log: LogEnds
     clock: Clock
     wait_seconds: float = COUNTING_SECONDS_MAX
+    recounts: bool = False
+    """Whether seals wait for the recount of their day before they are published."""
 
     async def close(
         self,
@@ -125,7 +127,12 @@ class Sealer:
             message = f"At most {DAYS_PER_SEAL_MAX} days are sealed at once."
             raise conflict("too_many_days", message, subject=str(first))
         await seals.insert_seals(
-            connection, account, days, offsets=offsets, sealed_at=self.clock.now()
+            connection,
+            account,
+            days,
+            offsets=offsets,
+            sealed_at=self.clock.now(),
+            recount="pending" if self.recounts else "off",
         )
         logger.info("sealed", vendor=account.vendor_id, mode=account.mode, through=str(through))
         return Sealed(first, through, offsets)

@@ -1,6 +1,6 @@
 """The token event: as a client writes it, and as it is counted."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,6 +17,9 @@ TAG_VALUE_CHARACTERS_MAX = 500
 LINE_MAX = 2**31 - 1
 FINGERPRINT_BYTES = 16
 
+METER_PREFIX = "meter:"
+"""How the kinds begin under which values of meters travel."""
+
 Name = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 OptionalName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:/@+-]{0,128}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
@@ -29,8 +32,23 @@ Value = TypeVar("Value", int, str)
 Purpose = Literal["production", "explore", "eval"]
 Status = Literal["completed", "aborted", "failed"]
 
-UNSUPPORTED_FIELDS = ("corrects", "action", "revision", "outcome", "reservation_id")
-"""Fields of the event that this version cannot honour: refused, never dropped silently."""
+REVISION_MAX = 2**31 - 1
+REASON_CHARACTERS_MAX = 500
+
+Revision = Annotated[int, msgspec.Meta(ge=0, le=REVISION_MAX)]
+Reason = Annotated[
+    str,
+    msgspec.Meta(max_length=REASON_CHARACTERS_MAX, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z"),
+]
+Action = Literal["void", "replace"]
+
+
+class Outcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
+    """A named result of the work, with its value and who says so: for cost per outcome."""
+
+    name: Name
+    value: Units = "1"
+    source: OptionalName = ""
 
 
 class WrittenEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -59,23 +77,34 @@ class WrittenEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     response_id: OptionalName = ""
     line: Annotated[int, msgspec.Meta(ge=0, le=LINE_MAX)] = 0
     instrument: OptionalName = ""
-    revision: Annotated[int, msgspec.Meta(ge=0, le=0)] = 0
-    corrects: None = None
-    action: None = None
-    outcome: None = None
-    reservation_id: Literal[""] | None = None
+    revision: Revision = 0
+    corrects: Name | None = None
+    action: Action | None = None
+    reason: Reason = ""
+    outcome: Outcome | None = None
+    reservation_id: OptionalName = ""
+
+
+class WrittenVoid(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A correction that takes an event back: it says which and why, and nothing else."""
+
+    event_id: Name
+    corrects: Name
+    action: Literal["void"]
+    revision: Annotated[int, msgspec.Meta(ge=1, le=REVISION_MAX)]
+    tenant: Name | None = None
+    reason: Reason = ""
 
 
 class TokenEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One event as it is counted: canonical id, UTC time, maps in the order of their keys.
 
-    Its JSON encoding is canonical: defaults are left out, so that a field added at the end later
-    leaves the fingerprints of older events as they are.
+    A void has no `occurred_at`. The order of the fields is that of `digest`.
     """
 
     tenant_id: str
     event_id: str
-    occurred_at: datetime
+    occurred_at: datetime | None
     agent: str
     model: str
     provider: str
@@ -96,6 +125,17 @@ class TokenEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     response_id: str = ""
     line: int = 0
     instrument: str = ""
+    revision: int = 0
+    corrects: str = ""
+    action: str = ""
+    reason: str = ""
+    outcome: Outcome | None = None
+    reservation_id: str = ""
+
+    @property
+    def partition_id(self) -> str:
+        """Return the id that places the event: a correction lies where its target does."""
+        return self.corrects or self.event_id
 
     @property
     def band(self) -> str:
@@ -103,12 +143,32 @@ class TokenEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return context_band(self.context_input_tokens)
 
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Content = tuple[Any, ...]
+
+
+def microseconds(instant: datetime) -> int:
+    """Return microseconds since 1970-01-01T00:00Z."""
+    return (instant - _UNIX_EPOCH) // _MICROSECOND
 
 
 def fingerprint(event: TokenEvent) -> bytes:
-    """Return 16 bytes of BLAKE2b over the event's canonical encoding."""
-    return blake2b(_encode(event), digest_size=FINGERPRINT_BYTES).digest()
+    """Return 16 bytes of BLAKE2b over the normalised event."""
+    tenant_id, event_id, occurred_at, *rest = msgspec.structs.astuple(event)
+    instant = None if occurred_at is None else microseconds(occurred_at)
+    return digest((tenant_id, event_id, instant, *rest))
+
+
+def digest(content: Content) -> bytes:
+    """Return the fingerprint of the values of a `TokenEvent`, its time as `microseconds`.
+
+    A field that is added later must stand here only where it differs from its default, so that
+    older events keep their fingerprints.
+    """
+    return blake2b(_encode(content), digest_size=FINGERPRINT_BYTES).digest()
 
 
 def plain_units(quantity: str) -> str:
@@ -148,6 +208,30 @@ def normalise(written: WrittenEvent, *, tenant_id: str, occurred_at: datetime) -
         response_id=written.response_id,
         line=written.line,
         instrument=written.instrument,
+        revision=written.revision,
+        corrects=canonical_event_id(written.corrects) if written.corrects else "",
+        action=written.action or "",
+        reason=written.reason,
+        outcome=written.outcome,
+        reservation_id=written.reservation_id,
+    )
+
+
+def normalise_void(written: WrittenVoid, *, tenant_id: str) -> TokenEvent:
+    """Return a void as it is written to the log: all that describes usage is empty."""
+    return TokenEvent(
+        tenant_id=tenant_id,
+        event_id=canonical_event_id(written.event_id),
+        occurred_at=None,
+        agent="",
+        model="",
+        provider="",
+        tokens={},
+        units={},
+        revision=written.revision,
+        corrects=canonical_event_id(written.corrects),
+        action=written.action,
+        reason=written.reason,
     )
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from services.metering.domain.event import UNSUPPORTED_FIELDS, Count, Units, WrittenEvent
+from services.metering.domain.event import Count, Units, WrittenEvent, WrittenVoid
 
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(WrittenEvent)}
-_REQUIRED = tuple(name for name, field in _FIELDS.items() if field.required)
-_UNSUPPORTED_DEFAULTS = (b"null", b'""', b"0")
+_VOID_FIELDS = {field.encode_name: field for field in msgspec.structs.fields(WrittenVoid)}
 _READ_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _PART = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{\]}:,]', re.DOTALL)
 
 Text = bytes | msgspec.Raw
+Form = Mapping[str, msgspec.structs.FieldInfo]
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,11 @@ def explain(raw: Text, error: Exception) -> EventFault:
             return EventFault("invalid_encoding", "", "A field's name is no valid text.")
         if deep := _too_deep(fields):
             return deep
+    is_void = bytes(memoryview(fields.get("action", b""))).strip() == b'"void"'
+    form = _VOID_FIELDS if is_void else _FIELDS
     return (
-        _wrong_fields(fields)
-        or next(filter(None, (_wrong_value(n, v) for n, v in fields.items())), None)
+        _wrong_fields(fields, form)
+        or next(filter(None, (_wrong_value(n, v, form) for n, v in fields.items())), None)
         or EventFault("invalid_event", "", _sentence(error))
     )
 
@@ -96,24 +98,22 @@ def is_no_json(error: Exception) -> bool:
     return not isinstance(error, values) and not re.search("surrogate|escape|truncated", str(error))
 
 
-def _wrong_fields(fields: Mapping[str, Text]) -> EventFault | None:
-    for name in UNSUPPORTED_FIELDS:
-        if bytes(memoryview(fields.get(name, b"null"))).strip() not in _UNSUPPORTED_DEFAULTS:
-            return EventFault("not_supported", name, f"This server does not support {name} yet.")
+def _wrong_fields(fields: Mapping[str, Text], form: Form) -> EventFault | None:
+    what = "A void" if form is _VOID_FIELDS else "An event"
     for name in fields:
-        if name not in _FIELDS:
-            return EventFault("unknown_field", name[:128], "An event has no such field.")
-    for name in _REQUIRED:
-        if name not in fields:
-            return EventFault("missing_field", name, f"An event needs {name}.")
+        if name not in form:
+            return EventFault("unknown_field", name[:128], f"{what} has no such field.")
+    for name, field in form.items():
+        if field.required and name not in fields:
+            return EventFault("missing_field", name, f"{what} needs {name}.")
     return None
 
 
-def _wrong_value(name: str, value: Text) -> EventFault | None:
+def _wrong_value(name: str, value: Text, form: Form) -> EventFault | None:
     if name in ("tokens", "units"):
         return _wrong_entry(name, value)
     try:
-        msgspec.json.decode(value, type=_FIELDS[name].type)
+        msgspec.json.decode(value, type=form[name].type)
     except _READ_ERRORS as error:
         return _fault(error, "invalid_value", name)
     return None

@@ -8,9 +8,12 @@ import msgspec
 
 from services.metering.domain.event import (
     EVENT_BYTES_MAX,
+    METER_PREFIX,
     TokenEvent,
     WrittenEvent,
+    WrittenVoid,
     normalise,
+    normalise_void,
 )
 from services.metering.domain.faults import EventFault, EventRefused, explain, is_no_json
 from services.metering.domain.token_types import (
@@ -27,7 +30,8 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,30})?(?:[Zz]|[+-]\d{2}:[0-5]\d)\Z", re.ASCII
 )
-_decoder = msgspec.json.Decoder(WrittenEvent)
+_decode = msgspec.json.Decoder(WrittenEvent).decode
+_decode_void = msgspec.json.Decoder(WrittenVoid).decode
 
 
 class Judged(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +52,7 @@ class Rules:
     bound_tenant: str | None
     known_tenants: frozenset[str]
     backfill: bool
+    corrections: bool
 
 
 def judge(raw: bytes | msgspec.Raw, rules: Rules) -> Judged:
@@ -57,7 +62,7 @@ def judge(raw: bytes | msgspec.Raw, rules: Rules) -> Judged:
         message = f"An event has at most {EVENT_BYTES_MAX} bytes."
         return Judged(_readable_id(raw), fault=EventFault("event_too_large", "", message))
     try:
-        written = _decoder.decode(raw)
+        written = _read(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if is_no_json(error):
             raise
@@ -70,19 +75,54 @@ def judge(raw: bytes | msgspec.Raw, rules: Rules) -> Judged:
     return Judged(event_id, event=event, size=size, named_tenant=tenant)
 
 
-def _accept(written: WrittenEvent, rules: Rules) -> TokenEvent:
-    if not written.tokens and not written.units:
-        raise EventRefused("missing_field", "tokens", "An event counts tokens or units.")
-    for name in written.tokens:
-        if name not in KNOWN_TOKEN_TYPES:
-            _refuse_token_type(name)
-    occurred_at = _read_time(written.occurred_at, rules)
+def _read(raw: bytes | msgspec.Raw) -> WrittenEvent | WrittenVoid:
+    try:
+        return _decode(raw)
+    except msgspec.ValidationError:
+        if b'"void"' not in memoryview(raw).tobytes():
+            raise
+    try:
+        return _decode_void(raw)
+    except msgspec.ValidationError:
+        return _decode(raw)
+
+
+def _accept(written: WrittenEvent | WrittenVoid, rules: Rules) -> TokenEvent:
+    if written.corrects is not None or written.action is not None:
+        _check_correction(written, rules)
     tenant_id = rules.bound_tenant or written.tenant
     if tenant_id is None:
         raise EventRefused("missing_field", "tenant", "Under a vendor's key an event names it.")
     if rules.bound_tenant is None and tenant_id not in rules.known_tenants:
         raise EventRefused("unknown_tenant", "tenant", "There is no tenant of this id.")
+    if isinstance(written, WrittenVoid):
+        return normalise_void(written, tenant_id=tenant_id)
+    if not written.tokens and not written.units:
+        raise EventRefused("missing_field", "tokens", "An event counts tokens or units.")
+    for name in written.tokens:
+        if name not in KNOWN_TOKEN_TYPES:
+            _refuse_token_type(name)
+    for name in written.units:
+        if name.startswith(METER_PREFIX):
+            message = "Names that begin with `meter:` are those of meters' values."
+            raise EventRefused("reserved_unit_name", f"units.{name[:128]}", message)
+    occurred_at = _read_time(written.occurred_at, rules)
     return normalise(written, tenant_id=tenant_id, occurred_at=occurred_at)
+
+
+def _check_correction(written: WrittenEvent | WrittenVoid, rules: Rules) -> None:
+    if not rules.corrections:
+        raise EventRefused("missing_scope", "corrects", "A correction needs events:correct.")
+    if written.corrects is None:
+        raise EventRefused("missing_field", "corrects", "A correction names the event it corrects.")
+    if written.action is None:
+        raise EventRefused("missing_field", "action", "A correction voids or replaces.")
+    if written.revision < 1:
+        message = "A correction has a revision of 1 or more; the highest wins."
+        raise EventRefused("missing_field", "revision", message)
+    if isinstance(written, WrittenEvent) and written.action == "void":
+        message = "A void names the event and why; it carries no usage."
+        raise EventRefused("void_with_usage", "action", message)
 
 
 def _refuse_token_type(name: str) -> None:

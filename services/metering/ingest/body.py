@@ -17,6 +17,8 @@ EVENTS_PER_REQUEST_MAX = 1_000
 Compression = Literal["gzip", "zstd"]
 COMPRESSIONS: dict[str, Compression] = {"gzip": "gzip", "zstd": "zstd"}
 READ_BYTES = 256 * 1024
+LISTED_BYTES_MAX = 256 * 1024
+"""So many bytes of `1,1,1,…` are a list of 8 MiB; more of them are counted before they are kept."""
 DEEP_BYTES_MAX = 2 * 1024 * 1024
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -44,6 +46,7 @@ _Listed = msgspec.defstruct(
 """The first events of an array. A list would hold millions of them for a body of `1,1,1,…`, which
 weighs hundreds of megabytes before it can be refused."""
 _decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_listed = msgspec.json.Decoder(_Listed).decode
 
 
@@ -121,6 +124,8 @@ def _split_fast(body: bytes) -> list[msgspec.Raw]:
 
 
 def _listed(array: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    if len(memoryview(array)) <= LISTED_BYTES_MAX:
+        return _decode_list(array)
     return [
         event for event in msgspec.structs.astuple(_decode_listed(array)) if event is not _ABSENT
     ]

@@ -1,25 +1,33 @@
-"""Events as columns: one Arrow record batch per partition and gather."""
+"""Events in their partitions, as rows and as columns of the envelope."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
+from zlib import crc32
 
 import msgspec
-import pyarrow as pa
 
-from services.metering.domain.event import TokenEvent, fingerprint
+from services.metering.domain.event import Outcome, TokenEvent, fingerprint, microseconds
+from services.metering.domain.plain import Column, PlainEvents
 from shared.events.message import Mode
-from shared.events.usage_recorded import CONTENT_TYPE, SCHEMA
-from shared.ids import partition_of
+from shared.events.usage_recorded import CONTENT_TYPE, context_band
+from shared.ids import length_prefixed, partition_of
 
-EVENTS_PER_ENVELOPE_MAX = 5_000
-ENVELOPE_BYTES_MAX = 4 * 1024 * 1024
-"""JSON bytes of the events of one envelope: as Arrow it stays far below the largest record."""
 HEADERS = [("content-type", CONTENT_TYPE.encode())]
 
 NO_TAGS = "{}"
-
 Row = tuple[Any, ...]
 _encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sent an event: the key, and what it belongs to."""
+
+    vendor_id: str
+    mode: Mode
+    key_id: str = ""
 
 
 class Placed(msgspec.Struct, frozen=True, gc=False):
@@ -30,25 +38,48 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
     size: int
 
 
-def place(
-    event: TokenEvent, *, vendor_id: str, mode: Mode, partitions: int, size: int = 0
-) -> Placed:
+@dataclass(frozen=True)
+class PlacedEvents:
+    """Events on their way to their partitions: the columns of the envelope, in its order.
+
+    `sizes` are bytes of JSON.
+    """
+
+    partitions: Sequence[int]
+    columns: Sequence[Column]
+    sizes: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.partitions)
+
+
+def as_columns(placed: Sequence[Placed]) -> PlacedEvents:
+    """Return rows as columns."""
+    return PlacedEvents(
+        [event.partition for event in placed],
+        list(zip(*[event.row for event in placed], strict=True)),
+        [event.size for event in placed],
+    )
+
+
+def place(event: TokenEvent, sender: Sender, *, partitions: int, size: int = 0) -> Placed:
     """Return an event as a row, with the partition where every re-send of it goes as well."""
-    partition = partition_of(partitions, vendor_id, event.tenant_id, event.event_id)
+    vendor_id, mode = sender.vendor_id, sender.mode
+    partition = partition_of(partitions, vendor_id, event.tenant_id, event.partition_id)
     row = (
         vendor_id,
         mode,
         event.tenant_id,
         event.event_id,
         fingerprint(event),
-        event.occurred_at,
+        None if event.occurred_at is None else microseconds(event.occurred_at),
         event.agent,
         event.model,
         event.provider,
-        list(event.tokens),
-        list(event.tokens.values()),
-        list(event.units),
-        list(event.units.values()),
+        tuple(event.tokens),
+        tuple(event.tokens.values()),
+        tuple(event.units),
+        tuple(event.units.values()),
         event.band,
         event.context_input_tokens,
         event.service_tier,
@@ -64,31 +95,68 @@ def place(
         event.response_id,
         event.line,
         event.instrument,
-        _encode(event.tags).decode() if event.tags else NO_TAGS,
+        _tags_text(event.tags),
+        event.revision,
+        event.corrects,
+        event.action,
+        event.reason,
+        sender.key_id if event.corrects else "",
+        _outcome_text(event.outcome),
+        event.reservation_id,
     )
     return Placed(partition, row, size)
 
 
-def envelopes(placed: list[Placed]) -> Iterator[bytes]:
-    """Yield the envelopes of one partition's events, each below the caps, in their order."""
-    begin = size = 0
-    for index, event in enumerate(placed):
-        full = size + event.size > ENVELOPE_BYTES_MAX or index - begin >= EVENTS_PER_ENVELOPE_MAX
-        if full and index > begin:
-            yield encode_envelope([p.row for p in placed[begin:index]])
-            begin, size = index, 0
-        size += event.size
-    if begin < len(placed):
-        yield encode_envelope([p.row for p in placed[begin:]])
+def place_plain(events: PlainEvents, sender: Sender, *, partitions: int) -> PlacedEvents:
+    """Return what `place` returns for each of these events."""
+    count = len(events.ids)
+    tenants, ids, times, agents, models, providers, tokens, units, *others = events.columns
+    context, tier, batch, speed, region, user, team, run, parent, *others = others
+    purpose, status, tags, response, line, instrument, *others = others
+    revision, corrects, action, reason, outcome, reservation = others
+    nothing = ("",) * count
+    columns: list[Column] = [
+        *((sender.vendor_id,) * count, (sender.mode,) * count, tenants, ids),
+        *(events.fingerprints(), times, agents, models, providers),
+        *_lists(tokens),
+        *_lists(units),
+        *(_bands(context), context, tier, batch, speed, region, user, team),
+        *(run, parent, purpose, status, response, line, instrument),
+        *(list(map(_tags_text, tags)) if any(tags) else (NO_TAGS,) * count, revision),
+        *(corrects, action, reason, nothing),
+        *(list(map(_outcome_text, outcome)) if any(outcome) else nothing, reservation),
+    ]
+    places = _partitions(partitions, sender.vendor_id, tenants, ids)
+    return PlacedEvents(list(places), columns, events.sizes)
 
 
-def encode_envelope(rows: list[Row]) -> bytes:
-    """Return rows in the order of `SCHEMA` as an Arrow IPC stream of one record batch."""
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(c, field.type) for c, field in zip(columns, SCHEMA, strict=True)]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA) as writer:
-        writer.write_batch(batch)
-    encoded: bytes = sink.getvalue().to_pybytes()
-    return encoded
+def _bands(context: Column) -> Column:
+    bands = {value: context_band(value) for value in set(context)}
+    return [bands[value] for value in context]
+
+
+def _partitions(count: int, vendor_id: str, tenants: Column, ids: Column) -> Iterator[int]:
+    # A CRC goes on from what comes before: only the id is new from event to event.
+    begins = {tenant: crc32(length_prefixed(vendor_id, tenant)) for tenant in set(tenants)}
+    for tenant, event_id in zip(tenants, ids, strict=True):
+        encoded = event_id.encode()
+        yield crc32(b"%d:%b" % (len(encoded), encoded), begins[tenant]) % count
+
+
+_values = methodcaller("values")
+
+
+def _lists(maps: Column) -> tuple[Column, Column]:
+    """Return the keys and the values of each map."""
+    if not any(maps):
+        nothing = ((),) * len(maps)
+        return nothing, nothing
+    return list(map(tuple, maps)), list(map(tuple, map(_values, maps)))
+
+
+def _tags_text(tags: dict[str, str]) -> str:
+    return _encode(tags).decode() if tags else NO_TAGS
+
+
+def _outcome_text(outcome: Outcome | None) -> str:
+    return _encode(outcome).decode() if outcome else ""

@@ -108,14 +108,7 @@ class KafkaLogEnds:
         await self._consumer.start()
 
     async def stop(self) -> None:
-        try:
-            await self._consumer.stop()
-        except asyncio.CancelledError:
-            # aiokafka raises this for a routine of its own that it ended before its first step;
-            # it is ours only if somebody cancels this task.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
+        await stop_consumer(self._consumer)
 
     async def end_offsets(self) -> dict[int, int]:
         async with asyncio.timeout(END_OFFSETS_SECONDS_MAX):
@@ -123,6 +116,18 @@ class KafkaLogEnds:
             places = [TopicPartition(self._topic.name, p) for p in partitions]
             ends = await self._consumer.end_offsets(places)
         return {place.partition: offset for place, offset in ends.items()}
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """End a consumer that belongs to no group."""
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        # aiokafka raises this for a routine of its own that it ended before its first step;
+        # it is ours only if somebody cancels this task.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
 
 
 async def read_partitions(consumer: AIOKafkaConsumer, topic: Topic) -> list[int]:

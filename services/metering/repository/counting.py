@@ -1,8 +1,8 @@
-"""The SQL of a flush: identities, rollups, marks, rejections; written in bulk by COPY."""
+"""The SQL of a flush: rollups, marks, rejections; written in bulk by COPY."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from io import BytesIO
 from typing import Any
 
 import polars as pl
@@ -10,66 +10,53 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.metering.repository.copying import copy_frame
 from services.metering.tables import (
     changed_day,
     counting_statistic,
-    event_identity,
     rejected,
     vendor_seal,
 )
 
-_IDENTITY_STAGE = """
-create temp table if not exists identity_stage (
-    vendor_id text, mode text, tenant_id text, event_id text, fingerprint bytea,
-    partition int, "offset" bigint, index int, usage_day date, booked_day date
-) on commit delete rows
-"""
-
-# Only what was there already comes back: in most flushes that is little or nothing.
-_CLAIM = """
-with claimed as (
-    insert into metering.event_identity (
-        vendor_id, mode, tenant_id, event_id, fingerprint, partition, "offset", index,
-        usage_day, booked_day
-    )
-    select vendor_id, mode, tenant_id, event_id, fingerprint, partition, "offset", index,
-           usage_day, booked_day
-    from identity_stage
-    on conflict do nothing
-    returning partition, "offset", index
-)
-select partition, "offset", index from identity_stage
-except all
-select partition, "offset", index from claimed
-"""
-
-# The lateral join looks each identity up by its key, however large the table has grown.
-_STORED = """
-select s.partition, s."offset", s.index, stored.fingerprint
-from unnest(cast(:partitions as int[]), cast(:offsets as bigint[]), cast(:indexes as int[]))
-     as known (partition, "offset", index)
-join identity_stage s using (partition, "offset", index)
-cross join lateral (
-    select e.fingerprint from metering.event_identity e
-    where e.vendor_id = s.vendor_id and e.mode = s.mode
-      and e.tenant_id = s.tenant_id and e.event_id = s.event_id
-    limit 1
-) stored
-"""
+KNOWN_KEYS_MAX = 100_000
+"""About 100 bytes each."""
+_KEY = ("partition", "booked_day", "row_key")
+_SUMS = (*_KEY, "quantity", "events")
 
 
-async def copy_frame(connection: AsyncConnection, table: str, frame: pl.DataFrame) -> None:
-    """Append a frame without nulls to a temporary table of the same column names."""
-    texts = frame.with_columns(
-        pl.concat_str(pl.lit("\\x"), pl.col(name).bin.encode("hex")).alias(name)
-        for name, kind in frame.schema.items()
-        if kind == pl.Binary
-    )
-    # Quoted always: in CSV an unquoted empty text would be a null.
-    lines = texts.write_csv(include_header=False, quote_style="always").encode()
-    raw = await connection.get_raw_connection()
-    driver: Any = raw.driver_connection
-    await driver.copy_to_table(table, source=BytesIO(lines), columns=frame.columns, format="csv")
+class RowsGoneError(Exception):
+    """Rows of a rollup that were written before are gone: a person must look."""
+
+
+@dataclass
+class KnownRows:
+    """Which rows of the rollups are known to be there: rollup rows are never deleted.
+
+    Bounded by `keys_max`; above it all are forgotten and looked up by the next flush.
+    """
+
+    keys_max: int = KNOWN_KEYS_MAX
+    _keys: dict[tuple[str, int, date], set[bytes]] = field(default_factory=dict)
+
+    def holds(self, table: str, rows: pl.DataFrame) -> pl.Series:
+        """Return for each row whether it is known."""
+        found = [
+            key in self._keys.get((table, partition, day), ())
+            for partition, day, key in rows.select(_KEY).iter_rows()
+        ]
+        return pl.Series(found, dtype=pl.Boolean)
+
+    def add(self, table: str, rows: pl.DataFrame) -> None:
+        """Note that rows are there, as soon as the transaction commits."""
+        if rows.height + sum(map(len, self._keys.values())) > self.keys_max:
+            self.clear()
+        if rows.height <= self.keys_max:
+            for partition, day, key in rows.select(_KEY).iter_rows():
+                self._keys.setdefault((table, partition, day), set()).add(key)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._keys.clear()
 
 
 async def read_sealed_through(
@@ -83,30 +70,44 @@ async def read_sealed_through(
     return {(row.vendor_id, row.mode): row.sealed_through for row in rows}
 
 
-async def claim_identities(connection: AsyncConnection, events: pl.DataFrame) -> pl.DataFrame:
-    """Store the identities of distinct events; return the positions that were known already.
+async def add_to_rollup(
+    connection: AsyncConnection, table: str, rows: pl.DataFrame, known: KnownRows
+) -> None:
+    """Add sums, in the order of their keys, to `rollup` or `user_rollup`.
 
-    The answer has the columns partition, offset, index and `stored_fingerprint`.
+    Raises `RowsGoneError` when a row that we wrote before is not there any more.
     """
-    await connection.execute(text(_IDENTITY_STAGE))
-    columns = [column.name for column in event_identity.columns]
-    await copy_frame(connection, "identity_stage", events.select(columns).sort(columns[:4]))
-    known = (await connection.execute(text(_CLAIM))).all()
-    stored: Sequence[Any] = []
-    if known:
-        partitions, offsets, indexes = (list(column) for column in zip(*known, strict=True))
-        values = {"partitions": partitions, "offsets": offsets, "indexes": indexes}
-        stored = (await connection.execute(text(_STORED), values)).all()
-    schema = {"partition": pl.Int64, "offset": pl.Int64, "index": pl.Int64}
-    return pl.DataFrame(
-        [tuple(row) for row in stored],
-        schema={**schema, "stored_fingerprint": pl.Binary},
-        orient="row",
+    is_known = known.holds(table, rows)
+    if is_known.any():
+        await _add_to_known(connection, table, rows.filter(is_known).select(_SUMS))
+        rows = rows.filter(~is_known)
+    if not rows.is_empty():
+        await _upsert(connection, table, rows)
+        known.add(table, rows)
+
+
+async def _add_to_known(connection: AsyncConnection, table: str, sums: pl.DataFrame) -> None:
+    """Add to rows that are there: their twenty columns are neither sent nor looked at again."""
+    stage = f"{table}_known"
+    await connection.execute(
+        text(
+            f"create temp table if not exists {stage} (partition int, booked_day date, "
+            "row_key bytea, quantity numeric, events bigint) on commit delete rows"
+        )
     )
+    await copy_frame(connection, stage, sums)
+    updated = await connection.execute(
+        text(
+            f"update metering.{table} r set quantity = r.quantity + s.quantity, "  # noqa: S608
+            f"events = r.events + s.events from {stage} s where r.partition = s.partition "
+            "and r.booked_day = s.booked_day and r.row_key = s.row_key"
+        )
+    )
+    if updated.rowcount != sums.height:
+        raise RowsGoneError(f"{table}: {sums.height} rows were written, {updated.rowcount} found")
 
 
-async def add_to_rollup(connection: AsyncConnection, table: str, rows: pl.DataFrame) -> None:
-    """Add sums, in the order of their keys, to `rollup` or `user_rollup`."""
+async def _upsert(connection: AsyncConnection, table: str, rows: pl.DataFrame) -> None:
     stage, columns = f"{table}_stage", ", ".join(f'"{name}"' for name in rows.columns)
     await connection.execute(
         text(
@@ -142,7 +143,7 @@ async def add_statistics(
     """Add to what each (vendor, mode, partition) has counted, seen twice and rejected."""
     if not counts:
         return
-    names = ("counted", "duplicates", "rejected")
+    names = ("counted", "duplicates", "stale", "corrections", "rejected")
     rows = [
         {"vendor_id": v, "mode": m, "partition": p, **{n: counts[v, m, p].get(n, 0) for n in names}}
         for v, m, p in sorted(counts)

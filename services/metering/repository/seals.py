@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Literal
 
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -38,12 +39,16 @@ async def insert_seals(
     *,
     offsets: Mapping[int, int],
     sealed_at: datetime,
+    recount: Literal["off", "pending"] = "off",
 ) -> None:
-    """Seal contiguous days at the offset vector, and queue their publication in every bucket."""
+    """Seal contiguous days at the offset vector.
+
+    With `recount` off their publication is queued in every bucket; pending ones wait for it.
+    """
     keys = {"vendor_id": account.vendor_id, "mode": account.mode}
     vector = {str(partition): offset for partition, offset in offsets.items()}
     seals = [
-        {**keys, "day": day, "offsets": vector, "recount": "off", "sealed_at": sealed_at}
+        {**keys, "day": day, "offsets": vector, "recount": recount, "sealed_at": sealed_at}
         for day in days
     ]
     await connection.execute(seal.insert(), seals)
@@ -53,7 +58,8 @@ async def insert_seals(
             index_elements=list(keys), set_={"sealed_through": through.excluded.sealed_through}
         )
     )
-    await queue_publication(connection, account, days)
+    if recount == "off":
+        await queue_publication(connection, account, days)
 
 
 async def queue_publication(
@@ -72,9 +78,25 @@ async def queue_publication(
 async def read_sealed_days(
     connection: AsyncConnection, account: Account, days: Sequence[date]
 ) -> list[date]:
-    """Return those of the days that are sealed, in order."""
+    """Return those of the days whose seal is published or may be, in order.
+
+    A seal that waits for the recount of its day is left out.
+    """
     query = select(seal.c.day).where(
-        seal.c.vendor_id == account.vendor_id, seal.c.mode == account.mode, seal.c.day.in_(days)
+        seal.c.vendor_id == account.vendor_id,
+        seal.c.mode == account.mode,
+        seal.c.day.in_(days),
+        seal.c.recount != "pending",
+    )
+    return list((await connection.execute(query.order_by(seal.c.day))).scalars())
+
+
+async def read_differing_days(connection: AsyncConnection, account: Account) -> list[date]:
+    """Return the sealed days whose recount differs, in order."""
+    query = select(seal.c.day).where(
+        seal.c.vendor_id == account.vendor_id,
+        seal.c.mode == account.mode,
+        seal.c.recount == "differs",
     )
     return list((await connection.execute(query.order_by(seal.c.day))).scalars())
 

@@ -26,6 +26,14 @@ async def list_live_vendors(connection: AsyncConnection, today: date) -> Sequenc
     return (await connection.execute(query.order_by(vendor.c.vendor_id))).all()
 
 
+async def read_tenants(connection: AsyncConnection, account: Account) -> frozenset[str]:
+    """Return the ids of an account's tenants."""
+    query = select(tenant.c.tenant_id).where(
+        tenant.c.vendor_id == account.vendor_id, tenant.c.mode == account.mode
+    )
+    return frozenset((await connection.execute(query)).scalars())
+
+
 class KnownTenants:
     """The tenants of each account, read at most every few seconds."""
 
@@ -53,8 +61,5 @@ class KnownTenants:
         return tenants
 
     async def _read(self, account: Account) -> frozenset[str]:
-        query = select(tenant.c.tenant_id).where(
-            tenant.c.vendor_id == account.vendor_id, tenant.c.mode == account.mode
-        )
         async with self._database.transaction() as connection:
-            return frozenset((await connection.execute(query)).scalars())
+            return await read_tenants(connection, account)

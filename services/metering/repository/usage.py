@@ -1,15 +1,20 @@
-"""The SQL of the API's answers: sums, the state of one event, statistics."""
+"""The SQL of the API's answers: sums and statistics."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy import ColumnElement, RowMapping, Table, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import DateTime
 
-from services.metering.tables import counting_statistic, event_identity, rejected
+from services.metering.domain.rollups import Rollup, Step
+from services.metering.tables import counting_statistic, rollup, user_rollup
 from shared.accounts.repository import Account
+
+_TABLES = {"rollup": rollup, "user_rollup": user_rollup}
+WINDOW_START = "window_start"
 
 
 @dataclass(frozen=True)
@@ -22,68 +27,67 @@ class Window:
     end: date
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Sums of a rollup by some of its dimensions, in windows if `step` is set.
+
+    `filters` name dimensions and the values that they may have.
+    """
+
+    rollup: Rollup
+    dimensions: tuple[str, ...]
+    step: Step | None = None
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
 async def sum_usage(
-    connection: AsyncConnection,
-    table: Table,
-    window: Window,
-    *,
-    dimensions: Sequence[str],
-    limit: int,
+    connection: AsyncConnection, window: Window, sums: Sums, *, limit: int
 ) -> Sequence[RowMapping]:
-    """Return sums of a rollup by columns of it, over all partitions, in their order."""
-    columns = [table.c[name] for name in dimensions]
+    """Return the sums over all partitions by the API's names, in their order."""
+    table = _TABLES[sums.rollup.table]
+    columns = [table.c[sums.rollup.columns[name]].label(name) for name in sums.dimensions]
+    if sums.step is not None:
+        columns.insert(0, _window_start(table, sums.step).label(WINDOW_START))
     query = (
         select(
             *columns,
             func.sum(table.c.quantity).label("quantity"),
             func.sum(table.c.events).label("events"),
         )
-        .where(
-            table.c.vendor_id == window.account.vendor_id,
-            table.c.mode == window.account.mode,
-            table.c.usage_day >= window.first,
-            table.c.usage_day < window.end,
-        )
-        .group_by(*columns)
-        .order_by(*columns)
+        .where(*_conditions(table, window))
+        .group_by(*(column.name for column in columns))
+        .order_by(*(column.name for column in columns))
         .limit(limit)
     )
-    if window.tenant_id is not None:
-        query = query.where(table.c.tenant_id == window.tenant_id)
+    for name, values in sums.filters.items():
+        query = query.where(table.c[sums.rollup.columns[name]].in_(values))
     return (await connection.execute(query)).mappings().all()
 
 
-def _of_event(table: Table, account: Account, tenant_id: str, event_id: str) -> Any:
-    return select(table).where(
-        table.c.vendor_id == account.vendor_id,
-        table.c.mode == account.mode,
-        table.c.tenant_id == tenant_id,
-        table.c.event_id == event_id,
-    )
+def _conditions(table: Table, window: Window) -> list[ColumnElement[bool]]:
+    conditions = [
+        table.c.vendor_id == window.account.vendor_id,
+        table.c.mode == window.account.mode,
+        table.c.usage_day >= window.first,
+        table.c.usage_day < window.end,
+    ]
+    if window.tenant_id is not None:
+        conditions.append(table.c.tenant_id == window.tenant_id)
+    return conditions
 
 
-async def read_identity(
-    connection: AsyncConnection, account: Account, tenant_id: str, event_id: str
-) -> RowMapping | None:
-    """Return where the event of a canonical id is counted."""
-    query = _of_event(event_identity, account, tenant_id, event_id)
-    found: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
-    return found
-
-
-async def read_rejections(
-    connection: AsyncConnection, account: Account, tenant_id: str, event_id: str, *, limit: int
-) -> Sequence[RowMapping]:
-    """Return the newest rejections of an id; one id may have several beside a counted event."""
-    query = _of_event(rejected, account, tenant_id, event_id)
-    newest = query.order_by(rejected.c.rejected_at.desc()).limit(limit)
-    rows: Sequence[RowMapping] = (await connection.execute(newest)).mappings().all()
-    return rows
+def _window_start(table: Table, step: Step) -> ColumnElement[Any]:
+    day: ColumnElement[Any] = cast(table.c.usage_day, DateTime)
+    if step == "month":
+        day = func.date_trunc("month", day)
+    if step == "hour":
+        day = day + func.make_interval(0, 0, 0, 0, table.c.hour)
+    return func.timezone("UTC", day)
 
 
 async def read_statistics(connection: AsyncConnection, account: Account) -> RowMapping:
-    """Return what the account has counted, seen twice and rejected, since the beginning."""
-    names = ("counted", "duplicates", "rejected")
+    """Return what the account has counted, seen again, replaced and rejected, for all time."""
+    names = ("counted", "duplicates", "stale", "corrections", "rejected")
     sums = [func.coalesce(func.sum(counting_statistic.c[n]), 0).label(n) for n in names]
     query = select(*sums).where(
         counting_statistic.c.vendor_id == account.vendor_id,

@@ -1,15 +1,14 @@
 """Counting a frame of events: booked days, sums by everything that a price depends on, marks."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from hashlib import blake2b
 
 import polars as pl
 
-from shared.ids import length_prefixed, partition_of
+from shared.ids import partition_of
 from shared.topics import USAGE_AGGREGATED
 
-IDENTITY = ("vendor_id", "mode", "tenant_id", "event_id")
 ROW_KEY_BYTES = 16
 QUANTITY = pl.Decimal(38, 9)
 """Exact sums: units have 9 decimal places, and 38 digits hold any flush of counts up to 10^15."""
@@ -41,52 +40,77 @@ def book(frame: pl.DataFrame, sealed_through: Mapping[Account, date]) -> pl.Data
         orient="row",
     )
     day = pl.col("occurred_at").dt.date()
-    open_day = pl.col("sealed_through") + pl.duration(days=1)
+    # Joined apart: a join copies every column that it is given.
+    sealed = frame.select("vendor_id", "mode").join(
+        seals, on=["vendor_id", "mode"], how="left", maintain_order="left"
+    )
+    open_day = sealed["sealed_through"] + timedelta(days=1)
+    return frame.with_columns(
+        usage_day=day,
+        hour=pl.col("occurred_at").dt.hour(),
+        booked_day=pl.max_horizontal(day, pl.lit(open_day)),
+    )
+
+
+DESCRIBING = tuple(
+    name
+    for name in dict.fromkeys(("partition", "booked_day", *DIMENSIONS, *USER_DIMENSIONS))
+    if name != "kind"
+)
+"""What any rollup tells apart, but for the kind."""
+_COUNTED = (("token_types", "token_counts"), ("unit_names", "unit_quantities"))
+
+
+def by_kind(entries: pl.DataFrame) -> pl.DataFrame:
+    """Return sums by `DESCRIBING` and `kind`: exact `quantity`, and `events`, both with their sign.
+
+    Events that are alike in everything are many, so they are numbered first: what is unfolded by
+    kind is then a number instead of twenty columns.
+    """
+    groups = (
+        entries.select(DESCRIBING)
+        .with_row_index("row")
+        .group_by(DESCRIBING)
+        .agg("row")
+        .with_row_index("group")
+    )
+    numbers = groups.select("group", "row").explode("row", empty_as_null=False).sort("row")
+    numbered = entries.select("sign", *(name for pair in _COUNTED for name in pair)).with_columns(
+        numbers["group"]
+    )
+    parts = [_unfold(numbered, *pair) for pair in _COUNTED]
+    sums = pl.concat(parts).group_by("group", "kind").agg(pl.col("quantity", "events").sum())
+    return sums.join(groups.drop("row"), on="group").drop("group")
+
+
+def _unfold(numbered: pl.DataFrame, names: str, quantities: str) -> pl.DataFrame:
+    """Return sums by group and kind of one pair of lists."""
+    own = numbered.filter(pl.col(names).list.len() > 0).select("group", "sign", names, quantities)
+    sign = pl.col("sign")
     return (
-        frame.join(seals, on=["vendor_id", "mode"], how="left", maintain_order="left")
-        .with_columns(
-            usage_day=day,
-            hour=pl.col("occurred_at").dt.hour(),
-            booked_day=pl.max_horizontal(day, open_day),
-            entry=pl.lit("usage"),
-        )
-        .drop("sealed_through")
+        own.explode(names, quantities, empty_as_null=False)
+        .select("group", kind=names, quantity=pl.col(quantities).cast(QUANTITY) * sign, sign=sign)
+        .group_by("group", "kind")
+        .agg(pl.col("quantity").sum().cast(QUANTITY), events=sign.cast(pl.Int64).sum())
     )
-
-
-def by_kind(events: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per event and token type or unit, with `kind` and an exact `quantity`."""
-    tokens = events.explode("token_types", "token_counts", empty_as_null=False).select(
-        pl.exclude("token_types", "token_counts", "unit_names", "unit_quantities"),
-        kind="token_types",
-        quantity=pl.col("token_counts").cast(QUANTITY),
-    )
-    with_units = events.filter(pl.col("unit_names").list.len() > 0)
-    if with_units.is_empty():
-        return tokens
-    units = with_units.explode("unit_names", "unit_quantities", empty_as_null=False).select(
-        pl.exclude("token_types", "token_counts", "unit_names", "unit_quantities"),
-        kind="unit_names",
-        quantity=pl.col("unit_quantities").cast(QUANTITY),
-    )
-    return pl.concat([tokens, units])
 
 
 def sum_rows(kinds: pl.DataFrame, dimensions: tuple[str, ...]) -> pl.DataFrame:
     """Return sums per partition, booked day and dimensions, with `row_key` and in its order."""
     sums = kinds.group_by("partition", "booked_day", *dimensions).agg(
-        pl.col("quantity").sum(), events=pl.len()
+        pl.col("quantity").sum().cast(QUANTITY), pl.col("events").sum()
     )
-    keys = [row_key(row) for row in sums.select(dimensions).iter_rows()]
-    return sums.with_columns(pl.Series("row_key", keys, dtype=pl.Binary)).sort(
-        "partition", "booked_day", "row_key"
-    )
+    keys = row_keys(sums, dimensions)
+    return sums.with_columns(row_key=keys).sort("partition", "booked_day", "row_key")
 
 
-def row_key(dimensions: tuple[object, ...]) -> bytes:
+def row_keys(sums: pl.DataFrame, dimensions: tuple[str, ...]) -> pl.Series:
     """Return the digest of all dimensions, length-prefixed so that no two rows share one."""
-    material = length_prefixed(*map(str, dimensions))
-    return blake2b(material, digest_size=ROW_KEY_BYTES).digest()
+    texts = [pl.col(name).cast(pl.String) for name in dimensions]
+    prefixed = [part for t in texts for part in (t.str.len_bytes().cast(pl.String), pl.lit(":"), t)]
+    material = sums.select(pl.concat_str(prefixed))[:, 0].to_list()
+    digests = [blake2b(text.encode(), digest_size=ROW_KEY_BYTES).digest() for text in material]
+    return pl.Series("row_key", digests, dtype=pl.Binary)
 
 
 def marks(events: pl.DataFrame) -> list[dict[str, object]]:

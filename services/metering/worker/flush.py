@@ -1,16 +1,24 @@
 """The flush: one transaction that moves the offsets and counts what lies between."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import date
 
 import polars as pl
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metering.repository import counting as repository
+from services.metering.repository.counting import KnownRows
 from services.metering.repository.offsets import Move, move_offsets
+from services.metering.repository.runs import add_runs
 from services.metering.tables import outbox
-from services.metering.worker import counting
-from services.metering.worker.reading import POSITION, Reading, Rejection, reject
+from services.metering.worker import claims, counting, overlays
+from services.metering.worker.memory import Memory
+from services.metering.worker.meters import KnownMeters, metered
+from services.metering.worker.overlays import Originals
+from services.metering.worker.reading import Reading, Rejection
+from services.metering.worker.runs import sum_runs
+from services.metering.worker.verdicts import Flushed, Tallies, Verdicts, judge, with_rejected
 from shared.database import Database, lock_transaction
 from shared.events.usage_rejected import UsageRejected
 from shared.outbox import Outgoing, put
@@ -18,82 +26,95 @@ from shared.topics import USAGE_RECORDED
 
 
 @dataclass(frozen=True)
-class Flushed:
-    """What became of the events of one flush."""
+class Flusher:
+    """Counts readings; `memory` is what it may remember, `originals` where corrections look."""
 
-    counted: int
-    duplicates: int
-    rejected: int
+    database: Database
+    originals: Originals
+    memory: Memory = field(default_factory=Memory)
+    meters: KnownMeters = field(default_factory=KnownMeters)
+
+    async def flush(self, reading: Reading, moves: Mapping[int, Move]) -> Flushed:
+        """Count a reading and move the offsets, both or neither.
+
+        Raises `FencedError` when an offset is not where we left it. Any other error leaves it open
+        whether the transaction committed: the caller ends the process and starts from the stored
+        offsets.
+        """
+        try:
+            async with self.database.transaction() as connection:
+                # First the offsets: a stale worker is stopped before it can count anything.
+                await move_offsets(connection, USAGE_RECORDED, moves)
+                return await self._count(connection, reading, moves)
+        except BaseException:
+            # Ids remembered but not committed would make duplicates of events that never counted.
+            self.memory.clear()
+            raise
+
+    async def _count(
+        self, connection: AsyncConnection, reading: Reading, moves: Mapping[int, Move]
+    ) -> Flushed:
+        events = reading.events
+        accounts = counting.accounts_of(events)
+        for vendor_id, mode in accounts:
+            await lock_transaction(connection, "vendor", vendor_id, mode, shared=True)
+        # A new statement after the lock, so that a seal that held it is seen.
+        sealed = await repository.read_sealed_through(connection, accounts) if accounts else {}
+        rejections = list(reading.rejections)
+        tallies: Tallies = {}
+        flushed = Flushed(0, 0, len(rejections))
+        if not events.is_empty():
+            verdicts = await self._claim(connection, events, sealed, moves)
+            # Whoever moves an offset in this transaction may write the partition's rows: all of
+            # the flush goes under one partition, or every key would be as many rows.
+            home = pl.lit(min(moves), pl.Int64)
+            entries = verdicts.entries.with_columns(partition=home)
+            await add_entries(connection, entries, self.meters, self.memory.rows)
+            rejections += verdicts.rejections()
+            tallies = verdicts.tallies()
+            flushed = verdicts.flushed(rejected=len(rejections))
+        await _reject(connection, rejections)
+        await repository.add_statistics(connection, with_rejected(tallies, rejections))
+        return flushed
+
+    async def _claim(
+        self,
+        connection: AsyncConnection,
+        events: pl.DataFrame,
+        sealed: Mapping[counting.Account, date],
+        moves: Mapping[int, Move],
+    ) -> Verdicts:
+        """Judge every event, and store the identities of those that were not known."""
+        booked = counting.book(events, sealed)
+        frame = await claims.number_tenants(connection, booked, self.memory)
+        claim = await claims.claim(connection, frame.select(claims.CLAIMED), self.memory)
+        verdicts = judge(claim, frame)
+        if claim.special:
+            settled = await overlays.settle(
+                connection, frame, claim, memory=self.memory, originals=self.originals
+            )
+            corrected = counting.book(settled.entries, sealed)
+            verdicts = verdicts.with_special(frame, settled, corrected)
+        starts = {partition: step.expected for partition, step in moves.items()}
+        await claims.store(connection, claim.first, self.memory, starts)
+        return verdicts
 
 
-@dataclass(frozen=True)
-class _Verdicts:
-    counted: pl.DataFrame
-    duplicates: pl.DataFrame
-    conflicts: pl.DataFrame
-
-
-async def flush(database: Database, reading: Reading, moves: Mapping[int, Move]) -> Flushed:
-    """Count a reading and move the offsets, both or neither.
-
-    Raises `FencedError` when an offset is not where we left it. Any other error leaves it open
-    whether the transaction committed: the caller ends the process and starts from the stored
-    offsets.
-    """
-    async with database.transaction() as connection:
-        # First the offsets: a stale worker is stopped before it can count anything.
-        await move_offsets(connection, USAGE_RECORDED, moves)
-        return await _count(connection, reading)
-
-
-async def _count(connection: AsyncConnection, reading: Reading) -> Flushed:
-    events = reading.events
-    accounts = counting.accounts_of(events)
-    for vendor_id, mode in accounts:
-        await lock_transaction(connection, "vendor", vendor_id, mode, shared=True)
-    # A new statement after the lock, so that a seal that held it is seen.
-    sealed = await repository.read_sealed_through(connection, accounts) if accounts else {}
-    verdicts = await _claim(connection, counting.book(events, sealed))
-    await _add(connection, verdicts.counted)
-    rejections = reading.rejections + reject(
-        verdicts.conflicts,
-        "conflicting_event",
-        "An event of this id with other content was counted before.",
-        field="event_id",
-    )
-    await _reject(connection, rejections)
-    await repository.add_statistics(connection, _statistics(verdicts, rejections))
-    return Flushed(verdicts.counted.height, verdicts.duplicates.height, len(rejections))
-
-
-async def _claim(connection: AsyncConnection, events: pl.DataFrame) -> _Verdicts:
-    """Tell first occurrences from duplicates and conflicts, within the batch and for all time."""
-    if events.is_empty():
-        return _Verdicts(events, events, events)
-    first = events.unique(subset=counting.IDENTITY, keep="first", maintain_order=True)
-    known = await repository.claim_identities(connection, first)
-    first = first.join(known, on=POSITION, how="left", maintain_order="left")
-    is_new = pl.col("stored_fingerprint").is_null()
-    winners = first.select(
-        *counting.IDENTITY, winner=pl.coalesce("stored_fingerprint", "fingerprint")
-    )
-    counted = first.filter(is_new).drop("stored_fingerprint")
-    others = events.join(counted, on=POSITION, how="anti", maintain_order="left").join(
-        winners, on=counting.IDENTITY, how="left", maintain_order="left"
-    )
-    same = pl.col("fingerprint") == pl.col("winner")
-    return _Verdicts(counted, others.filter(same), others.filter(~same))
-
-
-async def _add(connection: AsyncConnection, counted: pl.DataFrame) -> None:
-    if counted.is_empty():
+async def add_entries(
+    connection: AsyncConnection, entries: pl.DataFrame, meters: KnownMeters, known: KnownRows
+) -> None:
+    """Add booked events, each once (`sign` 1) or taken back (-1), to every rollup."""
+    if entries.is_empty():
         return
-    kinds = counting.by_kind(counted)
+    measured = await metered(connection, entries, meters)
+    kinds = pl.concat([counting.by_kind(entries), *measured], how="diagonal")
     rows = counting.sum_rows(kinds, counting.DIMENSIONS)
-    await repository.add_to_rollup(connection, "rollup", rows)
+    await repository.add_to_rollup(connection, "rollup", rows, known)
     user_rows = counting.sum_rows(kinds, counting.USER_DIMENSIONS)
-    await repository.add_to_rollup(connection, "user_rollup", user_rows)
-    await repository.insert_marks(connection, counting.marks(counted))
+    await repository.add_to_rollup(connection, "user_rollup", user_rows, known)
+    if runs := sum_runs(entries):
+        await add_runs(connection, runs.runs, runs.sums)
+    await repository.insert_marks(connection, counting.marks(entries))
 
 
 async def _reject(connection: AsyncConnection, rejections: list[Rejection]) -> None:
@@ -119,17 +140,3 @@ def _message(rejection: Rejection) -> UsageRejected:
             "event": rejection.event,
         }
     )
-
-
-def _statistics(
-    verdicts: _Verdicts, rejections: list[Rejection]
-) -> dict[tuple[str, str, int], dict[str, int]]:
-    counts: dict[tuple[str, str, int], dict[str, int]] = {}
-    for name, frame in (("counted", verdicts.counted), ("duplicates", verdicts.duplicates)):
-        for key, tallied in counting.tally(frame, name).items():
-            counts.setdefault(key, {}).update(tallied)
-    for rejection in rejections:
-        key = (rejection.vendor_id, rejection.mode, rejection.partition)
-        entry = counts.setdefault(key, {})
-        entry["rejected"] = entry.get("rejected", 0) + 1
-    return counts

@@ -7,28 +7,35 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
+import polars as pl
 import pytest
 from sqlalchemy import text
 
 from services.metering.domain.event import TokenEvent
-from services.metering.ingest.envelope import encode_envelope, place
+from services.metering.ingest.batch import encode_envelope
+from services.metering.ingest.envelope import Sender, place
 from services.metering.publisher import Publisher
 from services.metering.repository.offsets import Move, provision
-from services.metering.worker.flush import Flushed, flush
-from services.metering.worker.reading import Record, read_records
+from services.metering.worker.flush import Flusher
+from services.metering.worker.reading import Reading, Record, read_records
+from services.metering.worker.verdicts import Flushed
 from shared.accounts import repository as accounts
 from shared.accounts.repository import Account
 from shared.accounts.schemas import TenantWrite
 from shared.database import Database
 from shared.events.message import Message
-from shared.events.usage_aggregated import DaySealed, UsageAggregated
+from shared.events.usage_aggregated import DaySealed, MeterDefined, UsageAggregated
 from shared.events.usage_rejected import UsageRejected
 from shared.topics import USAGE_RECORDED
 from tests.support.database import TestDatabase
 
+from .running_api import _client, _deployment
+
+__all__ = ["_client", "_deployment"]
+
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MESSAGES: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (DaySealed, UsageAggregated, UsageRejected)
+    kind.__name__: kind for kind in (DaySealed, MeterDefined, UsageAggregated, UsageRejected)
 }
 
 
@@ -55,12 +62,31 @@ class Ledger:
     database: Database
     vendor_id: str = field(default_factory=lambda: f"vendor-{uuid4().hex[:8]}")
     offsets: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(4), 0))
+    log: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.flusher = Flusher(self.database, self)
+
+    def restart(self) -> None:
+        """Forget what a worker remembers: the next flush reads it back from the database."""
+        self.flusher = Flusher(self.database, self)
+
+    async def read_events(self, positions: Sequence[tuple[int, int, int]]) -> pl.DataFrame:
+        """Return single events of the log, as a worker's originals."""
+        records = [Record(p, o, self.log[p, o]) for p, o in {(p, o) for p, o, _ in positions}]
+        events = read_records(records, partitions=4).events
+        wanted = pl.DataFrame(
+            positions,
+            schema=dict.fromkeys(("partition", "offset", "index"), pl.Int64),
+            orient="row",
+        )
+        return events.join(wanted, on=["partition", "offset", "index"], how="semi")
 
     async def count(self, *events: TokenEvent) -> Flushed:
         """Append events to the log, one envelope per partition, and flush them."""
         rows = defaultdict(list)
         for event in events:
-            placed = place(event, vendor_id=self.vendor_id, mode="live", partitions=4)
+            placed = place(event, Sender(self.vendor_id, "live"), partitions=4)
             rows[placed.partition].append(placed.row)
         return await self.flush([(p, encode_envelope(own)) for p, own in rows.items()])
 
@@ -70,11 +96,16 @@ class Ledger:
         records = []
         for partition, envelope in envelopes:
             records.append(Record(partition, ends[partition], envelope))
+            self.log[partition, ends[partition]] = envelope
             ends[partition] += 1
         moves = {p: Move(self.offsets[p], ends[p], NOON) for p, _ in envelopes}
-        flushed = await flush(self.database, read_records(records, partitions=4), moves)
+        flushed = await self.flush_reading(read_records(records, partitions=4), moves)
         self.offsets = ends
         return flushed
+
+    async def flush_reading(self, reading: Reading, moves: dict[int, Move]) -> Flushed:
+        """Flush what was read, as this ledger's worker."""
+        return await self.flusher.flush(reading, moves)
 
     async def usage(self, table: str = "rollup") -> dict[tuple[str, date, date], int]:
         """Return quantities by (kind, usage day, booked day)."""

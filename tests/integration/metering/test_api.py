@@ -3,154 +3,37 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-import uuid_utils
-from fastapi import FastAPI
-from pydantic import SecretStr
-from sqlalchemy import text
 
-from services.metering.api import get_dependencies
-from services.metering.app import create_app
 from services.metering.ingest.gather import Gatherer
-from services.metering.ingest.log import KafkaLogEnds
-from services.metering.settings import MeteringSettings
-from services.metering.worker.loop import Worker
-from shared.accounts import repository as accounts
-from shared.accounts.keys import Scope, format_key, mint_key
-from shared.accounts.repository import Account
-from shared.accounts.schemas import ApiKeyWrite
-from shared.clock import SystemClock
-from shared.database import Database
-from tests.support.database import TestDatabase
-from tests.support.stack import StackAddress
+from shared.accounts.keys import Scope
 
-SECRET = "a-secret-of-more-than-thirty-two-characters"
-WAIT_SECONDS = 20.0
-VENDOR = f"vendor-{uuid4().hex[:8]}"
+from .running_api import Deployment, api_event, state_of, until
+
 NOVEMBER = {"from": "2023-11-01", "to": "2023-12-01"}
-
-
-@dataclass
-class Deployment:
-    """A running API, and a worker that can be started and stopped."""
-
-    app: FastAPI
-    settings: MeteringSettings
-    database: Database
-    make_key: Callable[..., Awaitable[str]]
-
-    def client(self, key: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
-            base_url="http://metering",
-            headers={"authorization": f"Bearer {key}"},
-        )
-
-    @asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
-        worker = Worker(self.settings, self.database, SystemClock())
-        running = asyncio.create_task(worker.run())
-        yield
-        worker.stop()
-        await running
-
-
-@pytest.fixture(scope="module", name="deployment")
-async def _deployment(
-    stack: StackAddress, database: TestDatabase, metering: Database
-) -> AsyncIterator[Deployment]:
-    settings = MeteringSettings(
-        kafka_bootstrap=stack.kafka_bootstrap,
-        secret_key=SecretStr(SECRET),
-        metering_database_url=SecretStr(database.urls["metering"]),
-    )
-    await _skip_what_others_wrote(metering, stack)
-    opened = Database(database.urls["accounts"])
-
-    async def make_key(*scopes: Scope, tenant: str | None = None) -> str:
-        key, account = mint_key("live"), Account(VENDOR, "live")
-        written = ApiKeyWrite(name=uuid4().hex, scopes=set(scopes or Scope), tenant_id=tenant)
-        async with opened.transaction() as connection:
-            await accounts.create_api_key(
-                connection, account, key, written=written, pepper=SECRET.encode()
-            )
-        return format_key(key)
-
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
-        yield Deployment(app, settings, metering, make_key)
-    await opened.close()
-
-
-async def _skip_what_others_wrote(metering: Database, stack: StackAddress) -> None:
-    ends = KafkaLogEnds(stack.kafka_bootstrap)
-    await ends.start()
-    offsets = await ends.end_offsets()
-    await ends.stop()
-    async with metering.transaction() as connection:
-        for partition, offset in offsets.items():
-            await connection.execute(
-                text("update metering.consumer_offset set next_offset = :o where partition = :p"),
-                {"o": offset, "p": partition},
-            )
-
-
-@pytest.fixture(name="client")
-async def _client(deployment: Deployment, writer: Any) -> AsyncIterator[httpx.AsyncClient]:
-    await writer(VENDOR, live_from=date(2023, 1, 1), tenants=["acme", "globex"])
-    async with deployment.client(await deployment.make_key()) as client:
-        yield client
-
-
-def _event(**changes: Any) -> dict[str, Any]:
-    event = {
-        "event_id": str(uuid_utils.uuid7()),
-        "tenant": "acme",
-        "agent": f"agent-{uuid4().hex[:6]}",
-        "model": "gpt-5",
-        "provider": "openai",
-        "occurred_at": "2023-11-16T18:17:03.9799604Z",
-        "tokens": {"input_uncached": 5, "output_text": 2},
-        "user": "dev-1",
-    }
-    return event | changes
-
-
-async def _until(condition: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not (answer := await condition()):  # noqa: ASYNC110 - it shows over HTTP only
-            await asyncio.sleep(0.05)
-        return answer
-
-
-async def _state(client: httpx.AsyncClient, event: dict[str, Any]) -> Any:
-    answer = await client.get(f"/v1/events/{event['event_id']}", params={"tenant": "acme"})
-    return answer.json()
 
 
 async def test_from_http_to_usage(deployment: Deployment, client: httpx.AsyncClient) -> None:
     """What is accepted is pending, then counted once, however often it is sent."""
-    events = [_event(agent="all-the-way") for _ in range(50)]
+    events = [api_event(agent="all-the-way") for _ in range(50)]
     sent = await client.post("/v1/events", json={"events": events})
     again = await client.post("/v1/events", json=[*events, events[0]])
     assert (202, 202) == (sent.status_code, again.status_code)
     assert ["accepted"] * 51 == [result["status"] for result in again.json()["results"]]
-    assert "pending" == (await _state(client, events[0]))["state"]
+    assert "pending" == (await state_of(client, events[0]))["state"]
 
     async def counted() -> bool:
-        return bool((await _state(client, events[-1])).get("state") == "counted")
+        return bool((await state_of(client, events[-1])).get("state") == "counted")
 
     async with deployment.worker():
-        await _until(counted)
-        await _until(lambda: _is_counted(client, duplicates=51))
+        await until(counted)
+        await until(lambda: _is_counted(client, duplicates=51))
 
     usage = await client.get("/v1/usage", params={**NOVEMBER, "group_by": "agent,kind"})
     rows = [row for row in usage.json()["rows"] if row["agent"] == "all-the-way"]
@@ -158,7 +41,7 @@ async def test_from_http_to_usage(deployment: Deployment, client: httpx.AsyncCli
         {"agent": "all-the-way", "kind": "input_uncached", "quantity": "250", "events": 50},
         {"agent": "all-the-way", "kind": "output_text", "quantity": "100", "events": 50},
     ] == rows
-    state = await _state(client, events[0])
+    state = await state_of(client, events[0])
     assert ("2023-11-16", "2023-11-16") == (state["usage_day"], state["booked_day"])
     assert datetime.now(UTC) - datetime.fromisoformat(usage.json()["as_of"]) < timedelta(minutes=1)
 
@@ -170,7 +53,7 @@ async def _is_counted(client: httpx.AsyncClient, *, duplicates: int) -> bool:
 
 async def test_usage_by_user(deployment: Deployment, client: httpx.AsyncClient) -> None:
     """Usage is told apart by who caused it."""
-    events = [_event(user=f"dev-{i % 2}", agent="by-user") for i in range(4)]
+    events = [api_event(user=f"dev-{i % 2}", agent="by-user") for i in range(4)]
     await client.post("/v1/events", json=events)
 
     async def rows() -> list[dict[str, Any]]:
@@ -179,7 +62,7 @@ async def test_usage_by_user(deployment: Deployment, client: httpx.AsyncClient) 
         return [row for row in answer["rows"] if row["agent"] == "by-user"]
 
     async with deployment.worker():
-        found = await _until(rows)
+        found = await until(rows)
 
     expected = [("dev-0", "10"), ("dev-1", "10")]
     assert expected == [(r["user"], r["quantity"]) for r in found if r["kind"] == "input_uncached"]
@@ -187,10 +70,10 @@ async def test_usage_by_user(deployment: Deployment, client: httpx.AsyncClient) 
 
 async def test_a_bad_event_stands_alone(client: httpx.AsyncClient) -> None:
     """The good ones beside a monstrous number, deep nesting and broken text are accepted."""
-    good = [json.dumps(_event()).encode() for _ in range(4)]
-    huge = json.dumps(_event(tokens={"output_text": "@"})).encode().replace(b'"@"', b"9" * 5000)
-    deep = json.dumps(_event(model="@")).encode().replace(b'"@"', b"[" * 3000 + b"]" * 3000)
-    broken = json.dumps(_event(model="@")).encode().replace(b"@", b"\xff")
+    good = [json.dumps(api_event()).encode() for _ in range(4)]
+    huge = json.dumps(api_event(tokens={"output_text": "@"})).encode().replace(b'"@"', b"9" * 5000)
+    deep = json.dumps(api_event(model="@")).encode().replace(b'"@"', b"[" * 3000 + b"]" * 3000)
+    broken = json.dumps(api_event(model="@")).encode().replace(b"@", b"\xff")
     body = b"[%b]" % b",".join([good[0], huge, good[1], deep, good[2], broken, good[3]])
     answer = await client.post("/v1/events", content=body)
 
@@ -201,7 +84,7 @@ async def test_a_bad_event_stands_alone(client: httpx.AsyncClient) -> None:
 
 async def test_all_rejected_is_still_202(client: httpx.AsyncClient) -> None:
     """A request whose events are all refused is answered event by event."""
-    named = _event(tokens={"input": 5})
+    named = api_event(tokens={"input": 5})
     answer = await client.post("/v1/events", json=[named, {"event_id": "e-1"}, 7])
 
     results = answer.json()["results"]
@@ -235,7 +118,7 @@ async def test_a_bad_body_is_refused_whole(
 @pytest.mark.parametrize("first", ["identity", "gzip"])
 async def test_two_headers_of_packing_are_refused(client: httpx.AsyncClient, first: str) -> None:
     """A body is packed once: a second `Content-Encoding` is 415, not passed over."""
-    body = json.dumps(_event()).encode()
+    body = json.dumps(api_event()).encode()
     headers = [("content-encoding", first), ("content-encoding", "gzip")]
 
     answer = await client.post(
@@ -247,12 +130,12 @@ async def test_two_headers_of_packing_are_refused(client: httpx.AsyncClient, fir
 
 async def test_keys_open_only_their_own(deployment: Deployment, client: httpx.AsyncClient) -> None:
     """No key: 401; wrong scope: 403; a tenant's key that names another tenant: 403, all of it."""
-    mine, other = _event(), _event(tenant="globex")
+    mine, other = api_event(), api_event(tenant="globex")
     bound = await deployment.make_key(Scope.EVENTS_WRITE, Scope.EVENTS_BACKFILL, tenant="acme")
     reader = await deployment.make_key(Scope.USAGE_READ)
     async with deployment.client(bound) as own, deployment.client(reader) as reading:
         refused = await own.post("/v1/events", json=[mine, other])
-        accepted = await own.post("/v1/events", json=[{**_event(), "tenant": None}])
+        accepted = await own.post("/v1/events", json=[{**api_event(), "tenant": None}])
         scope = await reading.post("/v1/events", json=mine)
         stranger = await own.get("/v1/usage", headers={"authorization": "Bearer nonsense"})
 
@@ -268,9 +151,9 @@ async def test_a_tenants_key_sees_only_its_tenant(
     deployment: Deployment, client: httpx.AsyncClient
 ) -> None:
     """Under a bound key usage is the tenant's own; naming another is 403."""
-    await client.post("/v1/events", json=[_event(tenant="globex"), _event()])
+    await client.post("/v1/events", json=[api_event(tenant="globex"), api_event()])
     async with deployment.worker():
-        await _until(lambda: _sees_both(client))
+        await until(lambda: _sees_both(client))
     async with deployment.client(await deployment.make_key(tenant="globex")) as bound:
         usage = (await bound.get("/v1/usage", params=NOVEMBER)).json()
         other = await bound.get("/v1/usage", params={**NOVEMBER, "tenant": "acme"})
@@ -286,14 +169,16 @@ async def _sees_both(client: httpx.AsyncClient) -> bool:
 
 async def test_an_unknown_tenant_is_one_events_fault(client: httpx.AsyncClient) -> None:
     """Under a vendor's key an event for nobody is rejected, its neighbour accepted."""
-    answer = await client.post("/v1/events", json=[_event(tenant="nobody"), _event()])
+    answer = await client.post("/v1/events", json=[api_event(tenant="nobody"), api_event()])
 
     assert ["unknown_tenant", None] == [r.get("code") for r in answer.json()["results"]]
 
 
 async def test_a_dry_run_writes_nothing(client: httpx.AsyncClient) -> None:
     """A dry run shows the event as it would count, and the log does not know it."""
-    event = _event(event_id=str(uuid4()).upper(), units={"pages": "1.50"}, context_input_tokens=5)
+    event = api_event(
+        event_id=str(uuid4()).upper(), units={"pages": "1.50"}, context_input_tokens=5
+    )
     answer = await client.post("/v1/events", params={"dry_run": "true"}, json=event)
 
     shown = answer.json()["results"][0]["event"]
@@ -317,8 +202,8 @@ async def test_what_the_broker_did_not_take_is_503(
 ) -> None:
     """Without the broker's acknowledgement there is no 202."""
     broken = replace(deployment.app.state.dependencies, gatherer=Gatherer(BrokenLog()))
-    monkeypatch.setitem(deployment.app.dependency_overrides, get_dependencies, lambda: broken)
-    answer = await client.post("/v1/events", json=_event())
+    monkeypatch.setitem(deployment.app.state._state, "dependencies", broken)
+    answer = await client.post("/v1/events", json=api_event())
 
     assert (503, "broker_unavailable") == (answer.status_code, answer.json()["code"])
 
@@ -334,18 +219,18 @@ async def test_an_unacknowledged_event_would_be_lost(
     deployment: Deployment, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An API that answers before the broker does acknowledges what is then unknown: 404."""
-    event = _event()
+    event = api_event()
     losing = replace(deployment.app.state.dependencies, gatherer=Gatherer(LosingLog()))
     with monkeypatch.context() as patch:
-        patch.setitem(deployment.app.dependency_overrides, get_dependencies, lambda: losing)
+        patch.setitem(deployment.app.state._state, "dependencies", losing)
         assert 202 == (await client.post("/v1/events", json=event)).status_code
 
     async with deployment.worker():
-        await _until(lambda: _is_unknown(client, event))
+        await until(lambda: _is_unknown(client, event))
 
 
 async def _is_unknown(client: httpx.AsyncClient, event: dict[str, Any]) -> bool:
-    return bool((await _state(client, event)).get("code") == "unknown_event")
+    return bool((await state_of(client, event)).get("code") == "unknown_event")
 
 
 async def test_concurrent_requests_share_a_record(
@@ -354,7 +239,9 @@ async def test_concurrent_requests_share_a_record(
     """Requests that arrive together leave as one record per partition, each answered for itself."""
     ends = deployment.app.state.dependencies.ends
     before = await ends.end_offsets()
-    answers = await asyncio.gather(*(client.post("/v1/events", json=_event()) for _ in range(60)))
+    answers = await asyncio.gather(
+        *(client.post("/v1/events", json=api_event()) for _ in range(60))
+    )
     after = await ends.end_offsets()
 
     assert {202} == {answer.status_code for answer in answers}
@@ -365,7 +252,7 @@ async def test_republishing_marks_days_again(
     deployment: Deployment, client: httpx.AsyncClient
 ) -> None:
     """A reader that lost its copy asks for days; a tenant's key may not."""
-    await client.post("/v1/events", json=_event(occurred_at="2023-11-20T00:00:00Z"))
+    await client.post("/v1/events", json=api_event(occurred_at="2023-11-20T00:00:00Z"))
     days = {"days": ["2023-11-20"]}
 
     async def changed() -> bool:
@@ -374,7 +261,7 @@ async def test_republishing_marks_days_again(
         return bool(answer.json()["changed"] == 1)
 
     async with deployment.worker():
-        await _until(changed)
+        await until(changed)
     async with deployment.client(await deployment.make_key(tenant="acme")) as bound:
         assert 403 == (await bound.post("/v1/republish", json=days)).status_code
 

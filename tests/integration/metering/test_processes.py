@@ -5,14 +5,17 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 from sqlalchemy import text
 
-from services.metering.ingest.envelope import place
+from deploy.local.ports import free_ports
+from services.metering.ingest.envelope import Sender, as_columns, place
 from services.metering.ingest.gather import Gatherer
 from services.metering.ingest.log import KafkaLogEnds, KafkaUsageLog
 from shared.database import Database
@@ -23,7 +26,8 @@ from .conftest import Ledger, make_event
 
 EVENTS = 3_000
 WAIT_SECONDS = 60.0
-CLOSE = "import sys; from services.metering.cli import app; app(sys.argv[1:])"
+CONNECTIONS = 64
+COMMAND = "import sys; from services.metering.cli import app; app(sys.argv[1:])"
 
 
 @pytest.fixture(name="environment")
@@ -31,16 +35,7 @@ async def _environment(
     stack: StackAddress, database: TestDatabase, metering: Database
 ) -> Mapping[str, str]:
     """Return the variables of a deployment whose log holds nothing that is not counted."""
-    ends = KafkaLogEnds(stack.kafka_bootstrap)
-    await ends.start()
-    offsets = await ends.end_offsets()
-    await ends.stop()
-    async with metering.transaction() as connection:
-        for partition, offset in offsets.items():
-            await connection.execute(
-                text("update metering.consumer_offset set next_offset = :o where partition = :p"),
-                {"o": offset, "p": partition},
-            )
+    await _skip_to_ends(stack, metering)
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -51,6 +46,34 @@ async def _environment(
         "TALLYROLL_FLUSH_MILLISECONDS": "20",
         "TALLYROLL_EVENTS_PER_FLUSH": "100",
     }
+
+
+async def _skip_to_ends(stack: StackAddress, metering: Database) -> None:
+    ends = KafkaLogEnds(stack.kafka_bootstrap)
+    await ends.start()
+    offsets = await ends.end_offsets()
+    await ends.stop()
+    async with metering.transaction() as connection:
+        for partition, offset in offsets.items():
+            await connection.execute(
+                text("update metering.consumer_offset set next_offset = :o where partition = :p"),
+                {"o": offset, "p": partition},
+            )
+
+
+@pytest.fixture(name="counted_always")
+async def _counted_always(stack: StackAddress, metering: Database) -> AsyncIterator[None]:
+    """Count in a worker's stead: other databases' tests write to the same log meanwhile."""
+    done = asyncio.Event()
+
+    async def skip_until_done() -> None:
+        while not done.is_set():
+            await _skip_to_ends(stack, metering)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(skip_until_done())
+        yield
+        done.set()
 
 
 @asynccontextmanager
@@ -79,6 +102,7 @@ async def _until_logged(process: Any, event: bytes) -> None:
         ("api", b"Uvicorn running"),
         ("worker", b"worker_started"),
         ("publisher", b"publisher_started"),
+        ("archiver", b"archiver_started"),
     ],
 )
 async def test_a_process_ends_cleanly(
@@ -92,6 +116,61 @@ async def test_a_process_ends_cleanly(
             await process.communicate()
 
     assert 0 == process.returncode
+
+
+async def test_several_api_processes_share_a_port(environment: Mapping[str, str]) -> None:
+    """A killed process is replaced, SIGTERM ends all, and none outlives a killed parent."""
+    (port,) = free_ports(1)
+    several = {"TALLYROLL_METERING_API_PROCESSES": "2", "TALLYROLL_METERING_PORT": str(port)}
+    for end, code in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
+        arguments = ("-m", "services.metering", "api")
+        async with _process({**environment, **several}, *arguments) as parent:
+            for _ in range(2):
+                await _until_logged(parent, b"Application startup complete")
+            first, *_ = psutil.Process(parent.pid).children()
+            first.kill()
+            await _until_logged(parent, b"Application startup complete")
+            answer = await asyncio.to_thread(httpx.get, f"http://127.0.0.1:{port}/health/ready")
+            children = psutil.Process(parent.pid).children()
+            shares = await _connections_of(children, port)
+            parent.send_signal(end)
+            async with asyncio.timeout(WAIT_SECONDS):
+                # The pipe is shared by all: it ends when the last of them has ended.
+                await parent.communicate()
+
+        assert (200, 2, code) == (answer.status_code, len(children), parent.returncode)
+        assert min(shares) > 0
+        assert CONNECTIONS == sum(shares)
+        async with asyncio.timeout(WAIT_SECONDS):
+            while any(map(_lives, children)):  # noqa: ASYNC110 - other processes end
+                await asyncio.sleep(0.05)
+
+
+async def _connections_of(processes: list[psutil.Process], port: int) -> list[int]:
+    """Return how many of as many connections each process accepts."""
+    async with AsyncExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                shares = [
+                    sum(
+                        one.status == psutil.CONN_ESTABLISHED and one.laddr.port == port
+                        for one in process.net_connections("tcp")
+                    )
+                    for process in processes
+                ]
+                if sum(shares) >= CONNECTIONS:
+                    return shares
+                await asyncio.sleep(0.05)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def test_a_killed_worker_changes_nothing(
@@ -122,16 +201,16 @@ async def _send(ledger: Ledger, stack: StackAddress) -> None:
     gatherer = Gatherer(log)
     for start in range(0, EVENTS, 20):
         events = [make_event(f"e-{i}") for i in range(start, start + 20)]
-        await gatherer.write(
-            [place(e, vendor_id=ledger.vendor_id, mode="live", partitions=4) for e in events]
-        )
+        placed = [place(e, Sender(ledger.vendor_id, "live"), partitions=4) for e in events]
+        await gatherer.write(as_columns(placed))
     await gatherer.close()
     await log.stop()
 
 
 async def _counted(ledger: Ledger) -> int:
     rows = await ledger.query(
-        "select count(*) from metering.event_identity where vendor_id = :vendor"
+        "select coalesce(sum(counted), 0) from metering.counting_statistic "
+        "where vendor_id = :vendor"
     )
     return int(rows[0][0])
 
@@ -141,6 +220,7 @@ async def _until_counted(ledger: Ledger) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.usefixtures("counted_always")
 async def test_close_on_the_command_line(
     environment: Mapping[str, str], ledger: Ledger, writer: Any
 ) -> None:
@@ -153,7 +233,17 @@ async def test_close_on_the_command_line(
         (ledger.vendor_id, "2999-01-01"),
         ("nobody", "2026-01-31"),
     ]:
-        arguments = ("-c", CLOSE, "--vendor", vendor, "--through", through, "--mode", "live")
+        arguments = (
+            "-c",
+            COMMAND,
+            "close",
+            "--vendor",
+            vendor,
+            "--through",
+            through,
+            "--mode",
+            "live",
+        )
         async with _process(environment, *arguments) as process:
             out, err = await process.communicate()
             lines.append((process.returncode, (out or err).decode().strip().split("\n")[-1]))

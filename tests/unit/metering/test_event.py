@@ -10,11 +10,8 @@ import pytest
 
 from services.metering.domain.event import TokenEvent, fingerprint, plain_units
 from services.metering.domain.judge import Rules, judge
-from services.metering.ingest.envelope import (
-    EVENTS_PER_ENVELOPE_MAX,
-    envelopes,
-    place,
-)
+from services.metering.ingest.batch import EVENTS_PER_ENVELOPE_MAX, EventBatch, encode_envelope
+from services.metering.ingest.envelope import Placed, Sender, as_columns, place
 from shared.events.usage_recorded import SCHEMA
 
 RULES = Rules(
@@ -22,6 +19,7 @@ RULES = Rules(
     bound_tenant="acme",
     known_tenants=frozenset(),
     backfill=False,
+    corrections=True,
 )
 GOOD: dict[str, Any] = {
     "event_id": "019A2F6E-5C1B-7C3A-9D57-3F6F0E6A1B2C",
@@ -103,19 +101,29 @@ def test_the_context_band_includes_its_upper_bound(tokens: int | None, band: str
 
 def test_the_partition_is_of_vendor_tenant_and_id() -> None:
     """CRC-32 of the length-prefixed parts, modulo the partitions: a re-send meets its first."""
-    placed = place(_event(), vendor_id="v", mode="live", partitions=4)
+    placed = place(_event(), Sender("v", "live"), partitions=4)
 
     key = b"1:v4:acme36:019a2f6e-5c1b-7c3a-9d57-3f6f0e6a1b2c"
     assert crc32(key) % 4 == placed.partition
 
 
+def _records(*requests: list[Placed]) -> list[tuple[int, pa.Table]]:
+    batch = EventBatch()
+    for placed in requests:
+        batch.add(as_columns(placed))
+    return [
+        (partition, pa.ipc.open_stream(envelope).read_all())
+        for partition, envelope in batch.records()
+    ]
+
+
 def test_envelopes_are_bounded_and_keep_the_order() -> None:
     """A large partition becomes several records of one schema, none lost, none reordered."""
     events = [
-        place(_event(event_id=f"e-{i}"), vendor_id="v", mode="live", partitions=1, size=300)
+        place(_event(event_id=f"e-{i}"), Sender("v", "live"), partitions=1, size=300)
         for i in range(50)
     ] * (EVENTS_PER_ENVELOPE_MAX // 50 + 1)
-    tables = [pa.ipc.open_stream(e).read_all() for e in envelopes(events)]
+    tables = [table for _, table in _records(events)]
 
     assert [EVENTS_PER_ENVELOPE_MAX, 50] == [len(table) for table in tables]
     assert all(table.schema.equals(SCHEMA) for table in tables)
@@ -124,6 +132,25 @@ def test_envelopes_are_bounded_and_keep_the_order() -> None:
 
 def test_envelopes_are_bounded_in_bytes() -> None:
     """Events of 16 KiB leave in records of about 4 MiB."""
-    large = [place(_event(), vendor_id="v", mode="live", partitions=1, size=16_384)] * 600
+    large = [place(_event(), Sender("v", "live"), partitions=1, size=16_384)] * 600
 
-    assert [256, 256, 88] == [len(pa.ipc.open_stream(e).read_all()) for e in envelopes(large)]
+    assert [256, 256, 88] == [len(table) for _, table in _records(large)]
+
+
+def test_a_gather_becomes_one_record_per_partition() -> None:
+    """Requests' events come together by partition, each as if it had been encoded alone."""
+    placed = [
+        place(_event(event_id=f"e-{i}", agent=f"a-{i % 7}"), Sender("v", "live"), partitions=4)
+        for i in range(200)
+    ]
+    records = _records(placed[:1], placed[1:120], placed[120:])
+
+    assert [0, 1, 2, 3] == [partition for partition, _ in records]
+    for partition, table in records:
+        rows = [one.row for one in placed if one.partition == partition]
+        assert table.equals(pa.ipc.open_stream(encode_envelope(rows)).read_all())
+
+
+def test_an_empty_gather_writes_nothing() -> None:
+    """Requests without a good event leave no record."""
+    assert [] == EventBatch().records()

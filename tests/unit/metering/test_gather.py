@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from services.metering.domain.event import TokenEvent
-from services.metering.ingest.envelope import Placed, place
+from services.metering.ingest.envelope import PlacedEvents, Sender, as_columns, place
 from services.metering.ingest.gather import Gatherer
 from shared.errors import TallyrollError
 
 
-def _placed(event_id: str) -> list[Placed]:
+def _placed(event_id: str) -> PlacedEvents:
     event = TokenEvent(
         tenant_id="acme",
         event_id=event_id,
@@ -22,7 +22,7 @@ def _placed(event_id: str) -> list[Placed]:
         tokens={"output_text": 1},
         units={},
     )
-    return [place(event, vendor_id="vendor", mode="test", partitions=4)]
+    return as_columns([place(event, Sender("vendor", "test"), partitions=4)])
 
 
 class _Log:
@@ -60,9 +60,9 @@ async def test_a_failure_is_heard_by_exactly_its_requests() -> None:
 class _Unshielded(Gatherer):
     """Waits for the shared outcome itself, so that one cancelled request cancels it for all."""
 
-    async def write(self, placed: list[Placed]) -> None:
+    async def write(self, placed: PlacedEvents) -> None:
         gather = self._open or self._begin()
-        gather.placed[placed[0].partition] += placed
+        gather.events.add(placed)
         await gather.written
 
 

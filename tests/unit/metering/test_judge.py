@@ -9,7 +9,9 @@ import pytest
 from services.metering.domain.judge import Rules, judge
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-RULES = Rules(NOW, bound_tenant=None, known_tenants=frozenset({"acme"}), backfill=False)
+RULES = Rules(
+    NOW, bound_tenant=None, known_tenants=frozenset({"acme"}), backfill=False, corrections=True
+)
 GOOD: dict[str, Any] = {
     "event_id": "e-1",
     "tenant": "acme",
@@ -42,6 +44,13 @@ def test_a_good_event_passes() -> None:
     verdict = judge(_text(), RULES)
 
     assert (None, "e-1") == (verdict.fault, verdict.event and verdict.event.event_id)
+
+
+def test_names_of_meters_are_reserved() -> None:
+    """A unit cannot pass for the value of a meter."""
+    refusal = _refusal(_text(units={"meter:actions@1": "5"}))
+
+    assert ("reserved_unit_name", "units.meter:actions@1") == refusal
 
 
 @pytest.mark.parametrize(
@@ -94,11 +103,14 @@ def test_a_token_type_that_can_be_misread_is_refused_with_a_hint(name: str) -> N
         ({"tags": {f"t{i}": "x" for i in range(21)}}, "invalid_value", "tags"),
         ({"purpose": "fun"}, "invalid_value", "purpose"),
         ({"surprise": 1}, "unknown_field", "surprise"),
-        ({"corrects": "e-0"}, "not_supported", "corrects"),
-        ({"action": "void"}, "not_supported", "action"),
-        ({"revision": 1}, "not_supported", "revision"),
-        ({"outcome": {"name": "won"}}, "not_supported", "outcome"),
-        ({"reservation_id": "r-1"}, "not_supported", "reservation_id"),
+        ({"corrects": "e-0"}, "missing_field", "action"),
+        ({"action": "replace", "revision": 1}, "missing_field", "corrects"),
+        ({"corrects": "e-0", "action": "replace"}, "missing_field", "revision"),
+        ({"corrects": "e-0", "action": "replace", "revision": 0}, "missing_field", "revision"),
+        ({"corrects": "e-0", "action": "void"}, "missing_field", "revision"),
+        ({"action": "undo"}, "invalid_value", "action"),
+        ({"revision": -1}, "invalid_value", "revision"),
+        ({"outcome": {"name": "won", "value": 1}}, "invalid_value", "outcome"),
         ({"user": "x" * 20_000}, "event_too_large", ""),
     ],
 )
@@ -130,7 +142,9 @@ def test_a_time_has_an_offset_and_lies_in_the_window(text: str, code: str) -> No
 
 def test_a_backfill_key_lifts_the_age_limit_only() -> None:
     """With events:backfill old events count; the future stays closed."""
-    rules = Rules(NOW, bound_tenant=None, known_tenants=frozenset({"acme"}), backfill=True)
+    rules = Rules(
+        NOW, bound_tenant=None, known_tenants=frozenset({"acme"}), backfill=True, corrections=True
+    )
 
     assert None is judge(_text(occurred_at="2023-11-17T00:00:00Z"), rules).fault
     assert "occurred_at_in_future" == _refusal(_text(occurred_at="2031-01-01T00:00:00Z"), rules)[0]
@@ -170,7 +184,9 @@ def test_the_last_of_two_equal_names_counts_for_all() -> None:
 
 def test_a_tenants_key_needs_no_name() -> None:
     """Under a key that is bound to a tenant the event belongs to it."""
-    rules = Rules(NOW, bound_tenant="acme", known_tenants=frozenset(), backfill=False)
+    rules = Rules(
+        NOW, bound_tenant="acme", known_tenants=frozenset(), backfill=False, corrections=True
+    )
     event = judge(_text(tenant=...), rules).event
 
     assert event is not None

@@ -1,0 +1,1 @@
+"""The use cases of the API: one request each; the caller commits."""

@@ -1,0 +1,1 @@
+"""What must always be true of counted usage, checked on live data: one class per rule."""
