@@ -10,13 +10,16 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from services.pricing.api import (
-    billing_router,
-    books_router,
-    subscriptions_router,
-    versions_router,
-)
+from services.pricing.api import billing_router
+from services.pricing.api_catalog import books_router, versions_router
+from services.pricing.api_costs import provider_prices_router
+from services.pricing.api_migrations import migrations_router
+from services.pricing.api_subscriptions import changes_router, subscriptions_router
+from services.pricing.api_trials import trials_router
+from services.pricing.api_wallets import wallets_router
 from services.pricing.consumers import add_consumers
+from services.pricing.housekeeping import Housekeeper
+from services.pricing.list_prices import list_prices
 from services.pricing.settings import PricingSettings
 from services.pricing.tables import outbox
 from shared.accounts.access import Access
@@ -46,9 +49,11 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
         # Ended in the reverse order: nothing new comes in, the relay stops, the pool closes.
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
+            await asyncio.to_thread(list_prices)  # half a second that no request should wait for
             new_producer = partial(create_producer, settings.kafka_bootstrap)
             relay = OutboxRelay(database, outbox, new_producer)
-            stack.push_async_callback(_end, asyncio.create_task(relay.run()))
+            for task in (relay.run(), Housekeeper(database, clock).run()):
+                stack.push_async_callback(_end, asyncio.create_task(task))
             stack.push_async_callback(broker.stop)
             await broker.start()
             yield
@@ -68,7 +73,12 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(books_router(database))
     app.include_router(versions_router(database, clock))
     app.include_router(subscriptions_router(database))
+    app.include_router(changes_router(database, clock))
+    app.include_router(migrations_router(database, clock))
     app.include_router(billing_router(database, clock, settings))
+    app.include_router(provider_prices_router(database))
+    app.include_router(trials_router(database, clock))
+    app.include_router(wallets_router(database, clock))
     return app
 
 

@@ -12,14 +12,17 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.handlers.meters import remember_meter
 from services.pricing.handlers.usage import record_seal, store_usage
+from services.pricing.handlers.wallets import return_credits
 from services.pricing.repository import dead_letters
 from services.pricing.repository.dead_letters import Origin
 from services.pricing.settings import PricingSettings
 from shared.database import Database
+from shared.events.invoice_changed import InvoiceChanged
 from shared.events.message import Message
-from shared.events.usage_aggregated import DaySealed, UsageAggregated
-from shared.topics import USAGE_AGGREGATED
+from shared.events.usage_aggregated import DaySealed, MeterDefined, UsageAggregated
+from shared.topics import INVOICE_CHANGED, USAGE_AGGREGATED
 
 logger = structlog.get_logger()
 
@@ -33,7 +36,9 @@ Received = TypeVar("Received", bound=Message)
 
 
 def add_consumers(broker: KafkaBroker, database: Database, settings: PricingSettings) -> None:
-    """Subscribe to the usage of metering. Rows and seals share one consumer, to keep their order.
+    """Subscribe to the usage of metering, and to what becomes of invoices.
+
+    Rows and seals share one consumer, to keep their order.
 
     A handler that fails nacks its message, which then comes again; what can never be read is
     stored as a dead letter and acknowledged.
@@ -61,9 +66,23 @@ def add_consumers(broker: KafkaBroker, database: Database, settings: PricingSett
 
         await deliver(message, DaySealed, handle)
 
+    @subscriber(filter=lambda message: message.headers.get("type") == "MeterDefined")
+    async def on_meter_defined(_body: Any, message: KafkaMessage) -> None:
+        await deliver(message, MeterDefined, remember_meter)
+
     @subscriber
     async def on_unknown_type(_body: Any, message: KafkaMessage) -> None:
         await deliver.bury(message, "unknown_type")
+
+    @broker.subscriber(
+        INVOICE_CHANGED.name,
+        group_id=settings.pricing_consumer_group,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        decoder=_bytes_of,
+    )
+    async def on_invoice_changed(_body: Any, message: KafkaMessage) -> None:
+        await deliver(message, InvoiceChanged, return_credits)
 
 
 class _Delivery:

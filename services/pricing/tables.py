@@ -1,6 +1,7 @@
 """Tables of the schema `pricing`; everything belongs to a vendor's test or live half.
 
-Published versions and statements cannot be changed or deleted: triggers refuse it (migrations).
+Published versions, statements and ratings of periods cannot be changed or deleted: triggers refuse
+it (migrations).
 """
 
 from datetime import datetime
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -63,8 +65,10 @@ price_version = Table(
     Column("content_hash", Text, nullable=False),
     Column("effective_on", Date, comment="null while the version is a draft"),
     Column("published_at", DateTime(timezone=True)),
+    Column("retired_at", DateTime(timezone=True), comment="nothing new starts on it since"),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("(effective_on is null) = (published_at is null)", name="published"),
+    CheckConstraint("retired_at is null or published_at is not null", name="retired"),
 )
 
 subscription = Table(
@@ -79,6 +83,17 @@ subscription = Table(
     Column("anchor_day", Integer, nullable=False),
     Column("seats", Integer, nullable=False),
     Column("ends_on", Date, comment="last day, inclusive"),
+    Column("trial_days", Integer, nullable=False, server_default="0"),
+    Column("phases", JSONB, nullable=False, server_default="[]"),
+    Column("last_day", Date, comment="ends_on or, if earlier, the day before a cancellation"),
+    Column("changes", Integer, nullable=False, server_default="0", comment="how many there are"),
+    Column(
+        "shares",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="whether the tenant has another one on some of the days",
+    ),
     Column("topic_partition", Integer, nullable=False, comment="of usage.aggregated"),
     Column("next_sequence", Integer, nullable=False, comment="of the first period not yet rated"),
     Column("next_start", Date, comment="null when the last period is rated"),
@@ -86,6 +101,20 @@ subscription = Table(
     _created_at(),
     Index("ix_subscription_tenant", "vendor_id", "mode", "tenant_id"),
     Index("ix_subscription_due", "vendor_id", "mode", "topic_partition", "next_end"),
+)
+
+subscription_change = Table(
+    "subscription_change",
+    metadata,
+    *_account(),
+    Column("subscription_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True, comment="1 for the first change, counting up"),
+    Column("change_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("effective_on", Date, nullable=False, comment="first day on which it holds"),
+    Column("content", JSONB, nullable=False),
+    _created_at(),
+    UniqueConstraint("vendor_id", "mode", "subscription_id", "change_id"),
 )
 
 usage_daily = Table(
@@ -102,6 +131,12 @@ usage_daily = Table(
     Column("events", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Index("ix_usage_daily_booked_day", "vendor_id", "mode", "booked_day"),
+    Index("ix_usage_daily_usage_day", "vendor_id", "mode", "tenant_id", "usage_day", "booked_day"),
+    Index(
+        "ix_usage_daily_late",
+        *("vendor_id", "mode", "tenant_id", "usage_day", "booked_day"),
+        postgresql_where=text("usage_day < booked_day"),
+    ),
 )
 
 usage_daily_by_user = Table(
@@ -192,6 +227,21 @@ statement = Table(
     UniqueConstraint("vendor_id", "mode", "subscription_id", "sequence"),
     Index("ix_statement_tenant", "vendor_id", "mode", "tenant_id", "position"),
     Index("ix_statement_price_book", "vendor_id", "mode", "price_book", "period_end"),
+)
+
+period_rating = Table(
+    "period_rating",
+    metadata,
+    *_account(),
+    Column("subscription_id", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True, comment="of the period that was rated"),
+    Column("revision", Integer, primary_key=True, comment="0: at first; the highest is the last"),
+    Column("statement_id", Text, nullable=False, comment="on which its difference stands"),
+    Column("booked_before", Date, nullable=False, comment="usage booked up to there is in it"),
+    Column("input_hash", Text, nullable=False),
+    Column("rating_hash", Text, nullable=False),
+    Column("content", JSONB, nullable=False, comment="lines, unrated, unpriced, cost"),
+    _created_at(),
 )
 
 dead_letter = Table(

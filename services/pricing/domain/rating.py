@@ -1,187 +1,261 @@
 """Rating: a pure function of charges, usage, seats and period."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from fractions import Fraction
-from typing import Protocol
 
-from services.pricing.domain.charges import (
-    Charge,
-    FlatCharge,
-    GraduatedCharge,
-    PerSeatCharge,
-    PerUnitCharge,
-)
-from services.pricing.domain.claims import claiming_charge
-from services.pricing.domain.flat import price_flat
-from services.pricing.domain.graduated import price_graduated
-from services.pricing.domain.hashing import content_hash
-from services.pricing.domain.per_seat import price_per_seat
-from services.pricing.domain.per_unit import price_per_unit
+from services.pricing.domain.bounds import at_least
+from services.pricing.domain.charge import Charge
+from services.pricing.domain.charges.price import EventPrice, Situation
+from services.pricing.domain.commitment import commit
+from services.pricing.domain.cost.provider_cost import ProviderPrices
+from services.pricing.domain.cost.usage_cost import UsageCost, total_cost, usage_cost
+from services.pricing.domain.draft import Draft
+from services.pricing.domain.hashing import hash_of_input, hash_of_rating
 from services.pricing.domain.periods import Period
+from services.pricing.domain.pipeline import PIPELINE
+from services.pricing.domain.plan import Plan
+from services.pricing.domain.pools import Balances
+from services.pricing.domain.readings import Readings
+from services.pricing.domain.seats import Seats
 from services.pricing.domain.statement import Detail, Line, RatedStatement, Unrated
 from services.pricing.domain.step import Step
 from services.pricing.domain.usage import Usage, canonical_usage
-from services.pricing.domain.volume import price_volume
-from services.pricing.domain.words import Words, unit_of
-from shared.money import Currency
+from services.pricing.domain.words import Words
+from shared.money import Currency, sum_exact
+
+ZERO = Fraction(0)
+
+COST_CURRENCY = "USD"
+"""What providers take is known in this currency only: in others cost-plus has no price."""
 
 
 @dataclass(frozen=True)
 class RatingTerms:
-    """What a period is rated by. `price_hash` and `plan` stand for the charges in the hash."""
+    """What a period is rated by. `price_hash` and the plan's key stand for it in the hash.
+
+    `advance` is the period whose fees in advance stand on this statement; None: there is none.
+    """
 
     price_hash: str
-    plan: str
+    plan: Plan
     currency: Currency
-    charges: tuple[Charge, ...]
-    seats: int
+    seats: Seats
     period: Period
+    advance: Period | None = None
 
 
-@dataclass(frozen=True)
-class _LineState:
-    """A line on its way through the pipeline."""
+@dataclass
+class _Rating:
+    """A rating on its way: what the lines share."""
 
     terms: RatingTerms
-    charge: Charge
-    rows: tuple[Usage, ...]
-    quantity: Fraction = Fraction(0)
-    unit: str = ""
-    steps: tuple[Step, ...] = ()
+    readings: Readings
+    balances: Balances = field(default_factory=dict)
+    costs: Mapping[int, UsageCost] = field(default_factory=dict)
 
 
-class _PipelineStep(Protocol):
-    def __call__(self, state: _LineState) -> _LineState: ...
-
-
-def _convert_units(state: _LineState) -> _LineState:
-    """Set what the charge counts, and how much of it there is, in the charge's own unit."""
-    charge = state.charge
-    if isinstance(charge, FlatCharge):
-        return replace(state, quantity=Fraction(1), unit="periods")
-    if isinstance(charge, PerSeatCharge):
-        return replace(state, quantity=Fraction(state.terms.seats), unit="seats")
-    quantity = sum((row.quantity for row in state.rows), Fraction(0))
-    return replace(state, quantity=quantity, unit=unit_of(charge.usage.kinds))
-
-
-def _price(state: _LineState) -> _LineState:
-    """Price the quantity by the charge's model."""
-    terms, charge, quantity = state.terms, state.charge, state.quantity
-    words = Words(terms.currency, state.unit)
-    match charge:
-        case FlatCharge():
-            steps = price_flat(charge, terms.period, words)
-        case PerSeatCharge():
-            steps = price_per_seat(charge, terms.seats, terms.period, words)
-        case PerUnitCharge():
-            steps = price_per_unit(charge, quantity, words)
-        case GraduatedCharge():
-            steps = price_graduated(charge, quantity, words)
-        case _:
-            steps = price_volume(charge, quantity, words)
-    return replace(state, steps=(*state.steps, *steps))
-
-
-PIPELINE: tuple[_PipelineStep, ...] = (
-    # Quantities come first: a price applies to units of the charge, not to rows of usage.
-    _convert_units,
-    # Tiers look at the whole period's quantity, therefore one price for the sum, not one a row.
-    _price,
-)
-"""The order of a rating. Discounts, bounds and commitments act on prices, so they come after."""
-
-MODEL_NAMES: dict[type[Charge], str] = {
-    FlatCharge: "flat",
-    PerSeatCharge: "per_seat",
-    PerUnitCharge: "per_unit",
-    GraduatedCharge: "graduated",
-}
-
-
-def rate_period(terms: RatingTerms, usage: Iterable[Usage]) -> RatedStatement:
+def rate_period(
+    terms: RatingTerms,
+    usage: Iterable[Usage],
+    readings: Readings | None = None,
+    *,
+    prices: ProviderPrices | None = None,
+) -> RatedStatement:
     """Rate the usage of one period: exact amounts, nothing rounded, nothing dropped.
 
     Lines stand in the order of the plan's charges; one without quantity and amount is left out.
+    Usage that no charge claims, or that its charge cannot price, is listed as unrated. `prices` add
+    what the usage costs, and change amounts only where a charge is cost-plus. Raises ValueError for
+    single events that do not sum to the usage of their kind.
     """
-    rows = canonical_usage(usage)
-    claimed: dict[int | None, list[Usage]] = defaultdict(list)
-    for row in rows:
-        claimed[claiming_charge(terms.charges, row)].append(row)
-    lines = tuple(
+    if prices is not None and terms.plan.needs_cost and terms.currency.code == COST_CURRENCY:
+        usage = [replace(row, cost=prices.cost(row)) for row in usage]
+    groups = canonical_usage(usage)
+    read = readings or Readings()
+    rating = _Rating(terms, read)
+    claimed, unclaimed = _claim(terms.plan, groups, read)
+    rating.costs = _costs(terms.plan, claimed, prices)
+    lines = [
         line
-        for position, charge in enumerate(terms.charges)
-        if (line := _rate_line(terms, position, charge, rows=claimed[position]))
-    )
-    unrated = _add_unrated(claimed[None])
-    total = sum((line.amount for line in lines), Fraction(0))
+        for position, charge in enumerate(terms.plan.charges)
+        if (line := _rate_line(rating, position, charge, rows=claimed[position]))
+    ]
+    lines += _plan_lines(terms, sum_exact([line.amount for line in lines]))
+    unrated = add_unrated(unclaimed)
+    total = sum_exact([line.amount for line in lines])
     return RatedStatement(
-        lines, unrated, total, _input_hash(terms, rows), _rating_hash(lines, unrated, total)
+        lines=tuple(lines),
+        unrated=unrated,
+        total=total,
+        input_hash=_input_hash(terms, groups, read),
+        rating_hash=hash_of_rating(lines, unrated, total),
+        cost=cost_of_all(rating.costs, unclaimed, prices),
     )
+
+
+def _claim(
+    plan: Plan, groups: Sequence[Sequence[Usage]], readings: Readings
+) -> tuple[dict[int, list[Usage]], list[Usage]]:
+    """Return the rows of each charge by its position, and those that stay unrated."""
+    claimed: dict[int, list[Usage]] = defaultdict(list)
+    unclaimed: list[Usage] = []
+    unread = {p for p, charge in enumerate(plan.charges) if lacks_events(charge, readings)}
+    for rows in groups:
+        position, beside = plan.claims.positions_of(rows[0])
+        if position is None or position in unread:
+            unclaimed += rows
+        else:
+            claimed[position] += rows
+        for also in beside:
+            claimed[also] += rows
+    return claimed, unclaimed
+
+
+def _costs(
+    plan: Plan, claimed: Mapping[int, Sequence[Usage]], prices: ProviderPrices | None
+) -> dict[int, UsageCost]:
+    """Return the cost by charge; what comes beside another charge has none of its own."""
+    if prices is None:
+        return {}
+    return {
+        position: usage_cost(rows, prices)
+        for position, rows in claimed.items()
+        if not plan.charges[position].beside
+    }
+
+
+def cost_of_all(
+    costs: Mapping[int, UsageCost], unclaimed: Sequence[Usage], prices: ProviderPrices | None
+) -> UsageCost | None:
+    """Return what all usage costs, also what no charge claims."""
+    if prices is None:
+        return None
+    return total_cost([*costs.values(), usage_cost(unclaimed, prices)])
+
+
+def lacks_events(charge: Charge, readings: Readings) -> bool:
+    price = charge.price
+    needed = isinstance(price, EventPrice) and price.needs_events
+    return needed and charge.event_kind not in readings.events
 
 
 def _rate_line(
-    terms: RatingTerms, position: int, charge: Charge, *, rows: Sequence[Usage]
+    rating: _Rating, position: int, charge: Charge, *, rows: Sequence[Usage]
 ) -> Line | None:
-    state = _LineState(terms, charge, tuple(rows))
+    terms, readings = rating.terms, rating.readings
+    period = terms.period
+    if charge.in_advance:
+        if terms.advance is None:
+            return None
+        period = terms.advance
+    situation = Situation(period, terms.seats, readings.levels.get(charge.key, ZERO))
+    draft = Draft(charge, tuple(rows), situation, readings, terms.currency, rating.balances)
     for step in PIPELINE:
-        state = step(state)
-    amount = sum((step.amount for step in state.steps), Fraction(0))
-    if not state.quantity and not amount:
+        step(draft)
+    return line_of(position, draft, rating.costs.get(position))
+
+
+def line_of(position: int, draft: Draft, cost: UsageCost | None = None) -> Line | None:
+    """Return a rated draft as the line of this position; None without quantity and amount."""
+    charge = draft.charge
+    if not draft.quantity and not draft.amount:
         return None
     return Line(
         line_key=f"{position:03d}-{charge.key}",
         charge=charge.key,
-        model=MODEL_NAMES.get(type(charge), "volume"),
+        model=charge.price.model,
         name=charge.name,
-        quantity=state.quantity,
-        unit=state.unit,
-        amount=amount,
-        steps=state.steps,
-        details=_share(amount, state),
+        quantity=draft.quantity,
+        unit=draft.unit,
+        amount=draft.amount,
+        steps=tuple(draft.steps),
+        details=details_of(draft),
+        pools=tuple(draft.pools),
+        blocked=draft.blocked,
+        cost=cost,
     )
 
 
-def _share(amount: Fraction, state: _LineState) -> tuple[Detail, ...]:
-    """Spread a line's amount over (agent, model, kind, day), in proportion to quantity."""
-    quantities: dict[tuple[str, str, str, str], Fraction] = defaultdict(Fraction)
-    days = {row.usage_day.isoformat(): row.usage_day for row in state.rows}
-    for row in state.rows:
-        quantities[row.agent, row.model, row.kind, row.usage_day.isoformat()] += row.quantity
-    price = amount / state.quantity if state.quantity else Fraction(0)
-    return tuple(
-        Detail(agent, model, kind, days[day], quantity, quantity * price)
-        for (agent, model, kind, day), quantity in sorted(quantities.items())
-        if quantity
+def details_of(draft: Draft) -> tuple[Detail, ...]:
+    """Spread a line's amount over (agent, model, kind, day), by what each caused."""
+    weights, total = draft.weights()
+    if not total:
+        return ()
+    price, per = (draft.amount / total).as_integer_ratio()
+    sums: dict[tuple[str, str, str, date], tuple[Fraction, Fraction]] = {}
+    for row, weight in zip(draft.rows, weights, strict=True):
+        key = (row.agent, row.model, row.kind, row.usage_day)
+        known = sums.get(key)
+        both = (row.quantity, weight)
+        sums[key] = both if known is None else (known[0] + both[0], known[1] + both[1])
+    details = []
+    for key in sorted(sums):
+        quantity, weight = sums[key]
+        part, whole = weight.as_integer_ratio()
+        if part or quantity:
+            details.append(Detail(*key, quantity, part * price, whole * per))
+    return tuple(details)
+
+
+def _plan_lines(terms: RatingTerms, used: Fraction) -> list[Line]:
+    """Return the lines of what the plan asks of all charges together: minimum, then commitment."""
+    plan = terms.plan
+    share = terms.period.share
+    return plan_lines([(plan, share)], used, position=len(plan.charges), currency=terms.currency)
+
+
+def plan_lines(
+    plans: Sequence[tuple[Plan, Fraction]], used: Fraction, *, position: int, currency: Currency
+) -> list[Line]:
+    """Return what plans ask of all charges together, each by its share of the period."""
+    words = Words(currency, "periods")
+    lines = []
+    raised = ZERO
+    if minimums := [plan.minimum * share for plan, share in plans if plan.minimum is not None]:
+        steps = at_least(used, sum_exact(minimums), words)
+        lines.append(_plan_line(position, "minimum", "Minimum of the plan", steps=steps))
+        raised = sum_exact(step.amount for step in steps)
+    rules = [(p.commitment, share) for p, share in plans if p.commitment and p.commitment.amount]
+    if rules:
+        committed = sum_exact([(rule.amount or ZERO) * share for rule, share in rules])
+        last, _ = rules[-1]
+        steps = commit(last, used + raised, committed=committed, words=words, trued_up=raised)
+        lines.append(_plan_line(position, "commitment", "Commitment of the plan", steps=steps))
+    return [line for line in lines if line.amount]
+
+
+def _plan_line(position: int, model: str, name: str, *, steps: Sequence[Step]) -> Line:
+    return Line(
+        line_key=f"{position:03d}-plan-{model}",
+        charge=f"plan-{model}",
+        model=model,
+        name=name,
+        quantity=Fraction(1),
+        unit="periods",
+        amount=sum((step.amount for step in steps), ZERO),
+        steps=tuple(steps),
+        details=(),
     )
 
 
-def _add_unrated(rows: Sequence[Usage]) -> tuple[Unrated, ...]:
+def add_unrated(rows: Sequence[Usage]) -> tuple[Unrated, ...]:
     sums: dict[tuple[str, str, str], Fraction] = defaultdict(Fraction)
     for row in rows:
         sums[row.provider, row.model, row.kind] += row.quantity
     return tuple(Unrated(*key, quantity) for key, quantity in sorted(sums.items()) if quantity)
 
 
-def _input_hash(terms: RatingTerms, rows: Sequence[Usage]) -> str:
-    return content_hash(
-        {
-            "price_hash": terms.price_hash,
-            "plan": terms.plan,
-            "seats": terms.seats,
-            "period": asdict(terms.period),
-            "usage": [asdict(row) for row in rows],
-        }
-    )
-
-
-def _rating_hash(lines: Sequence[Line], unrated: Sequence[Unrated], total: Fraction) -> str:
-    return content_hash(
-        {
-            "lines": [asdict(line) for line in lines],
-            "unrated": [asdict(row) for row in unrated],
-            "total": total,
-        }
-    )
+def _input_hash(terms: RatingTerms, groups: Sequence[Sequence[Usage]], readings: Readings) -> str:
+    content = {
+        "price_hash": terms.price_hash,
+        "plan": terms.plan.key,
+        "seats": terms.seats.content(),
+        "period": vars(terms.period),
+        **readings.content(),
+    }
+    if terms.advance is not None:
+        content["advance"] = vars(terms.advance)
+    return hash_of_input(content, groups)

@@ -1,27 +1,66 @@
 """What a rating comes to: lines with exact amounts, their parts and their steps."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
+from typing import NamedTuple
 
+from services.pricing.domain.cost.usage_cost import UsageCost
+from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.step import Step
+from shared.money import format_ratio
 
 
-@dataclass(frozen=True)
-class Detail:
-    """The part of a line that one agent on one model caused on one day, by kind."""
+class Detail(NamedTuple):
+    """The part of a line that one agent on one model caused on one day, by kind.
+
+    Its amount is `numerator` / `denominator` (> 0), which have the terms of their line: details
+    are many, and most are only written down.
+    """
 
     agent: str
     model: str
     kind: str
     usage_day: date
     quantity: Fraction
-    amount: Fraction
+    numerator: int
+    denominator: int
+
+    @property
+    def amount(self) -> Fraction:
+        return Fraction(self.numerator, self.denominator)
+
+    @property
+    def amount_text(self) -> str:
+        """The amount without loss, as `format_exact` writes it."""
+        return format_ratio(self.numerator, self.denominator)
+
+
+@dataclass(frozen=True)
+class AdjustedPeriod:
+    """The closed period that a line adjusts, `[period_start, period_end)`, and its statement."""
+
+    statement_id: str
+    subscription_id: str
+    period_start: date
+    period_end: date
+
+    @property
+    def words(self) -> str:
+        """Return "2023-11-01 to 2023-11-30", both days included."""
+        return f"{self.period_start} to {self.period_end - timedelta(days=1)}"
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one charge comes to. The details of a usage line sum to it exactly."""
+    """What one charge comes to. The details of a usage line sum to it exactly.
+
+    `quantity` is what was used, before conversion and without regard to what was included.
+    `pools` say what the line took from pools. `blocked` is what lay above them and is not billed:
+    units, or money where the pools hold money. `cost` is what the usage takes at its providers;
+    None where the line has no usage of its own (fees, surcharges), or costs were not asked for.
+    `adjusts`: the line is the difference of an earlier period.
+    """
 
     line_key: str
     charge: str
@@ -32,11 +71,15 @@ class Line:
     amount: Fraction
     steps: tuple[Step, ...]
     details: tuple[Detail, ...]
+    pools: tuple[PoolUse, ...] = ()
+    blocked: Fraction = Fraction(0)
+    cost: UsageCost | None = None
+    adjusts: AdjustedPeriod | None = None
 
 
 @dataclass(frozen=True)
 class Unrated:
-    """Usage that no charge claims."""
+    """Usage that no charge claims, or whose price is not known."""
 
     provider: str
     model: str
@@ -46,10 +89,14 @@ class Unrated:
 
 @dataclass(frozen=True)
 class RatedStatement:
-    """A rated period. The same input gives the same hashes."""
+    """A rated period. The same input gives the same hashes.
+
+    `cost` is that of all usage, also of what is unrated; it is no part of the hashes.
+    """
 
     lines: tuple[Line, ...]
     unrated: tuple[Unrated, ...]
     total: Fraction
     input_hash: str
     rating_hash: str
+    cost: UsageCost | None = None

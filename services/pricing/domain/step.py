@@ -13,4 +13,20 @@ class Step:
     amount: Fraction
 
 
+OVERRIDE = "override"
+TRIAL = "trial"
+CONVERSION = "conversion"
+METER = "meter"
+FREE_UNITS = "free_units"
+POOL = "pool"
 PRICE = "price"
+DISCOUNT = "discount"
+MAXIMUM = "maximum"
+MINIMUM = "minimum"
+COMMITMENT = "commitment"
+ADJUSTMENT = "adjustment"
+
+
+def note(step: str, description: str) -> Step:
+    """Return a step that explains and moves no money."""
+    return Step(step, description, Fraction(0))

@@ -3,21 +3,64 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Generic, Protocol, TypeVar
 
-from services.pricing.domain.charges import Tier
+
+class Bounded(Protocol):
+    """Something that holds up to a bound (inclusive; None: open)."""
+
+    @property
+    def up_to(self) -> Fraction | None: ...
 
 
 @dataclass(frozen=True)
-class TierPart:
+class Tier:
+    """A price up to a bound in raw units (inclusive; None: open), with an optional flat fee."""
+
+    up_to: Fraction | None
+    unit_amount: Fraction
+    flat_amount: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
+class PackageTier:
+    """A price for each whole package of `package_size` > 0 units, up to a bound (inclusive)."""
+
+    up_to: Fraction | None
+    package_size: Fraction
+    package_amount: Fraction
+    flat_amount: Fraction = Fraction(0)
+
+
+TierType = TypeVar("TierType", bound=Bounded)
+
+
+@dataclass(frozen=True)
+class TierPart(Generic[TierType]):
     """How many units fall into a tier: the interval is (lower, tier.up_to]."""
 
     number: int
-    tier: Tier
+    tier: TierType
     units: Fraction
     open_ended: bool
 
+    @property
+    def place(self) -> str:
+        """Return the words for where in the quantity these units lie."""
+        if self.number == 1:
+            return "" if self.open_ended else "first "
+        return "above: " if self.open_ended else "next "
 
-def split_over_tiers(quantity: Fraction, tiers: Sequence[Tier]) -> list[TierPart]:
+
+def require_tiers(tiers: Sequence[Bounded]) -> None:
+    """Raise ValueError unless the bounds are positive and rise, and the last tier is open."""
+    if not tiers or tiers[-1].up_to is not None:
+        raise ValueError("the last tier, and only the last, is open")
+    if faults := tier_faults([tier.up_to for tier in tiers]):
+        raise ValueError(f"tier {faults[0].index}: {faults[0].message}")
+
+
+def split_over_tiers(quantity: Fraction, tiers: Sequence[TierType]) -> list[TierPart[TierType]]:
     """Return the parts of `quantity` >= 0 in the tiers that any of it falls into."""
     parts = []
     lower = Fraction(0)
@@ -30,13 +73,26 @@ def split_over_tiers(quantity: Fraction, tiers: Sequence[Tier]) -> list[TierPart
     return parts
 
 
-def tier_reached(quantity: Fraction, tiers: Sequence[Tier]) -> TierPart | None:
+def tier_reached(quantity: Fraction, tiers: Sequence[TierType]) -> TierPart[TierType] | None:
     """Return the tier that `quantity` >= 0 reaches, holding all of it; None at quantity 0."""
     parts = split_over_tiers(quantity, tiers)
     if not parts:
         return None
     last = parts[-1]
     return TierPart(last.number, last.tier, quantity, last.open_ended)
+
+
+class Flat(Bounded, Protocol):
+    """Something up to a bound that has a flat fee."""
+
+    @property
+    def flat_amount(self) -> Fraction: ...
+
+
+def flats_entered(quantity: Fraction, tiers: Sequence[Flat]) -> list[Fraction]:
+    """Return the flat fees of the tiers that any of a quantity falls into; below 0 mirrored."""
+    sign = -1 if quantity < 0 else 1
+    return [sign * part.tier.flat_amount for part in split_over_tiers(abs(quantity), tiers)]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from shared.money import Currency, format_shown
+
+PRICES_MAX = 10_000
+"""Prices whose words are kept: they are the same on every statement."""
 
 
 @dataclass(frozen=True)
@@ -15,23 +19,37 @@ class Words:
 
     def money(self, amount: Fraction) -> str:
         """Return "1.50 USD": at least the currency's decimals, more where the amount has them."""
-        text = format_shown(amount)
-        whole, _, part = text.partition(".")
-        part = part.ljust(self.currency.exponent, "0")
-        return f"{whole}.{part} {self.currency.code}" if part else f"{whole} {self.currency.code}"
+        return _money(amount, self.currency.exponent, self.currency.code)
 
     def count(self, quantity: Fraction, unit: str | None = None) -> str:
         """Return "18,059,974 tokens"."""
         return f"{grouped(quantity)} {unit or self.unit}"
 
+    def number(self, quantity: Fraction) -> str:
+        """Return a bare number: "1,000"."""
+        return grouped(quantity)
+
     def price(self, unit_amount: Fraction, per: Fraction) -> str:
         """Return "1.50 USD per 1,000,000", or "20.00 USD each"."""
-        money = self.money(unit_amount)
-        return f"{money} each" if per == 1 else f"{money} per {grouped(per)}"
+        return _price(unit_amount, per, self.currency.exponent, self.currency.code)
+
+
+@lru_cache(maxsize=PRICES_MAX)
+def _price(unit_amount: Fraction, per: Fraction, exponent: int, code: str) -> str:
+    money = _money(unit_amount, exponent, code)
+    return f"{money} each" if per == 1 else f"{money} per {grouped(per)}"
+
+
+def _money(amount: Fraction, exponent: int, code: str) -> str:
+    whole, _, part = format_shown(amount).partition(".")
+    part = part.ljust(exponent, "0")
+    return f"{whole}.{part} {code}" if part else f"{whole} {code}"
 
 
 def grouped(quantity: Fraction) -> str:
     """Return a quantity with thousands set apart by commas."""
+    if quantity.denominator == 1:
+        return f"{quantity.numerator:,}"
     whole, _, part = format_shown(quantity).partition(".")
     sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
     text = f"{sign}{int(digits):,}"
@@ -40,6 +58,6 @@ def grouped(quantity: Fraction) -> str:
 
 def unit_of(kinds: frozenset[str]) -> str:
     """Return what usage of these kinds counts: tokens, the one unit's name, or units."""
-    if all(kind.startswith(("input_", "output_")) for kind in kinds):
+    if kinds and all(kind.startswith(("input_", "output_")) for kind in kinds):
         return "tokens"
-    return next(iter(kinds)) if len(kinds) == 1 else "units"
+    return next(iter(kinds)) if len(kinds) == 1 and "*" not in next(iter(kinds)) else "units"

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.handlers.closing import open_period
-from services.pricing.repository import catalog, sealing, statements, subscriptions, usage
+from services.pricing.handlers.issuing import open_period
+from services.pricing.handlers.provider_prices import unpriced_usage
+from services.pricing.handlers.timelines import find_version, plan_of, read_timeline
+from services.pricing.repository import late_usage, sealing, statements, subscriptions, usage
 from services.pricing.schemas.bill import AttentionItem
 from shared.accounts.repository import Account
 
@@ -25,6 +27,8 @@ async def list_attention(
         *await _periods_without_price(connection, account),
         *await _unrated_usage(connection, account),
         *await _unsubscribed_usage(connection, account),
+        *await _unbilled_late_usage(connection, account),
+        *await unpriced_usage(connection, account),
     ]
 
 
@@ -48,7 +52,7 @@ async def _refused_days(
             code="recount_not_accepted",
             subject=row["day"].isoformat(),
             message=f"The recount of this day is {row['recount']!r}; it is not rated.",
-            action="Find out why the two counts differ and seal the day again.",
+            action="Find out why, put it right, and run `tallyrollctl recount` for the day.",
         )
         for row in await sealing.list_refused_days(connection, account, accepted)
     ]
@@ -74,17 +78,22 @@ async def _periods_without_price(
         period = open_period(row)
         if period is None:
             continue
-        version = await catalog.version_in_force(
-            connection, account, row["price_book"], on=period.start
-        )
-        if version is None:
-            message = f"No version of {row['price_book']!r} is in force on {period.start}."
-            action = "Publish a version that is effective by then."
-            items.append(_no_price("no_price_version", row, message=message, action=action))
-        elif row["plan"] not in {plan["key"] for plan in version["content"]["plans"]}:
-            message = f"The version in force on {period.start} has no plan {row['plan']!r}."
-            action = "Publish a version with the plan that is effective by then."
-            items.append(_no_price("plan_not_in_version", row, message=message, action=action))
+        told = await read_timeline(connection, account, row)
+        for stretch in told.stretches(period):
+            terms, on = stretch.terms, stretch.version_on
+            version = await find_version(connection, account, terms, on=on)
+            if version is None:
+                message = f"No version of {terms.price_book!r} is in force on {on}."
+                action = "Publish a version that is effective by then."
+                items.append(_no_price("no_price_version", row, message=message, action=action))
+            elif terms.plan not in {plan["key"] for plan in version["content"]["plans"]}:
+                message = f"The version in force on {on} has no plan {terms.plan!r}."
+                action = "Publish a version with the plan that is effective by then."
+                items.append(_no_price("plan_not_in_version", row, message=message, action=action))
+            elif plan_of(version, terms) is None:
+                message = f"The tenant's own prices do not fit the version in force on {on}."
+                action = "Change the overrides of the subscription."
+                items.append(_no_price("overrides_do_not_fit", row, message=message, action=action))
     return items
 
 
@@ -114,4 +123,19 @@ async def _unsubscribed_usage(connection: AsyncConnection, account: Account) -> 
             action="Give the tenant a subscription for these days, or bill it as internal.",
         )
         for row in await usage.list_unsubscribed(connection, account, limit=TENANTS_MAX)
+    ]
+
+
+async def _unbilled_late_usage(
+    connection: AsyncConnection, account: Account
+) -> list[AttentionItem]:
+    rows = await late_usage.list_without_statement(connection, account, limit=STATEMENTS_MAX)
+    return [
+        AttentionItem(
+            code="late_usage_after_end",
+            subject=row["statement_id"],
+            message=f"Usage of {row['tenant_id']!r} came after its last statement: no next one.",
+            action="Give the tenant a subscription in that currency, or settle it by hand.",
+        )
+        for row in rows
     ]

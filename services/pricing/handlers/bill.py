@@ -5,9 +5,17 @@ from datetime import datetime
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period
-from services.pricing.handlers.closing import open_period
-from services.pricing.handlers.rating import line_of, rate_subscription, unrated_of
+from services.pricing.handlers.issuing import open_period
+from services.pricing.handlers.late_usage import rate_with_late_usage
+from services.pricing.handlers.provider_prices import load_prices
+from services.pricing.handlers.statement_message import (
+    cost_of,
+    line_of,
+    unpriced_of,
+    unrated_of,
+)
 from services.pricing.repository import subscriptions, usage
 from services.pricing.schemas.bill import Bill, SubscriptionBill
 from shared.accounts.repository import Account, read_tenant
@@ -19,11 +27,12 @@ async def read_bill(
 ) -> Bill:
     """Return the open period of each of a tenant's subscriptions; raises `unknown_tenant`."""
     await read_tenant(connection, account, tenant_id)
+    prices = await load_prices(connection, account)
     bills = []
     for row in await subscriptions.list_of_tenant(connection, account, tenant_id):
         period = open_period(row)
         if period is not None:
-            bills.append(await _bill_subscription(connection, account, row, period))
+            bills.append(await _bill_subscription(connection, account, row, period, prices=prices))
     return Bill(
         tenant_id=tenant_id,
         mode=account.mode,
@@ -34,7 +43,12 @@ async def read_bill(
 
 
 async def _bill_subscription(
-    connection: AsyncConnection, account: Account, row: RowMapping, period: Period
+    connection: AsyncConnection,
+    account: Account,
+    row: RowMapping,
+    period: Period,
+    *,
+    prices: ProviderPrices,
 ) -> SubscriptionBill:
     bill = SubscriptionBill(
         subscription_id=row["subscription_id"],
@@ -54,20 +68,25 @@ async def _bill_subscription(
         lines=[],
         unrated=[],
     )
-    rated = await rate_subscription(connection, account, row, period)
+    rated = await rate_with_late_usage(connection, account, row, period, prices=prices)
     if rated is None:
         return bill
+    statement = rated.rated
     return bill.model_copy(
         update={
             "state": "open",
+            "price_book": rated.price_book,
+            "plan": rated.plan,
             "price_version": rated.price_version,
             "price_hash": rated.price_hash,
             "currency": rated.currency,
-            "total_exact": format_exact(rated.rated.total),
-            "total_shown": format_shown(rated.rated.total),
-            "input_hash": rated.rated.input_hash,
-            "rating_hash": rated.rated.rating_hash,
-            "lines": [line_of(line) for line in rated.rated.lines],
-            "unrated": [unrated_of(usage_) for usage_ in rated.rated.unrated],
+            "total_exact": format_exact(statement.total),
+            "total_shown": format_shown(statement.total),
+            "input_hash": statement.input_hash,
+            "rating_hash": statement.rating_hash,
+            "lines": [line_of(line, rated.currency) for line in statement.lines],
+            "unrated": [unrated_of(usage_) for usage_ in statement.unrated],
+            "cost": cost_of(statement.cost, statement.total, rated.currency),
+            "unpriced": unpriced_of(statement.cost),
         }
     )

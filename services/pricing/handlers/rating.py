@@ -1,134 +1,167 @@
 """Rating one period of a subscription from the copy of the usage: for bills and statements."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain import statement as domain
+from services.pricing.domain.adjustment import BilledPeriod
+from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period
 from services.pricing.domain.rating import RatingTerms, rate_period
-from services.pricing.repository import catalog, usage
-from services.pricing.schemas.price_book import PriceBookContent
+from services.pricing.domain.split.parts import Part, SplitTerms
+from services.pricing.domain.split.rating import rate_parts
+from services.pricing.domain.subscription.timeline import Stretch, Timeline
+from services.pricing.domain.usage import Usage
+from services.pricing.handlers.sharing import own_usage
+from services.pricing.handlers.timelines import SoldPlan, read_plan, read_timeline
+from services.pricing.repository import usage
 from shared.accounts.repository import Account
 from shared.currencies import CURRENCIES
-from shared.events.statement_rated import (
-    RatingStep,
-    StatementDetail,
-    StatementLine,
-    StatementRated,
-    UnratedUsage,
-)
-from shared.money import format_exact, parse_decimal
+from shared.events.statement_rated import StatementPart
 
 
 @dataclass(frozen=True)
 class RatedPeriod:
-    """A period with the price version that it was rated by."""
+    """A period with the price version that it was rated by.
+
+    `rated` is what the statement says; where that holds adjustments, `own` is the period alone.
+    """
 
     subscription: RowMapping
     sequence: int
     period: Period
     currency: str
+    price_book: str
     price_version: int
     price_hash: str
+    plan: str
     rated: domain.RatedStatement
+    parts: tuple[StatementPart, ...] = ()
+    own: domain.RatedStatement | None = None
+    reratings: tuple["Rerating", ...] = ()
+
+
+@dataclass(frozen=True)
+class Rerating:
+    """A closed period that was rated again: its last rating and the one by what is known now."""
+
+    last: BilledPeriod
+    sequence: int
+    revision: int
+    now: domain.RatedStatement
 
 
 async def rate_subscription(
-    connection: AsyncConnection, account: Account, subscription: RowMapping, period: Period
+    connection: AsyncConnection,
+    account: Account,
+    subscription: RowMapping,
+    period: Period,
+    *,
+    prices: ProviderPrices,
 ) -> RatedPeriod | None:
-    """Rate a period with the version in force at its start; None when there is none yet."""
-    version = await catalog.version_in_force(
-        connection, account, subscription["price_book"], on=period.start
-    )
-    if version is None:
-        return None
-    content = PriceBookContent.model_validate(version["content"])
-    plan = content.plan(subscription["plan"])
-    if plan is None:
-        return None
-    terms = RatingTerms(
-        price_hash=version["content_hash"],
-        plan=plan.key,
-        currency=CURRENCIES[content.currency],
-        charges=plan.charges,
-        seats=subscription["seats"],
-        period=period,
-    )
+    """Rate a period with the version in force at its start; None when there is none yet.
+
+    `prices` say what the usage costs at its providers.
+    """
     rows = await usage.read_period(connection, account, subscription["tenant_id"], period)
+    return await rate_rows(
+        connection, account, subscription, period=period, rows=rows, prices=prices
+    )
+
+
+async def rate_rows(
+    connection: AsyncConnection,
+    account: Account,
+    subscription: RowMapping,
+    *,
+    period: Period,
+    rows: Sequence[Usage],
+    prices: ProviderPrices,
+) -> RatedPeriod | None:
+    """Rate what is the subscription's of a tenant's rows; its period is open or closed."""
+    timeline = await read_timeline(connection, account, subscription)
+    own = await own_usage(connection, account, subscription, list(rows))
+    return await rate_timeline(
+        connection,
+        account,
+        subscription,
+        timeline=timeline,
+        period=period,
+        rows=own,
+        prices=prices,
+    )
+
+
+async def rate_timeline(
+    connection: AsyncConnection,
+    account: Account,
+    subscription: RowMapping,
+    *,
+    timeline: Timeline,
+    period: Period,
+    rows: Sequence[Usage],
+    prices: ProviderPrices | None = None,
+) -> RatedPeriod | None:
+    """Rate rows by what a timeline says of a period: in parts, where something changes in it."""
+    stretches = timeline.stretches(period)
+    sold = [
+        await read_plan(connection, account, stretch.terms, on=stretch.version_on)
+        for stretch in stretches
+    ]
+    found = [one for one in sold if one is not None]
+    if len(found) < len(stretches):
+        return None
+    last = found[-1]
+    whole = len(found) == 1 and stretches[0].charged == "all" and not last.overrides
+    parts = [_part(stretch, one) for stretch, one in zip(stretches, found, strict=True)]
+    currency = CURRENCIES[last.currency]
+    if whole:
+        terms = RatingTerms(
+            price_hash=last.price_hash,
+            plan=last.plan,
+            currency=currency,
+            seats=stretches[0].seats,
+            period=period,
+        )
+        rated = rate_period(terms, rows, prices=prices)
+    else:
+        rated = rate_parts(SplitTerms(tuple(parts), currency), rows, prices=prices)
     return RatedPeriod(
         subscription=subscription,
         sequence=subscription["next_sequence"],
         period=period,
-        currency=content.currency,
-        price_version=version["version"],
-        price_hash=version["content_hash"],
-        rated=rate_period(terms, rows),
+        currency=last.currency,
+        price_book=last.price_book,
+        price_version=last.price_version,
+        price_hash=last.price_hash,
+        plan=last.plan.key,
+        rated=rated,
+        parts=() if whole else tuple(map(_part_of_statement, stretches, found)),
     )
 
 
-def statement_of(account: Account, rated: RatedPeriod, statement_id: str) -> StatementRated:
-    """Return a rated period as the message that invoicing receives."""
-    subscription = rated.subscription
-    return StatementRated(
-        vendor_id=account.vendor_id,
-        mode=account.mode,
-        tenant_id=subscription["tenant_id"],
-        statement_id=statement_id,
-        subscription_id=subscription["subscription_id"],
-        kind="period",
-        sequence=rated.sequence,
-        period_start=rated.period.start,
-        period_end=rated.period.end,
-        currency=rated.currency,
-        price_book=subscription["price_book"],
-        price_version=rated.price_version,
-        price_hash=rated.price_hash,
-        plan=subscription["plan"],
-        input_hash=rated.rated.input_hash,
-        rating_hash=rated.rated.rating_hash,
-        total_exact=format_exact(rated.rated.total),
-        lines=[line_of(line) for line in rated.rated.lines],
-        unrated=[unrated_of(row) for row in rated.rated.unrated],
+def _part(stretch: Stretch, sold: SoldPlan) -> Part:
+    return Part(
+        period=stretch.period,
+        plan=sold.plan,
+        price_book=sold.price_book,
+        price_hash=sold.price_hash,
+        seats=stretch.seats,
+        charged=stretch.charged,
+        overridden=sold.overridden,
+        overrides=sold.overrides,
     )
 
 
-def line_of(line: domain.Line) -> StatementLine:
-    return StatementLine(
-        line_key=line.line_key,
-        charge=line.charge,
-        model=line.model,
-        description=line.name,
-        quantity=parse_decimal(format_exact(line.quantity)),
-        unit=line.unit,
-        amount_exact=format_exact(line.amount),
-        steps=[
-            RatingStep(
-                step=step.step,
-                description=step.description,
-                amount_exact=format_exact(step.amount),
-            )
-            for step in line.steps
-        ],
-        details=[
-            StatementDetail(
-                agent=detail.agent,
-                model=detail.model,
-                kind=detail.kind,
-                usage_day=detail.usage_day,
-                quantity=parse_decimal(format_exact(detail.quantity)),
-                amount_exact=format_exact(detail.amount),
-            )
-            for detail in line.details
-        ],
-    )
-
-
-def unrated_of(row: domain.Unrated) -> UnratedUsage:
-    return UnratedUsage(
-        provider=row.provider,
-        model=row.model,
-        kind=row.kind,
-        quantity=parse_decimal(format_exact(row.quantity)),
+def _part_of_statement(stretch: Stretch, sold: SoldPlan) -> StatementPart:
+    return StatementPart(
+        starts_on=stretch.period.start,
+        price_book=sold.price_book,
+        price_version=sold.price_version,
+        price_hash=sold.price_hash,
+        plan=sold.plan.key,
+        charged=stretch.charged,
     )

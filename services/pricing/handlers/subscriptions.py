@@ -7,7 +7,17 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.periods import period_from
+from services.pricing.handlers.catalog import refuse_retired
+from services.pricing.handlers.changed_terms import (
+    add_change,
+    choice_of,
+    chosen,
+    refuse_overrides,
+    refuse_plan,
+)
 from services.pricing.handlers.closing import close_periods
+from services.pricing.handlers.sharing import refuse_common_claims
+from services.pricing.handlers.timelines import read_timeline
 from services.pricing.repository import catalog, subscriptions
 from services.pricing.repository.locks import lock_closing, tenant_partition
 from services.pricing.schemas.subscription import SubscriptionWrite
@@ -34,7 +44,19 @@ async def put_subscription(
         return _same_terms(known, subscription_id, written)
     await _refuse(connection, account, written)
     values = _row(subscription_id, written)
-    await subscriptions.create(connection, account, {**values, "topic_partition": partition})
+    shares = await subscriptions.share(
+        connection,
+        account,
+        written.tenant_id,
+        starts_on=written.starts_on,
+        ends_on=written.ends_on,
+        beside=subscription_id,
+    )
+    values |= {"topic_partition": partition, "shares": shares}
+    await subscriptions.create(connection, account, values)
+    await _add_phases(connection, account, subscription_id, written)
+    if shares:
+        await refuse_common_claims(connection, account, written.tenant_id)
     await close_periods(connection, account, partition, written.tenant_id)
     return await read_subscription(connection, account, subscription_id)
 
@@ -44,15 +66,22 @@ def _row(subscription_id: str, written: SubscriptionWrite) -> dict[str, Any]:
     assert period is not None, "a subscription does not end before it starts"
     return {
         "subscription_id": subscription_id,
-        **written.model_dump(),
+        **_terms(written),
+        "last_day": written.ends_on,
         "next_sequence": 1,
         "next_start": period.start,
         "next_end": period.end,
     }
 
 
+def _terms(written: SubscriptionWrite) -> dict[str, Any]:
+    """Return the columns of what was written; phases as the JSON that is stored."""
+    phases = [phase.model_dump(mode="json") for phase in written.phases]
+    return {**written.model_dump(), "phases": phases}
+
+
 def _same_terms(known: RowMapping, subscription_id: str, written: SubscriptionWrite) -> RowMapping:
-    if any(known[name] != value for name, value in written.model_dump().items()):
+    if any(known[name] != value for name, value in _terms(written).items()):
         message = "There is a subscription of this id with other terms."
         raise conflict("subscription_exists", message, subject=subscription_id)
     return known
@@ -67,16 +96,38 @@ async def _refuse(
     if written.plan not in plans:
         message = f"The book {written.price_book!r} has no plan {written.plan!r}."
         raise TallyrollError("unknown_plan", message, HTTPStatus.NOT_FOUND, written.plan)
-    other = await subscriptions.overlapping(
-        connection,
-        account,
-        written.tenant_id,
-        starts_on=written.starts_on,
-        ends_on=written.ends_on,
-    )
-    if other is not None:
-        message = "A tenant has one subscription at a time: usage would be billed twice."
-        raise conflict("subscription_overlaps", message, subject=other)
+    await refuse_retired(connection, account, written.price_book, on=written.starts_on)
+
+
+async def _add_phases(
+    connection: AsyncConnection, account: Account, subscription_id: str, written: SubscriptionWrite
+) -> None:
+    """Store each phase as the changes that it is; they can be withdrawn like any other."""
+    for index, phase in enumerate(written.phases):
+        row = await read_subscription(connection, account, subscription_id)
+        told = await read_timeline(connection, account, row)
+        if phase.chooses:
+            terms = chosen(told.on(phase.starts_on).terms, phase)
+            await refuse_plan(connection, account, told, terms=terms, on=phase.starts_on)
+            content = choice_of(terms)
+            await add_change(
+                connection, account, row, kind="plan", content=content, on=phase.starts_on
+            )
+        if phase.overrides is not None:
+            row = await read_subscription(connection, account, subscription_id)
+            told = await read_timeline(connection, account, row)
+            await refuse_overrides(
+                connection,
+                account,
+                told,
+                overrides=phase.overrides,
+                on=phase.starts_on,
+                path=f"phases[{index}].overrides",
+            )
+            content = {"overrides": [o.model_dump(mode="json") for o in phase.overrides]}
+            await add_change(
+                connection, account, row, kind="overrides", content=content, on=phase.starts_on
+            )
 
 
 async def read_subscription(

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import Column, RowMapping, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,20 +40,50 @@ async def read_book(connection: AsyncConnection, account: Account, book: str) ->
     return row
 
 
-async def list_books(connection: AsyncConnection, account: Account) -> Sequence[RowMapping]:
-    query = select(price_book).where(owned(price_book, account)).order_by(price_book.c.book)
+async def list_books(
+    connection: AsyncConnection, account: Account, *, after: str, limit: int
+) -> Sequence[RowMapping]:
+    """Return books behind a key, in the order of their keys."""
+    query = (
+        select(price_book)
+        .where(owned(price_book, account), price_book.c.book > after)
+        .order_by(price_book.c.book)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
+def _summaries() -> list[Column[Any]]:
+    return [column for column in price_version.c if column.name != "content"]
+
+
+async def newest_versions(
+    connection: AsyncConnection, account: Account, books: Sequence[str], *, limit: int
+) -> Sequence[RowMapping]:
+    """Return the newest versions of each of some books, without content, in rising order."""
+    place = func.row_number().over(
+        partition_by=price_version.c.book, order_by=price_version.c.version.desc()
+    )
+    numbered = (
+        select(*_summaries(), place.label("place"))
+        .where(owned(price_version, account), price_version.c.book.in_(books))
+        .subquery()
+    )
+    query = select(numbered).where(numbered.c.place <= limit)
+    query = query.order_by(numbered.c.book, numbered.c.version)
     return (await connection.execute(query)).mappings().all()
 
 
 async def list_versions(
-    connection: AsyncConnection, account: Account, book: str | None = None
+    connection: AsyncConnection, account: Account, book: str, *, after: int, limit: int
 ) -> Sequence[RowMapping]:
-    """Return the versions of a book, or of all books, without their content."""
-    columns = [column for column in price_version.c if column.name != "content"]
-    query = select(*columns).where(owned(price_version, account))
-    if book is not None:
-        query = query.where(price_version.c.book == book)
-    query = query.order_by(price_version.c.book, price_version.c.version)
+    """Return the versions of a book behind a number, without their content."""
+    query = (
+        select(*_summaries())
+        .where(owned(price_version, account, book=book), price_version.c.version > after)
+        .order_by(price_version.c.version)
+        .limit(limit)
+    )
     return (await connection.execute(query)).mappings().all()
 
 
@@ -103,14 +134,45 @@ async def version_in_force(
     connection: AsyncConnection, account: Account, book: str, *, on: date
 ) -> RowMapping | None:
     """Return the published version with the latest effective day up to `on`, inclusive."""
+    return await _in_force(connection, account, book, on=on, columns=list(price_version.c))
+
+
+async def hash_in_force(
+    connection: AsyncConnection, account: Account, book: str, *, on: date
+) -> RowMapping | None:
+    """Return book, version and content_hash of the version in force, without its content."""
+    columns = [price_version.c[name] for name in ("book", "version", "content_hash")]
+    return await _in_force(connection, account, book, on=on, columns=columns)
+
+
+async def _in_force(
+    connection: AsyncConnection,
+    account: Account,
+    book: str,
+    *,
+    on: date,
+    columns: list[Column[Any]],
+) -> RowMapping | None:
     query = (
-        select(price_version)
+        select(*columns)
         .where(owned(price_version, account, book=book), price_version.c.effective_on <= on)
         .order_by(price_version.c.effective_on.desc(), price_version.c.version.desc())
         .limit(1)
     )
     row: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
     return row
+
+
+async def versions_after(
+    connection: AsyncConnection, account: Account, book: str, *, on: date
+) -> Sequence[RowMapping]:
+    """Return the published versions that take effect after a day."""
+    query = (
+        select(price_version)
+        .where(owned(price_version, account, book=book), price_version.c.effective_on > on)
+        .order_by(price_version.c.version)
+    )
+    return (await connection.execute(query)).mappings().all()
 
 
 async def latest_version(
@@ -127,10 +189,31 @@ async def latest_version(
     return row
 
 
+async def latest_published(
+    connection: AsyncConnection, account: Account, book: str
+) -> RowMapping | None:
+    """Return the published version with the highest number."""
+    query = (
+        select(price_version)
+        .where(owned(price_version, account, book=book), price_version.c.published_at.is_not(None))
+        .order_by(price_version.c.version.desc())
+        .limit(1)
+    )
+    row: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
+    return row
+
+
 async def billed_until(connection: AsyncConnection, account: Account, book: str) -> date | None:
-    """Return the end (exclusive) of the latest period that was rated with a book."""
+    """Return the end (exclusive) of the latest period that was rated with a book, or in part."""
+    changed = select(subscription.c.subscription_id).where(
+        owned(subscription, account), subscription.c.changes > 0
+    )
+    for_a_part = and_(
+        statement.c.subscription_id.in_(changed),
+        statement.c.content["parts"].contains([{"price_book": book}]),
+    )
     query = select(func.max(statement.c.period_end)).where(
-        owned(statement, account, price_book=book)
+        owned(statement, account), or_(statement.c.price_book == book, for_a_part)
     )
     billed: date | None = await connection.scalar(query)
     return billed
@@ -146,3 +229,39 @@ async def plans_in_use(connection: AsyncConnection, account: Account, book: str)
         .distinct()
     )
     return set((await connection.scalars(query)).all())
+
+
+async def retire(
+    connection: AsyncConnection, account: Account, book: str, *, version: int, now: datetime
+) -> None:
+    await connection.execute(
+        update(price_version)
+        .where(owned(price_version, account, book=book, version=version))
+        .values(retired_at=now)
+    )
+
+
+async def next_effective_on(
+    connection: AsyncConnection, account: Account, book: str, *, version: int
+) -> date | None:
+    """Return the day from which a later published version is in force instead of this one."""
+    query = select(func.min(price_version.c.effective_on)).where(
+        owned(price_version, account, book=book), price_version.c.version > version
+    )
+    day: date | None = await connection.scalar(query)
+    return day
+
+
+async def subscription_in_force(
+    connection: AsyncConnection, account: Account, book: str, *, start: date, end: date | None
+) -> str | None:
+    """Return a subscription whose periods to come may begin in `[start, end)`; end None: open."""
+    query = select(subscription.c.subscription_id).where(
+        owned(subscription, account, price_book=book),
+        subscription.c.next_start.is_not(None),
+        or_(subscription.c.last_day.is_(None), subscription.c.last_day >= start),
+    )
+    if end is not None:
+        query = query.where(subscription.c.next_start < end)
+    found: str | None = await connection.scalar(query.limit(1))
+    return found

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import RowMapping, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.periods import Period
 from services.pricing.repository.selection import keys, owned
-from services.pricing.tables import subscription
+from services.pricing.tables import subscription, subscription_change
 from shared.accounts.repository import Account
 
 
@@ -35,23 +35,101 @@ async def list_of_tenant(
     return (await connection.execute(query)).mappings().all()
 
 
-async def overlapping(
+async def list_page(
+    connection: AsyncConnection, account: Account, tenant_id: str | None, *, after: str, limit: int
+) -> Sequence[RowMapping]:
+    """Return subscriptions of a tenant, or of all tenants, behind an id."""
+    query = select(subscription).where(
+        owned(subscription, account), subscription.c.subscription_id > after
+    )
+    if tenant_id is not None:
+        query = query.where(subscription.c.tenant_id == tenant_id)
+    query = query.order_by(subscription.c.subscription_id).limit(limit)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def list_of_book(
+    connection: AsyncConnection, account: Account, book: str, *, after: str, limit: int
+) -> Sequence[RowMapping]:
+    """Return the subscriptions of a book with periods to come, behind an id."""
+    query = (
+        select(subscription)
+        .where(
+            owned(subscription, account, price_book=book),
+            subscription.c.next_start.is_not(None),
+            subscription.c.subscription_id > after,
+        )
+        .order_by(subscription.c.subscription_id)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
+async def share(
     connection: AsyncConnection,
     account: Account,
     tenant_id: str,
     *,
     starts_on: date,
     ends_on: date | None,
-) -> str | None:
-    """Return a subscription of the tenant that runs on one of the days; both ends inclusive."""
-    query = select(subscription.c.subscription_id).where(
-        owned(subscription, account, tenant_id=tenant_id),
-        or_(subscription.c.ends_on.is_(None), subscription.c.ends_on >= starts_on),
+    beside: str,
+) -> bool:
+    """Mark the tenant's subscriptions that run on one of the days (both ends inclusive).
+
+    Return whether there are any beside that one.
+    """
+    marked = (
+        update(subscription)
+        .where(
+            owned(subscription, account, tenant_id=tenant_id),
+            or_(subscription.c.last_day.is_(None), subscription.c.last_day >= starts_on),
+        )
+        .values(shares=True)
     )
     if ends_on is not None:
-        query = query.where(subscription.c.starts_on <= ends_on)
-    found: str | None = await connection.scalar(query.limit(1))
-    return found
+        marked = marked.where(subscription.c.starts_on <= ends_on)
+    found = await connection.scalars(marked.returning(subscription.c.subscription_id))
+    return bool(set(found.all()) - {beside})
+
+
+async def sharing_tenants(connection: AsyncConnection, account: Account, book: str) -> set[str]:
+    """Return the tenants with several subscriptions of which a running one may be on a book."""
+    query = select(subscription.c.tenant_id).where(
+        _running_on(account, book), subscription.c.shares.is_(True)
+    )
+    return set((await connection.scalars(query)).all())
+
+
+async def list_running(
+    connection: AsyncConnection,
+    account: Account,
+    book: str,
+    *,
+    named: Sequence[str] | None,
+    after: str | None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Return running subscriptions that are, were or will be on a book, by id, after one."""
+    query = select(subscription).where(_running_on(account, book))
+    if named is not None:
+        query = query.where(subscription.c.subscription_id.in_(named))
+    if after is not None:
+        query = query.where(subscription.c.subscription_id > after)
+    query = query.order_by(subscription.c.subscription_id).limit(limit)
+    return (await connection.execute(query)).mappings().all()
+
+
+def _running_on(account: Account, book: str) -> ColumnElement[bool]:
+    changed = exists().where(
+        owned(subscription_change, account),
+        subscription_change.c.subscription_id == subscription.c.subscription_id,
+        subscription_change.c.content["price_book"].astext == book,
+    )
+    return and_(
+        owned(subscription, account),
+        subscription.c.next_start.is_not(None),
+        or_(subscription.c.price_book == book, changed),
+    )
 
 
 async def create(connection: AsyncConnection, account: Account, values: dict[str, Any]) -> None:

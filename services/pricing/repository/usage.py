@@ -86,18 +86,30 @@ async def read_watermark(
 
 
 async def read_period(
-    connection: AsyncConnection, account: Account, tenant_id: str, period: Period
+    connection: AsyncConnection,
+    account: Account,
+    tenant_id: str,
+    period: Period,
+    *,
+    booked_before: date | None = None,
+    limit: int | None = None,
 ) -> list[Usage]:
-    """Return what is booked inside a period, by everything that a price can depend on."""
+    """Return what was used inside a period, by everything that a price can depend on.
+
+    Only what is booked before a day (the period's end by default): what comes later is late. With a
+    `limit` so many rows at most: whoever sets one asks whether there are more.
+    """
     dimensions = [usage_daily.c[name] for name in RATED_DIMENSIONS]
     query = (
         select(*dimensions, func.sum(usage_daily.c.quantity))
         .where(
             owned(usage_daily, account, tenant_id=tenant_id),
-            usage_daily.c.booked_day >= period.start,
-            usage_daily.c.booked_day < period.end,
+            usage_daily.c.usage_day >= period.start,
+            usage_daily.c.usage_day < period.end,
+            usage_daily.c.booked_day < (booked_before or period.end),
         )
         .group_by(*dimensions)
+        .limit(limit)
     )
     return [_usage(*row) for row in (await connection.execute(query)).all()]
 
@@ -134,7 +146,7 @@ async def sums_of_day(
 async def list_unsubscribed(
     connection: AsyncConnection, account: Account, *, limit: int
 ) -> Sequence[RowMapping]:
-    """Return (tenant_id, first, last): booked days, inclusive, with usage that nothing will bill.
+    """Return (tenant_id, first, last): days of usage, inclusive, that nothing will bill.
 
     It lies on days without a subscription. Tenants that are never billed are left out.
     """
@@ -145,15 +157,15 @@ async def list_unsubscribed(
 
     billed = exists().where(
         of_the_tenant(subscription),
-        subscription.c.starts_on <= usage_daily.c.booked_day,
-        or_(subscription.c.ends_on.is_(None), subscription.c.ends_on >= usage_daily.c.booked_day),
+        subscription.c.starts_on <= usage_daily.c.usage_day,
+        or_(subscription.c.last_day.is_(None), subscription.c.last_day >= usage_daily.c.usage_day),
     )
     internal = exists().where(of_the_tenant(tenant), tenant.c.billing == "internal")
     query = (
         select(
             usage_daily.c.tenant_id,
-            func.min(usage_daily.c.booked_day).label("first"),
-            func.max(usage_daily.c.booked_day).label("last"),
+            func.min(usage_daily.c.usage_day).label("first"),
+            func.max(usage_daily.c.usage_day).label("last"),
         )
         .where(owned(usage_daily, account), usage_daily.c.quantity != 0, ~billed, ~internal)
         .group_by(usage_daily.c.tenant_id)

@@ -6,7 +6,13 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from shared.events.message import Mode
-from shared.events.statement_rated import StatementLine, StatementRated, UnratedUsage
+from shared.events.statement_rated import (
+    ProviderCost,
+    StatementLine,
+    StatementRated,
+    UnpricedUsage,
+    UnratedUsage,
+)
 
 
 class SubscriptionBill(BaseModel):
@@ -28,6 +34,8 @@ class SubscriptionBill(BaseModel):
     rating_hash: str | None
     lines: list[StatementLine]
     unrated: list[UnratedUsage]
+    cost: ProviderCost | None = None
+    unpriced: list[UnpricedUsage] = Field(default=[])
 
 
 class Bill(BaseModel):

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.pricing.schemas.fields import Day, Name
 from services.pricing.schemas.price_book import PriceBookContent
 
+VersionState = Literal["draft", "published", "retired"]
+
 
 class PriceBookWrite(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -17,16 +19,33 @@ class PriceBookWrite(BaseModel):
 
 class VersionSummary(BaseModel):
     version: int
-    state: Literal["draft", "published"]
+    state: VersionState
     content_hash: str = Field(description="SHA-256 of the canonical JSON, in hex")
     effective_on: date | None
     published_at: datetime | None
+    retired_at: datetime | None
 
 
 class PriceBookRead(BaseModel):
+    """A book with its newest versions, in rising order; all of them are on a page of their own."""
+
     book: str
     name: str
     versions: list[VersionSummary]
+
+
+class PriceBookList(BaseModel):
+    """In the order of their keys; `next_after` is the `after` of the next page, null at the end."""
+
+    price_books: list[PriceBookRead]
+    next_after: str | None
+
+
+class VersionList(BaseModel):
+    """In rising order; `next_after` is the `after` of the next page, null on the last one."""
+
+    versions: list[VersionSummary]
+    next_after: int | None
 
 
 class VersionRead(VersionSummary):
@@ -42,6 +61,10 @@ class VersionPublish(BaseModel):
     )
 
     effective_on: Day
+
+
+class VersionRetire(BaseModel):
+    """A retirement says nothing more."""
 
 
 PRICE_BOOK_EXAMPLE = {

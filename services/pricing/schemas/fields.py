@@ -12,6 +12,11 @@ from shared.money import exact, format_exact
 DECIMALS_MAX = 12
 """Prices go down to 10^-12 of the currency."""
 
+WILDCARDS_MAX = 3
+PATTERNS_WITH_WILDCARDS_MAX = 20
+PERCENT_MAX = 100
+COUNT_MAX = 10**9
+
 DAY_FIRST = date(2000, 1, 1)
 DAY_BEYOND = date(2200, 1, 1)
 
@@ -20,6 +25,10 @@ Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/@+-]{0,128}$")]
 """A value of a dimension of usage, as metering accepts it; empty where usage leaves it out."""
+
+
+Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/@+*-]{0,128}$")]
+"""The same, with `*` for any text."""
 
 
 def _read_decimal(value: Any) -> Fraction:
@@ -56,6 +65,26 @@ def _read_bound(value: Any) -> str:
     return format_exact(_read_decimal(value))
 
 
+def _read_pattern(value: Any) -> Any:
+    if isinstance(value, str) and value.count("*") > WILDCARDS_MAX:
+        raise PydanticCustomError("too_many_wildcards", "A pattern has at most 3 '*'.")
+    return value
+
+
+def _read_quantity(value: Any) -> str:
+    quantity = _read_decimal(value)
+    if quantity < 0:
+        raise PydanticCustomError("negative_quantity", "A quantity is 0 or more.")
+    return format_exact(quantity)
+
+
+def _read_percent(value: Any) -> str:
+    percent = _read_amount(value)
+    if exact(percent) > PERCENT_MAX:
+        raise PydanticCustomError("above_100_percent", "A discount is at most 100 percent.")
+    return percent
+
+
 def _read_day(value: Any) -> Any:
     if not isinstance(value, str | date):
         raise PydanticCustomError("not_a_day", "A day is written '2023-11-01'.")
@@ -67,8 +96,38 @@ _DECIMAL_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^\d{1,40}(\.\d{
 Amount = Annotated[str, BeforeValidator(_read_amount), _DECIMAL_SCHEMA]
 """A price in the book's currency, >= 0, at most 12 decimals; kept without trailing zeros."""
 
+Quantity = Annotated[str, BeforeValidator(_read_quantity), _DECIMAL_SCHEMA]
+Percent = Annotated[str, BeforeValidator(_read_percent), _DECIMAL_SCHEMA]
+"""A discount in percent, from 0 to 100."""
+
+Wildcard = Annotated[Pattern, BeforeValidator(_read_pattern)]
+Count = Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]
+
 Positive = Annotated[str, BeforeValidator(_read_positive), _DECIMAL_SCHEMA]
 Bound = Annotated[str, BeforeValidator(_read_bound), _DECIMAL_SCHEMA]
 
 Day = Annotated[date, BeforeValidator(_read_day), Field(ge=DAY_FIRST, lt=DAY_BEYOND)]
 """A UTC day."""
+
+
+def few_patterns(values: list[str]) -> list[str]:
+    """Refuse a list with many patterns: which of two charges' could meet is found pair by pair."""
+    if sum("*" in value for value in values) > PATTERNS_WITH_WILDCARDS_MAX:
+        message = f"A list has at most {PATTERNS_WITH_WILDCARDS_MAX} patterns with '*'."
+        raise PydanticCustomError("too_many_wildcards", message)
+    return values
+
+
+def is_none(value: object) -> bool:
+    """Tell whether a field is left out of what is stored; its absence then means the same."""
+    return value is None
+
+
+def is_empty(value: object) -> bool:
+    """Tell whether a list or an object holds nothing, and so is left out of what is stored."""
+    return not value
+
+
+def is_zero(value: object) -> bool:
+    """Tell whether a number is its default of 0, and so is left out of what is stored."""
+    return value == "0"

@@ -1,201 +1,166 @@
 """Price books as JSON: what a vendor writes, and how it becomes values of the domain."""
 
-from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from services.pricing.domain import plan as domain
+from services.pricing.domain.commitment import Commitment as DomainCommitment
+from services.pricing.domain.pools import Measure, Proration, Scope
+from services.pricing.domain.pools import Pool as DomainPool
+from services.pricing.domain.seats import ANY_CLASS
+from services.pricing.schemas.charges import by_event, by_quantity, by_row, fees
+from services.pricing.schemas.content import Content
+from services.pricing.schemas.fields import (
+    Amount,
+    Day,
+    Name,
+    Quantity,
+    is_empty,
+    is_none,
+    is_zero,
 )
-from pydantic_core import PydanticCustomError
-
-from services.pricing.domain import charges as domain
-from services.pricing.schemas.fields import Amount, Bound, Identifier, Name, Positive
 from shared.ids import Slug
 from shared.money import exact
 
 CHARGES_MAX = 200
 PLANS_MAX = 100
 PLAN_CHARGES_MAX = 100
-TIERS_MAX = 100
-VALUES_MAX = 200
+BOOK_POOLS_MAX = 100
+SEAT_CLASSES_MAX = 100
 
-
-class _Content(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _read_timing(value: Any) -> Any:
-    if value == "in_advance":
-        message = "Fees are charged in arrears; in advance is not offered yet."
-        raise PydanticCustomError("timing_not_supported", message)
-    return value
-
-
-Timing = Annotated[Literal["in_arrears"], BeforeValidator(_read_timing)]
-Values = Annotated[list[Identifier], Field(min_length=1, max_length=VALUES_MAX)]
-
-DIMENSIONS = {
-    "kinds": "kind",
-    "providers": "provider",
-    "models": "model",
-    "agents": "agent",
-    "context_bands": "context_band",
-    "service_tiers": "service_tier",
-    "speeds": "speed",
-    "regions": "region",
-    "purposes": "purpose",
-    "statuses": "status",
-}
-"""Field of a filter → the dimension of usage that it speaks of."""
-
-
-class UsageFilter(_Content):
-    """Which usage a charge claims: in each dimension that is named, one of its values."""
-
-    kinds: Values
-    providers: Values | None = None
-    models: Values | None = None
-    agents: Values | None = None
-    context_bands: Values | None = None
-    service_tiers: Values | None = None
-    speeds: Values | None = None
-    regions: Values | None = None
-    purposes: Values | None = None
-    statuses: Values | None = None
-    batch: Annotated[bool, Field(strict=True)] | None = None
-
-    @model_serializer(mode="wrap")
-    def _named_only(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content: dict[str, Any] = handler(self)
-        return {name: value for name, value in content.items() if value is not None}
-
-    def to_domain(self) -> domain.UsageFilter:
-        named = {DIMENSIONS[name]: getattr(self, name) for name in DIMENSIONS}
-        dimensions = {name: frozenset(values) for name, values in named.items() if values}
-        if self.batch is not None:
-            dimensions["batch"] = frozenset({str(self.batch).lower()})
-        return domain.UsageFilter(dimensions)
-
-
-class _Charge(_Content):
-    key: Slug
-    name: Name
-
-
-class FlatCharge(_Charge):
-    """A fixed amount for each period."""
-
-    model: Literal["flat"]
-    amount: Amount
-    timing: Timing = "in_arrears"
-
-    def to_domain(self) -> domain.FlatCharge:
-        return domain.FlatCharge(self.key, self.name, exact(self.amount))
-
-
-class PerSeatCharge(_Charge):
-    """An amount for each seat of the subscription and period."""
-
-    model: Literal["per_seat"]
-    unit_amount: Amount
-    timing: Timing = "in_arrears"
-
-    def to_domain(self) -> domain.PerSeatCharge:
-        return domain.PerSeatCharge(self.key, self.name, exact(self.unit_amount))
-
-
-class PerUnitCharge(_Charge):
-    """`unit_amount` for each `per` units, linear."""
-
-    model: Literal["per_unit"]
-    usage: UsageFilter
-    per: Positive = "1"
-    unit_amount: Amount
-
-    def to_domain(self) -> domain.PerUnitCharge:
-        return domain.PerUnitCharge(
-            self.key, self.name, self.usage.to_domain(), exact(self.per), exact(self.unit_amount)
-        )
-
-
-class Tier(_Content):
-    """A price up to `up_to` raw units, inclusive; null: open. `flat_amount` once it is entered."""
-
-    up_to: Bound | None
-    unit_amount: Amount
-    flat_amount: Amount = "0"
-
-    def to_domain(self) -> domain.Tier:
-        bound: Fraction | None = None if self.up_to is None else exact(self.up_to)
-        return domain.Tier(bound, exact(self.unit_amount), exact(self.flat_amount))
-
-
-class _TieredCharge(_Charge):
-    usage: UsageFilter
-    per: Positive = "1"
-    tiers: list[Tier] = Field(min_length=1, max_length=TIERS_MAX)
-
-
-class GraduatedCharge(_TieredCharge):
-    """Each part of the quantity at the price of the tier that it falls in."""
-
-    model: Literal["graduated"]
-
-    def to_domain(self) -> domain.GraduatedCharge:
-        tiers = tuple(tier.to_domain() for tier in self.tiers)
-        return domain.GraduatedCharge(
-            self.key, self.name, self.usage.to_domain(), exact(self.per), tiers
-        )
-
-
-class VolumeCharge(_TieredCharge):
-    """The whole quantity at the price of the tier that it reaches."""
-
-    model: Literal["volume"]
-
-    def to_domain(self) -> domain.VolumeCharge:
-        tiers = tuple(tier.to_domain() for tier in self.tiers)
-        return domain.VolumeCharge(
-            self.key, self.name, self.usage.to_domain(), exact(self.per), tiers
-        )
-
-
-Charge = FlatCharge | PerSeatCharge | PerUnitCharge | GraduatedCharge | VolumeCharge
+Charge = (
+    fees.FlatCharge
+    | fees.PerSeatCharge
+    | by_quantity.PerUnitCharge
+    | by_quantity.GraduatedCharge
+    | by_quantity.VolumeCharge
+    | by_quantity.PackageCharge
+    | by_quantity.GraduatedPackageCharge
+    | by_quantity.VolumePackageCharge
+    | by_quantity.GraduatedPercentageCharge
+    | by_quantity.DynamicCharge
+    | by_quantity.SurchargeCharge
+    | by_event.PercentageCharge
+    | by_event.ActionCreditsCharge
+    | by_row.MatrixCharge
+    | by_row.ContextTierCharge
+    | by_row.CostPlusCharge
+    | by_row.WeightedSumCharge
+    | by_row.ProratedGraduatedCharge
+)
 
 CHARGE_MODELS: dict[str, type[Charge]] = {
-    "flat": FlatCharge,
-    "per_seat": PerSeatCharge,
-    "per_unit": PerUnitCharge,
-    "graduated": GraduatedCharge,
-    "volume": VolumeCharge,
+    "flat": fees.FlatCharge,
+    "per_seat": fees.PerSeatCharge,
+    "per_unit": by_quantity.PerUnitCharge,
+    "graduated": by_quantity.GraduatedCharge,
+    "volume": by_quantity.VolumeCharge,
+    "package": by_quantity.PackageCharge,
+    "graduated_package": by_quantity.GraduatedPackageCharge,
+    "volume_package": by_quantity.VolumePackageCharge,
+    "graduated_percentage": by_quantity.GraduatedPercentageCharge,
+    "dynamic": by_quantity.DynamicCharge,
+    "surcharge": by_quantity.SurchargeCharge,
+    "percentage": by_event.PercentageCharge,
+    "action_credits": by_event.ActionCreditsCharge,
+    "matrix": by_row.MatrixCharge,
+    "context_tier": by_row.ContextTierCharge,
+    "cost_plus": by_row.CostPlusCharge,
+    "weighted_sum": by_row.WeightedSumCharge,
+    "prorated_graduated": by_row.ProratedGraduatedCharge,
 }
 
 
-class Plan(_Content):
+def _read_per_seat(value: Any) -> Any:
+    return {ANY_CLASS: value} if isinstance(value, str) else value
+
+
+SeatClass = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")]
+PerSeat = Annotated[
+    dict[SeatClass, Quantity],
+    Field(max_length=SEAT_CLASSES_MAX),
+    BeforeValidator(_read_per_seat, json_schema_input_type=str | dict[str, str]),
+]
+"""Units for each seat by class; a number alone is for seats that are not told apart."""
+
+
+class Pool(Content):
+    """What is included in a whole period; charges name it, and share it.
+
+    `included_per_seat` is for each seat, or for each seat of the classes that it names. `ends_on`
+    is the last day, inclusive, whose usage may draw on the pool.
+    """
+
+    key: Slug
+    name: Name
+    measure: Measure = "quantity"
+    included: Quantity = Field(default="0", exclude_if=is_zero)
+    included_per_seat: PerSeat = Field(default_factory=dict, exclude_if=is_empty)
+    scope: Scope = "shared"
+    ends_on: Day | None = Field(default=None, exclude_if=is_none)
+    proration: Proration = "by_days"
+
+    def to_domain(self) -> DomainPool:
+        units = {name: exact(text) for name, text in self.included_per_seat.items()}
+        return DomainPool(
+            self.key,
+            self.name,
+            self.measure,
+            included=exact(self.included),
+            included_per_seat=units,
+            scope=self.scope,
+            ends_on=self.ends_on,
+            proration=self.proration,
+        )
+
+
+class PlanCommitment(Content):
+    """An amount for a whole period and all charges of the plan together."""
+
+    amount: Amount
+    overage_factor: Amount = "1"
+    true_up: Annotated[bool, Field(strict=True)] = True
+
+    def to_domain(self) -> DomainCommitment:
+        factor = exact(self.overage_factor)
+        return DomainCommitment(exact(self.amount), overage_factor=factor, true_up=self.true_up)
+
+
+class Plan(Content):
     """Charges that are sold together; a statement shows them in this order."""
 
     key: Slug
     name: Name
     charges: list[Slug] = Field(min_length=1, max_length=PLAN_CHARGES_MAX)
+    minimum_amount: Amount | None = Field(default=None, exclude_if=is_none)
+    commitment: PlanCommitment | None = Field(default=None, exclude_if=is_none)
 
 
-class PriceBookContent(_Content):
-    """One version of a price book. Every number is a decimal string."""
+class PriceBookContent(Content):
+    """One version of a price book. Every number is a decimal string.
+
+    `strict` books are not published while usage of the last month would stay unrated.
+    """
 
     currency: str = Field(description="ISO 4217 code", examples=["USD"])
+    strict: Annotated[bool, Field(strict=True)] = Field(default=False, exclude_if=is_empty)
+    pools: list[Pool] = Field(default_factory=list, max_length=BOOK_POOLS_MAX, exclude_if=is_empty)
     charges: list[Annotated[Charge, Field(discriminator="model")]] = Field(max_length=CHARGES_MAX)
     plans: list[Plan] = Field(min_length=1, max_length=PLANS_MAX)
 
     def plan(self, key: str) -> domain.Plan | None:
         """Return a plan with its charges as values of the domain; None when there is none such."""
         by_key = {charge.key: charge for charge in self.charges}
+        pools = {pool.key: pool.to_domain() for pool in self.pools}
         for plan in self.plans:
             if plan.key == key:
-                rated = tuple(by_key[name].to_domain() for name in plan.charges)
-                return domain.Plan(plan.key, plan.name, rated)
+                minimum = None if plan.minimum_amount is None else exact(plan.minimum_amount)
+                return domain.Plan(
+                    plan.key,
+                    plan.name,
+                    tuple(by_key[name].to_domain(pools) for name in plan.charges),
+                    minimum=minimum,
+                    commitment=plan.commitment.to_domain() if plan.commitment else None,
+                )
         return None

@@ -13,18 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from examples.demo.catalog import price_book
 from services.pricing.domain.periods import Period
 from services.pricing.handlers import catalog
+from services.pricing.handlers.subscription_changes import make_change
 from services.pricing.handlers.subscriptions import put_subscription
 from services.pricing.handlers.usage import record_seal
 from services.pricing.repository import catalog as books
 from services.pricing.repository import statements, usage
 from services.pricing.repository.locks import tenant_partition
 from services.pricing.schemas.subscription import SubscriptionWrite
+from services.pricing.schemas.subscription_change import SeatsChange
 from services.pricing.tables import usage_daily
 from shared.accounts.bootstrap import bootstrap_vendor
 from shared.accounts.repository import Account, put_tenant
 from shared.accounts.schemas import TenantWrite
 from shared.clock import FrozenClock
 from shared.database import Database
+from shared.errors import TallyrollError
 from shared.events.statement_rated import StatementRated
 from shared.events.usage_aggregated import DaySealed, UsageAggregated
 from tests.support.database import TestDatabase
@@ -119,6 +122,46 @@ async def test_without_the_lock_the_period_would_stay_open(
     monkeypatch.setattr("services.pricing.handlers.subscriptions.lock_closing", no_lock)
 
     assert 0 == await subscribe_while_sealing(store, account)
+
+
+async def change_while_sealing(store: Database, account: Account) -> list[str]:
+    """Change a seat of November while its seal is not committed; return what was refused."""
+    await subscribe(store, account)
+    written = SeatsChange(kind="seats", seats=7, when=date(2023, 11, 16))
+
+    async def change() -> list[str]:
+        async with store.transaction() as connection:
+            try:
+                await make_change(connection, account, "main", written=written, today=DAY)
+            except TallyrollError as error:
+                return [error.code]
+        return []
+
+    async with store.transaction() as connection:
+        await seal(connection, account)
+        changing = asyncio.create_task(change())
+        await asyncio.wait([changing], timeout=0.5)
+    return await changing
+
+
+async def test_a_change_never_slips_into_a_period_that_is_being_billed(
+    store: Database, account: Account
+) -> None:
+    """A change waits for the seal, and then finds its day billed."""
+    assert ["change_in_billed_period"] == await change_while_sealing(store, account)
+
+
+async def test_without_the_lock_a_change_would_slip_in(
+    store: Database, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the common lock the change is stored, though its period was billed without it."""
+
+    async def no_lock(*_arguments: Any) -> None:
+        return
+
+    monkeypatch.setattr("services.pricing.handlers.subscription_changes.lock_closing", no_lock)
+
+    assert [] == await change_while_sealing(store, account)
 
 
 async def test_a_second_statement_for_a_period_is_refused(

@@ -6,29 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pricing.domain.charges import GraduatedCharge
-from services.pricing.domain.graduated import price_graduated
+from services.pricing.domain.charges.graduated import Graduated
 from shared.money import exact
-from tests.support.pricing_values import MILLION, TOKENS, amounts, claim, sentences, tier
+from tests.support.pricing_values import MILLION, TOKENS, sentences, tier
 
-TABLE = GraduatedCharge(
-    "in",
-    "In",
-    claim("input_uncached"),
-    Fraction(1),
+TABLE = Graduated(
     (tier("1000", "0.02", "5"), tier("5000", "0.015"), tier(None, "0.01", "20")),
 )
-SMOOTH = GraduatedCharge(
-    "in",
-    "In",
-    claim("input_uncached"),
-    MILLION,
-    (tier("10000000", "4.00"), tier("20000000", "3.50"), tier(None, "3.00")),
+SMOOTH = Graduated(
+    (tier("10000000", "4.00"), tier("20000000", "3.50"), tier(None, "3.00")), MILLION
 )
 
 
-def price(charge: GraduatedCharge, quantity: Fraction) -> Fraction:
-    return sum(amounts(price_graduated(charge, quantity, TOKENS)), Fraction(0))
+def price(graduated: Graduated, quantity: Fraction) -> Fraction:
+    return graduated.amount(quantity, TOKENS)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +42,7 @@ def test_the_table_of_boundaries(quantity: str, amount: str) -> None:
 
 def test_each_tier_is_a_step() -> None:
     """Three tiers entered are three steps in words, which sum to the line."""
-    steps = price_graduated(SMOOTH, exact("22361870"), TOKENS)
+    steps = SMOOTH.price(exact("22361870"), TOKENS)
 
     assert [
         "first 10,000,000 tokens at 4.00 USD per 1,000,000",

@@ -4,10 +4,9 @@ from fractions import Fraction
 
 import pytest
 
-from services.pricing.domain.charges import PerUnitCharge
-from services.pricing.domain.per_unit import price_per_unit
+from services.pricing.domain.charges.per_unit import PerUnit
 from shared.money import exact
-from tests.support.pricing_values import MILLION, TOKENS, amounts, claim, sentences
+from tests.support.pricing_values import MILLION, TOKENS, amounts, sentences
 
 
 @pytest.mark.parametrize(
@@ -22,15 +21,15 @@ from tests.support.pricing_values import MILLION, TOKENS, amounts, claim, senten
 )
 def test_it_is_linear(quantity: str, unit_amount: str, amount: str) -> None:
     """The amount is quantity x price / per, exactly, without rounding to whole millions."""
-    charge = PerUnitCharge("in", "In", claim("input_uncached"), MILLION, exact(unit_amount))
+    price = PerUnit(exact(unit_amount), MILLION)
 
-    assert [Fraction(amount)] == amounts(price_per_unit(charge, exact(quantity), TOKENS))
+    assert [Fraction(amount)] == amounts(price.price(exact(quantity), TOKENS))
 
 
 def test_the_step_says_how() -> None:
     """The words hold quantity, price and what it is for."""
-    charge = PerUnitCharge("in", "In", claim("input_uncached"), MILLION, exact("1.50"))
+    price = PerUnit(exact("1.50"), MILLION)
 
-    steps = price_per_unit(charge, exact("18059974"), TOKENS)
+    steps = price.price(exact("18059974"), TOKENS)
 
     assert ["18,059,974 tokens at 1.50 USD per 1,000,000"] == sentences(steps)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pricing.domain.periods import Period, period_from
+from services.pricing.domain.periods import Cycle, Period, paid_part, period_from
 
 
 def starts(first: date, anchor_day: int, count: int) -> list[str]:
@@ -64,3 +64,62 @@ def test_impossible_periods_cannot_be_constructed(end: date) -> None:
     """A period has a day at least and no more days than its whole period."""
     with pytest.raises(ValueError, match="period"):
         Period(date(2023, 11, 1), end, 30)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "months", "expected"),
+    [
+        (date(2026, 1, 31), 1, ["2026-02-28", "2026-03-31", "2026-04-30"]),
+        (date(2025, 11, 30), 3, ["2026-02-28", "2026-05-30", "2026-08-30"]),
+        (date(2024, 2, 29), 12, ["2025-02-28", "2026-02-28", "2027-02-28", "2028-02-29"]),
+        (date(2026, 1, 1), 5, ["2026-06-01", "2026-11-01", "2027-04-01"]),
+    ],
+)
+def test_longer_cycles_keep_their_months_and_their_day(
+    anchor: date, months: int, expected: list[str]
+) -> None:
+    """A quarter, a year or five months from the anchor on; the anchor day returns."""
+    cycle = Cycle.from_anchor(anchor, months=months)
+
+    found = [anchor]
+    for _ in expected:
+        found.append(cycle.after(found[-1]))
+
+    assert expected == [day.isoformat() for day in found[1:]]
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 31), st.integers(1, 24))
+def test_a_day_lies_in_exactly_one_period(day: date, anchor_day: int, months: int) -> None:
+    """From the anchor at or before it, inclusive, to the one after it, exclusive."""
+    cycle = Cycle(anchor_day, months, 5 % months)
+
+    start, end = cycle.at_or_before(day), cycle.after(day)
+
+    assert start <= day < end
+    assert (start, end) == (cycle.at_or_before(start), cycle.after(start))
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "trial_days", "first"),
+    [
+        ("2023-11-16", 0, "2023-11-16"),
+        ("2023-11-16", 10, "2023-11-26"),
+        ("2023-10-01", 7, "2023-11-01"),
+        ("2023-11-16", 15, None),
+    ],
+)
+def test_a_trial_is_free(starts_on: str, trial_days: int, first: str | None) -> None:
+    """What is paid begins when the trial is over; the start day is paid where there is none."""
+    whole = Period(date(2023, 11, 1), date(2023, 12, 1), 30)
+
+    part = paid_part(whole, date.fromisoformat(starts_on), trial_days=trial_days)
+
+    assert first == (part.start.isoformat() if part else None)
+    assert part is None or (whole.end, whole.whole_days) == (part.end, part.whole_days)
+
+
+@pytest.mark.parametrize(("anchor_day", "months"), [(0, 1), (32, 1), (1, 0)])
+def test_bad_cycles_cannot_be_constructed(anchor_day: int, months: int) -> None:
+    """An anchor is a day of a month, every so many months."""
+    with pytest.raises(ValueError, match="cycle"):
+        Cycle(anchor_day, months)

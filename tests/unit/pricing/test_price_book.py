@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from examples.demo.catalog import price_book
-from services.pricing.domain.charges import GraduatedCharge
+from services.pricing.domain.charges.graduated import Graduated
 from services.pricing.domain.hashing import content_hash
 from services.pricing.schemas.catalog import PRICE_BOOK_EXAMPLE
 from services.pricing.schemas.price_book import PriceBookContent
 from services.pricing.schemas.validation import read_price_book
 from shared.errors import TallyrollError
-from tests.support.pricing_values import claim, tier
+from tests.support.pricing_values import tier
 
 FLAT, TIERED = 4, 5
 """Places of a flat and of a graduated charge in the demo's book."""
@@ -167,4 +167,4 @@ def test_the_hash_is_of_the_meaning() -> None:
 def test_bad_tiers_cannot_be_constructed(tiers: Any) -> None:
     """The domain refuses what the reader of price books would have refused before."""
     with pytest.raises(ValueError, match="tier"):
-        GraduatedCharge("in", "In", claim("input_uncached"), tier(None, "1").unit_amount, tiers)
+        Graduated(tiers)

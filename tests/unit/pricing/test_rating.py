@@ -9,32 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples.demo.catalog import price_book
-from services.pricing.domain.charges import (
-    FlatCharge,
-    GraduatedCharge,
-    PerSeatCharge,
-    PerUnitCharge,
-    VolumeCharge,
-)
+from services.pricing.domain.charges.flat import Flat
+from services.pricing.domain.charges.graduated import Graduated
+from services.pricing.domain.charges.per_seat import PerSeat
+from services.pricing.domain.charges.per_unit import PerUnit
+from services.pricing.domain.charges.volume import Volume
 from services.pricing.domain.rating import RatingTerms, rate_period
+from services.pricing.domain.seats import Seats
 from services.pricing.domain.usage import Usage
 from services.pricing.schemas.validation import read_price_book
 from shared.currencies import CURRENCIES
 from shared.money import exact, format_exact
-from tests.support.pricing_values import MILLION, NOVEMBER, claim, terms, tier, usage
+from tests.support.pricing_values import MILLION, NOVEMBER, charged, terms, tier, usage
 
 PLAN = terms(
-    FlatCharge("fee", "Fee", Fraction(7)),
-    GraduatedCharge(
-        "in",
-        "In",
-        claim("input_uncached"),
-        Fraction(3),
-        (tier("1000", "0.02", "5"), tier(None, "0.01")),
+    charged(Flat(Fraction(7)), key="fee"),
+    charged(
+        Graduated((tier("1000", "0.02", "5"), tier(None, "0.01")), Fraction(3)),
+        "input_uncached",
+        key="in",
     ),
-    VolumeCharge("out", "Out", claim("output_text"), Fraction(1), (tier(None, "0.1", "1"),)),
-    PerSeatCharge("seats", "Seats", Fraction(20)),
-    PerUnitCharge("cache", "Cache", claim("input_cache_read"), MILLION, exact("0.25")),
+    charged(Volume((tier(None, "0.1", "1"),)), "output_text", key="out"),
+    charged(PerSeat(Fraction(20)), key="seats"),
+    charged(PerUnit(exact("0.25"), MILLION), "input_cache_read", key="cache"),
     seats=2,
 )
 
@@ -104,7 +101,7 @@ def test_rounding_each_detail_would_be_caught() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(PLAN, seats=3),
+        replace(PLAN, seats=Seats.of(3)),
         replace(PLAN, price_hash="another"),
         replace(PLAN, period=replace(NOVEMBER, end=date(2023, 11, 30))),
     ],
@@ -137,7 +134,7 @@ def demo(plan: str, seats: int = 0) -> RatingTerms:
     content = read_price_book(price_book())
     found = content.plan(plan)
     assert found is not None
-    return RatingTerms("hash", plan, CURRENCIES["USD"], found.charges, seats, NOVEMBER)
+    return RatingTerms("hash", found, CURRENCIES["USD"], Seats.of(seats), NOVEMBER)
 
 
 def lines_of(plan: RatingTerms, rows: list[Usage]) -> dict[str, str]:

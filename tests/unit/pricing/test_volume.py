@@ -1,17 +1,14 @@
 """Volume charges."""
 
-from fractions import Fraction
-
 import pytest
 
-from services.pricing.domain.charges import GraduatedCharge, VolumeCharge
-from services.pricing.domain.graduated import price_graduated
-from services.pricing.domain.volume import price_volume
+from services.pricing.domain.charges.graduated import Graduated
+from services.pricing.domain.charges.volume import Volume
 from shared.money import exact
-from tests.support.pricing_values import TOKENS, amounts, claim, sentences, tier
+from tests.support.pricing_values import TOKENS, sentences, tier
 
 TIERS = (tier("1000", "0.02", "5"), tier("5000", "0.015"), tier(None, "0.01", "20"))
-TABLE = VolumeCharge("in", "In", claim("input_uncached"), Fraction(1), TIERS)
+TABLE = Volume(TIERS)
 
 BOUNDARIES = [
     ("0", "0"),
@@ -28,14 +25,12 @@ BOUNDARIES = [
 @pytest.mark.parametrize(("quantity", "amount"), BOUNDARIES)
 def test_the_table_of_boundaries(quantity: str, amount: str) -> None:
     """All units cost what the reached tier says, plus its flat; nothing at zero."""
-    steps = price_volume(TABLE, exact(quantity), TOKENS)
-
-    assert exact(amount) == sum(amounts(steps), Fraction(0))
+    assert exact(amount) == TABLE.amount(exact(quantity), TOKENS)
 
 
 def test_the_step_names_the_tier() -> None:
     """The words say that the price is for all, and the flat apart."""
-    steps = price_volume(TABLE, exact("8000"), TOKENS)
+    steps = TABLE.price(exact("8000"), TOKENS)
 
     assert [
         "all 8,000 tokens at 0.01 USD each (tier 3)",
@@ -45,11 +40,8 @@ def test_the_step_names_the_tier() -> None:
 
 def test_the_table_tells_volume_from_graduated() -> None:
     """Pricing each part at its own tier instead does not pass the table."""
-    graduated = GraduatedCharge("in", "In", claim("input_uncached"), Fraction(1), TIERS)
+    graduated = Graduated(TIERS)
 
-    found = [
-        sum(amounts(price_graduated(graduated, exact(quantity), TOKENS)), Fraction(0))
-        for quantity, _ in BOUNDARIES
-    ]
+    found = [graduated.amount(exact(quantity), TOKENS) for quantity, _ in BOUNDARIES]
 
     assert [exact(amount) for _, amount in BOUNDARIES] != found

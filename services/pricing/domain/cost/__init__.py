@@ -1,0 +1,1 @@
+"""Provider cost: what the vendor pays for usage. Amounts are exact and in US dollars."""

@@ -1,0 +1,35 @@
+"""Plans: charges that are sold together."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from services.pricing.domain.charge import Charge
+from services.pricing.domain.charges.price import RowPrice
+from services.pricing.domain.claims import Claims
+from services.pricing.domain.commitment import Commitment
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Charges that are sold together, in the order in which a statement shows them.
+
+    `minimum` and `commitment` are for a whole period and all charges together.
+    """
+
+    key: str
+    name: str
+    charges: tuple[Charge, ...]
+    minimum: Fraction | None = None
+    commitment: Commitment | None = None
+
+    @cached_property
+    def needs_cost(self) -> bool:
+        """Whether some price depends on what the provider takes."""
+        prices = (charge.price for charge in self.charges)
+        return any(isinstance(price, RowPrice) and price.needs_cost for price in prices)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The charges by what they claim."""
+        return Claims(self.charges)

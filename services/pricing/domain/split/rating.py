@@ -1,0 +1,230 @@
+"""Rating a period in parts (a migration, an upgrade, a pause, a trial): as pure as rating one.
+
+Charges of one key in one book are one charge, however many parts it runs through; it has one line,
+whose steps name the days of their part. Anything else has a line of its own, for its days.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import groupby
+
+from services.pricing.domain.charge import Charge
+from services.pricing.domain.charges.flat import Flat
+from services.pricing.domain.charges.per_seat import PerSeat
+from services.pricing.domain.charges.price import (
+    ZERO,
+    EventPrice,
+    FeePrice,
+    QuantityPrice,
+    RowPrice,
+    Situation,
+)
+from services.pricing.domain.cost.provider_cost import ProviderPrices
+from services.pricing.domain.cost.usage_cost import UsageCost, usage_cost
+from services.pricing.domain.draft import Draft
+from services.pricing.domain.hashing import hash_of_input, hash_of_rating
+from services.pricing.domain.pools import Balances
+from services.pricing.domain.rating import (
+    COST_CURRENCY,
+    add_unrated,
+    cost_of_all,
+    lacks_events,
+    line_of,
+    plan_lines,
+)
+from services.pricing.domain.split.around import SPLIT_PIPELINE
+from services.pricing.domain.split.joint import Joint
+from services.pricing.domain.split.parts import Part, SplitTerms
+from services.pricing.domain.statement import Line, RatedStatement
+from services.pricing.domain.step import OVERRIDE, TRIAL, note
+from services.pricing.domain.usage import Usage, canonical_usage
+from services.pricing.domain.words import Words, unit_of
+from shared.money import sum_exact
+
+Key = tuple[str, str, type, bool]
+"""Price book, charge, the way in which its price meets usage, and whether it is free (a trial)."""
+
+Claimed = Mapping[tuple[int, int], list[Usage]]
+"""(part, position in its plan) → the rows that the charge claims there."""
+
+WAYS = (FeePrice, QuantityPrice, RowPrice, EventPrice)
+
+
+@dataclass
+class _Lines:
+    """What the lines of one statement share: the balances of the pools of each book."""
+
+    terms: SplitTerms
+    balances: dict[str, Balances] = field(default_factory=lambda: defaultdict(dict))
+
+
+def rate_parts(
+    terms: SplitTerms, usage: Iterable[Usage], *, prices: ProviderPrices | None = None
+) -> RatedStatement:
+    """Rate the usage of one period in parts: exact amounts, nothing rounded, nothing dropped.
+
+    Usage belongs to the part of its day; what is older belongs to the first part. `prices` do what
+    they do in `rate_period`.
+    """
+    costly = any(part.plan.needs_cost for part in terms.parts)
+    if prices is not None and costly and terms.currency.code == COST_CURRENCY:
+        usage = [replace(row, cost=prices.cost(row)) for row in usage]
+    groups = canonical_usage(usage)
+    claimed, unclaimed = _claim(terms.parts, groups)
+    shared = _Lines(terms)
+    charges = _charges(terms)
+    costs = _costs(terms, charges, claimed, prices)
+    lines = [
+        replace(line, cost=costs.get(position))
+        for position, (key, places) in enumerate(charges.items())
+        if (line := _rate_line(shared, position, key, places=places, claimed=claimed))
+    ]
+    plans = [(part.plan, part.period.share) for part in terms.parts]
+    used = sum_exact([line.amount for line in lines])
+    lines += plan_lines(plans, used, position=len(charges), currency=terms.currency)
+    unrated = add_unrated(unclaimed)
+    total = sum_exact([line.amount for line in lines])
+    return RatedStatement(
+        lines=tuple(lines),
+        unrated=unrated,
+        total=total,
+        input_hash=_input_hash(terms, groups),
+        rating_hash=hash_of_rating(lines, unrated, total),
+        cost=cost_of_all(costs, unclaimed, prices),
+    )
+
+
+def _costs(
+    terms: SplitTerms,
+    charges: Mapping[Key, Sequence[tuple[int, int]]],
+    claimed: Claimed,
+    prices: ProviderPrices | None,
+) -> dict[int, UsageCost]:
+    """Return the cost by line; what comes beside another charge has none of its own."""
+    if prices is None:
+        return {}
+    costs = {}
+    for position, places in enumerate(charges.values()):
+        own = [place for place in places if not _charge(terms, *place).beside]
+        rows = [row for place in own for row in claimed.get(place, ())]
+        if rows:
+            costs[position] = usage_cost(rows, prices)
+    return costs
+
+
+def _charge(terms: SplitTerms, index: int, place: int) -> Charge:
+    return terms.parts[index].plan.charges[place]
+
+
+def _input_hash(terms: SplitTerms, groups: Sequence[Sequence[Usage]]) -> str:
+    content = {"parts": [part.content() for part in terms.parts]}
+    if terms.advance:
+        content["advance"] = [part.content() for part in terms.advance]
+    return hash_of_input(content, groups)
+
+
+def _charges(terms: SplitTerms) -> dict[Key, list[tuple[int, int]]]:
+    """Return where each charge stands, as (part, position), in the order of the plans."""
+    found: dict[Key, list[tuple[int, int]]] = {}
+    for index, part in enumerate(terms.parts):
+        for position, charge in enumerate(part.plan.charges):
+            way = next(way for way in WAYS if isinstance(charge.price, way))
+            key = (part.price_book, charge.key, way, part.charged == "nothing")
+            found.setdefault(key, []).append((index, position))
+    return found
+
+
+def _claim(parts: Sequence[Part], groups: Sequence[Sequence[Usage]]) -> tuple[Claimed, list[Usage]]:
+    claimed: dict[tuple[int, int], list[Usage]] = defaultdict(list)
+    unclaimed: list[Usage] = []
+    unread = {
+        (index, position)
+        for index, part in enumerate(parts)
+        for position, charge in enumerate(part.plan.charges)
+        if lacks_events(charge, part.readings)
+    }
+    for rows in groups:
+        for index, some in _by_part(parts, rows):
+            position, beside = parts[index].plan.claims.positions_of(some[0])
+            if position is None or (index, position) in unread:
+                unclaimed += some
+            else:
+                claimed[index, position] += some
+            for also in beside:
+                claimed[index, also] += some
+    return claimed, unclaimed
+
+
+def _by_part(parts: Sequence[Part], rows: Sequence[Usage]) -> Iterator[tuple[int, list[Usage]]]:
+    """Return rows by the part of their day; their days rise."""
+
+    def index_of(row: Usage) -> int:
+        return max(sum(part.period.start <= row.usage_day for part in parts) - 1, 0)
+
+    for index, some in groupby(rows, key=index_of):
+        yield index, list(some)
+
+
+def _rate_line(
+    shared: _Lines, position: int, key: Key, *, places: list[tuple[int, int]], claimed: Claimed
+) -> Line | None:
+    parts = shared.terms.parts
+    pieces = [
+        (parts[index], parts[index].plan.charges[place], tuple(claimed.get((index, place), ())))
+        for index, place in places
+    ]
+    if key[-1]:
+        return _trial_line(position, pieces, shared.terms)
+    price = pieces[-1][1].price
+    if isinstance(price, Flat | PerSeat) and price.timing == "in_advance":
+        pieces = [
+            (part, charge, ())
+            for part in shared.terms.advance
+            for charge in part.plan.charges
+            if (part.price_book, charge.key) == key[:2]
+        ]
+    if not pieces:
+        return None
+    drafts = [_draft(shared, part, charge, rows) for part, charge, rows in pieces]
+    whole = replace(_draft(shared, *pieces[-1]), rows=())
+    joint = Joint(drafts, whole)
+    for step in SPLIT_PIPELINE:
+        step(joint)
+    _tell_overrides(joint, [part for part, _, _ in pieces])
+    return line_of(position, whole)
+
+
+def _draft(shared: _Lines, part: Part, charge: Charge, rows: tuple[Usage, ...]) -> Draft:
+    level = part.readings.levels.get(charge.key, ZERO)
+    situation = Situation(part.period, part.seats, level)
+    balances = shared.balances[part.price_book]
+    return Draft(charge, rows, situation, part.readings, shared.terms.currency, balances)
+
+
+def _tell_overrides(joint: Joint, parts: Sequence[Part]) -> None:
+    """Say first what was agreed with this tenant alone."""
+    told = dict.fromkeys(
+        text for part in parts for text in part.overridden.get(joint.whole.charge.key, ())
+    )
+    joint.whole.steps[:0] = [note(OVERRIDE, text) for text in told]
+
+
+def _trial_line(
+    position: int, pieces: Sequence[tuple[Part, Charge, tuple[Usage, ...]]], terms: SplitTerms
+) -> Line | None:
+    """Return the line of what was used for nothing; fees have none."""
+    rows = tuple(row for _, _, some in pieces for row in some)
+    part, charge, _ = pieces[-1]
+    if charge.usage is None or not rows:
+        return None
+    quantity = sum_exact([row.quantity for row in rows])
+    unit = unit_of(charge.usage.kinds)
+    situation = Situation(part.period, part.seats)
+    draft = Draft(charge, rows, situation, part.readings, terms.currency, {}, quantity, unit)
+    count = Words(terms.currency, unit).count(quantity)
+    draft.add([note(TRIAL, f"{count} in the trial up to {part.period.last_day}, not charged")])
+    draft.row_amounts = [Fraction(0) for _ in rows]
+    draft.units = [row.quantity for row in rows]
+    return line_of(position, draft)

@@ -1,0 +1,1 @@
+"""A subscription over time: what holds on which day, and for how many seats."""

@@ -1,0 +1,115 @@
+"""Trying prices on usage: what would it cost? Nothing is stored."""
+
+from http import HTTPStatus
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.domain.hashing import content_hash
+from services.pricing.domain.usage import Usage
+from services.pricing.handlers.catalog import read_version
+from services.pricing.handlers.provider_prices import load_prices
+from services.pricing.handlers.statement_message import line_of, unrated_of
+from services.pricing.handlers.trial import Trial, rate_aside
+from services.pricing.repository import usage
+from services.pricing.schemas.evaluation import Evaluation, EvaluationWrite
+from services.pricing.schemas.price_book import PLAN_CHARGES_MAX, PriceBookContent
+from services.pricing.schemas.validation import read_price_book
+from shared.accounts.repository import Account, read_tenant
+from shared.errors import Fault, TallyrollError
+from shared.money import format_exact, format_shown
+
+PAST_ROWS_MAX = 50_000
+"""Rows of past usage that one request rates."""
+
+ALL_CHARGES = "all"
+
+
+async def evaluate(
+    connection: AsyncConnection, account: Account, written: EvaluationWrite
+) -> Evaluation:
+    """Rate usage by prices; raises what reading a version, a content or a tenant raises."""
+    content, price_hash = await _content(connection, account, written)
+    key = _plan_key(content, written.plan)
+    plan = content.plan(key)
+    assert plan is not None, "a plan of the content"
+    trial = Trial(price_hash, content.currency, plan, written.domain_seats(), written.period())
+    rows = await _rows(connection, account, written)
+    prices = await load_prices(connection, account)
+    try:
+        rated = await rate_aside(trial, rows, prices, written.readings())
+    except ValueError as error:
+        raise _refused("events_differ_from_usage", str(error), "events") from error
+    watermark = None
+    if written.tenant is not None:
+        watermark = await usage.read_watermark(connection, account, written.tenant)
+    return Evaluation(
+        currency=content.currency,
+        plan=key,
+        start=written.start,
+        end=written.end,
+        price_hash=price_hash,
+        total_exact=format_exact(rated.total),
+        total_shown=format_shown(rated.total),
+        lines=[line_of(line, content.currency) for line in rated.lines],
+        unrated=[unrated_of(row) for row in rated.unrated],
+        watermark=watermark,
+        input_hash=rated.input_hash,
+        rating_hash=rated.rating_hash,
+    )
+
+
+async def _content(
+    connection: AsyncConnection, account: Account, written: EvaluationWrite
+) -> tuple[PriceBookContent, str]:
+    if written.content is None:
+        assert written.price_book is not None
+        assert written.version is not None
+        row = await read_version(connection, account, written.price_book, written.version)
+        return PriceBookContent.model_validate(row["content"]), row["content_hash"]
+    try:
+        content = read_price_book(_with_a_plan(written.content))
+    except TallyrollError as error:
+        error.faults = [Fault(f.code, f"content.{f.path}", f.message) for f in error.faults]
+        raise
+    return content, content_hash(content.model_dump(mode="json"))
+
+
+def _with_a_plan(content: dict[str, object]) -> dict[str, object]:
+    """Return a content with a plan of all its charges, where it has no plan of its own."""
+    charges = content.get("charges")
+    if "plans" in content or not isinstance(charges, list):
+        return content
+    keys = [charge.get("key") for charge in charges[:PLAN_CHARGES_MAX] if isinstance(charge, dict)]
+    plan = {"key": ALL_CHARGES, "name": "All charges", "charges": keys}
+    return {**content, "plans": [plan]}
+
+
+def _plan_key(content: PriceBookContent, named: str | None) -> str:
+    keys = [plan.key for plan in content.plans]
+    if named is None and len(keys) == 1:
+        return keys[0]
+    if named not in keys:
+        message = f"The prices have the plans {', '.join(keys)}: name one."
+        raise _refused("unknown_plan", message, "plan")
+    return named
+
+
+async def _rows(
+    connection: AsyncConnection, account: Account, written: EvaluationWrite
+) -> list[Usage]:
+    if written.tenant is None:
+        return [row.to_domain(written.start) for row in written.usage or []]
+    await read_tenant(connection, account, written.tenant)
+    rows = await usage.read_period(
+        connection, account, written.tenant, written.period(), limit=PAST_ROWS_MAX + 1
+    )
+    if len(rows) > PAST_ROWS_MAX:
+        message = f"There are more than {PAST_ROWS_MAX} rows of usage: ask for a shorter period."
+        raise _refused("too_much_usage", message, "tenant")
+    return rows
+
+
+def _refused(code: str, message: str, path: str) -> TallyrollError:
+    return TallyrollError(
+        code, message, HTTPStatus.BAD_REQUEST, faults=[Fault(code, path, message)]
+    )

@@ -1,0 +1,67 @@
+"""Writes that may be sent twice: the same key and body is one write, another body a conflict."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Header
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.domain.hashing import content_hash
+from services.pricing.repository import idempotency
+from shared.accounts.repository import Account
+from shared.errors import conflict
+
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[A-Za-z0-9_.:/@+-]{1,128}$",
+        description="chosen by the client, the same for every attempt of one write",
+    ),
+]
+
+OptionalIdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[A-Za-z0-9_.:/@+-]{1,128}$",
+        description="the same for every attempt of one write; without one the write speaks of"
+        " itself: the same again changes nothing",
+    ),
+]
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+async def once(
+    connection: AsyncConnection,
+    account: Account,
+    key: str | None,
+    *,
+    request: tuple[str, BaseModel],
+    answer: type[Answer],
+    write: Callable[[], Awaitable[Answer]],
+) -> Answer:
+    """Write unless that was done under this key, and return the first answer.
+
+    `request` is the operation, with its place, and the validated body. Raises
+    `idempotency_key_reused` (409) when the key was used for anything else. Without a key the write
+    itself must be one that twice is once. Keys are kept for `housekeeping.KEYS_KEPT`.
+    """
+    if key is None:
+        return await write()
+    operation, body = request
+    digest = content_hash({"operation": operation, "body": body.model_dump(mode="json")})
+    await idempotency.lock_key(connection, account, key)
+    known = await idempotency.read(connection, account, key)
+    if known is not None:
+        if known["request_hash"] != digest:
+            message = "This idempotency key was used for another request."
+            raise conflict("idempotency_key_reused", message, subject=key)
+        return answer.model_validate(known["answer"])
+    made = await write()
+    await idempotency.store(
+        connection, account, key, request_hash=digest, answer=made.model_dump(mode="json")
+    )
+    return made

@@ -1,0 +1,133 @@
+"""Late and corrected usage: closed periods are rated again, the difference stands on a statement.
+
+A statement takes up what was booked before its period's end. That is a matter of days that are
+sealed, not of when the closing ran: the same usage makes the same statements.
+"""
+
+from dataclasses import replace
+from datetime import date
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.domain.adjustment import BilledPeriod, with_adjustments
+from services.pricing.domain.cost.provider_cost import ProviderPrices
+from services.pricing.domain.periods import Cycle, Period
+from services.pricing.domain.statement import AdjustedPeriod, RatedStatement
+from services.pricing.handlers.billed import BilledContent, billed_content
+from services.pricing.handlers.rating import RatedPeriod, Rerating, rate_rows, rate_subscription
+from services.pricing.repository import late_usage, statements, subscriptions, usage
+from services.pricing.repository.late_usage import Reading
+from shared.accounts.repository import Account
+
+
+async def rate_with_late_usage(
+    connection: AsyncConnection,
+    account: Account,
+    subscription: RowMapping,
+    period: Period,
+    *,
+    prices: ProviderPrices,
+) -> RatedPeriod | None:
+    """Rate a period, and again each closed one for which usage came; None without a price yet."""
+    rated = await rate_subscription(connection, account, subscription, period, prices=prices)
+    if rated is None:
+        return None
+    reading = Reading(
+        subscription["tenant_id"], subscription["subscription_id"], rated.currency, period.end
+    )
+    found = await late_usage.list_to_rate_again(connection, account, reading)
+    reratings = [
+        await _rate_again(connection, account, row, booked_before=period.end, prices=prices)
+        for row in found
+    ]
+    pairs = [(rerating.last, rerating.now) for rerating in reratings]
+    adjusted = with_adjustments(rated.rated, pairs)
+    return replace(rated, rated=adjusted, own=rated.rated, reratings=tuple(reratings))
+
+
+async def _rate_again(
+    connection: AsyncConnection,
+    account: Account,
+    billed: RowMapping,
+    *,
+    booked_before: date,
+    prices: ProviderPrices,
+) -> Rerating:
+    """Rate a closed period by its own terms, with all that is known of it."""
+    owner = await subscriptions.read(connection, account, billed["subscription_id"])
+    assert owner is not None, "a subscription with statements stays"
+    period = _period_of(owner, billed)
+    rows = await usage.read_period(
+        connection, account, billed["tenant_id"], period, booked_before=booked_before
+    )
+    now = await rate_rows(connection, account, owner, period=period, rows=rows, prices=prices)
+    assert now is not None, "what a period was billed with stays in force for it"
+    last, revision = await _last_rating(connection, account, billed)
+    return Rerating(last, billed["sequence"], revision + 1, now.rated)
+
+
+def _period_of(owner: RowMapping, billed: RowMapping) -> Period:
+    """Return a closed period; its whole is that of its anchors, wherever it was cut short."""
+    cycle, start = Cycle(owner["anchor_day"]), billed["period_start"]
+    whole_days = (cycle.after(start) - cycle.at_or_before(start)).days
+    return Period(start, billed["period_end"], whole_days)
+
+
+async def _last_rating(
+    connection: AsyncConnection, account: Account, billed: RowMapping
+) -> tuple[BilledPeriod, int]:
+    """Return what was billed of a period in sum, and the number of its rating."""
+    period = AdjustedPeriod(
+        billed["statement_id"],
+        billed["subscription_id"],
+        billed["period_start"],
+        billed["period_end"],
+    )
+    known = await late_usage.read_last_rating(
+        connection, account, billed["subscription_id"], billed["sequence"]
+    )
+    if known is not None:
+        content = BilledContent.model_validate(known["content"])
+        return content.to_domain(period, known["rating_hash"]), known["revision"]
+    stored = await statements.read(connection, account, billed["statement_id"])
+    assert stored is not None, "a statement stays"
+    names = BilledContent.model_fields
+    content = BilledContent.model_validate({n: stored["content"].get(n) for n in names})
+    return content.to_domain(period, stored["rating_hash"]), 0
+
+
+async def store_ratings(
+    connection: AsyncConnection, account: Account, rated: RatedPeriod, statement_id: str
+) -> None:
+    """Store the new last ratings of the closed periods that a statement adjusts.
+
+    Such a statement holds more than its own period, so that one's rating is stored beside it.
+    """
+    if not rated.reratings:
+        return
+    assert rated.own is not None, "a period with adjustments was rated by itself first"
+    own = (rated.subscription["subscription_id"], rated.sequence, 0, rated.own)
+    again = [
+        (one.last.period.subscription_id, one.sequence, one.revision, one.now)
+        for one in rated.reratings
+    ]
+    for subscription_id, sequence, revision, statement in (own, *again):
+        values = {
+            "subscription_id": subscription_id,
+            "sequence": sequence,
+            "revision": revision,
+            "statement_id": statement_id,
+            "booked_before": rated.period.end,
+        }
+        await late_usage.add_rating(
+            connection, account, values | _rated_values(statement, rated.currency)
+        )
+
+
+def _rated_values(statement: RatedStatement, currency: str) -> dict[str, object]:
+    return {
+        "input_hash": statement.input_hash,
+        "rating_hash": statement.rating_hash,
+        "content": billed_content(statement, currency).model_dump(mode="json"),
+    }

@@ -1,0 +1,165 @@
+"""Rated periods as the messages that invoicing receives, and as bills show them."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from services.pricing.domain import statement as domain
+from services.pricing.domain.cost.usage_cost import UsageCost
+from services.pricing.domain.pools import PoolUse
+from services.pricing.domain.rating import COST_CURRENCY
+from services.pricing.domain.step import Step
+from services.pricing.domain.wallet.draws import DrawnStatement
+from services.pricing.handlers.rating import RatedPeriod
+from services.pricing.list_prices import list_release
+from shared.accounts.repository import Account
+from shared.events.statement_rated import (
+    AdjustedPeriod,
+    CreditDraw,
+    CreditReturn,
+    PoolDraw,
+    ProviderCost,
+    RatingStep,
+    StatementDetail,
+    StatementLine,
+    StatementRated,
+    UnpricedUsage,
+    UnratedUsage,
+)
+from shared.money import format_exact, parse_decimal
+
+
+def statement_of(account: Account, rated: RatedPeriod, statement_id: str) -> StatementRated:
+    """Return a rated period as the message that invoicing receives."""
+    subscription, statement = rated.subscription, rated.rated
+    cost = statement.cost
+    return StatementRated(
+        vendor_id=account.vendor_id,
+        mode=account.mode,
+        tenant_id=subscription["tenant_id"],
+        statement_id=statement_id,
+        subscription_id=subscription["subscription_id"],
+        kind="period",
+        sequence=rated.sequence,
+        period_start=rated.period.start,
+        period_end=rated.period.end,
+        currency=rated.currency,
+        price_book=rated.price_book,
+        price_version=rated.price_version,
+        price_hash=rated.price_hash,
+        plan=rated.plan,
+        input_hash=statement.input_hash,
+        rating_hash=statement.rating_hash,
+        total_exact=format_exact(statement.total),
+        lines=[line_of(line, rated.currency) for line in statement.lines],
+        unrated=[unrated_of(row) for row in statement.unrated],
+        cost=cost_of(cost, statement.total, rated.currency),
+        unpriced=unpriced_of(cost),
+        list_prices=list_release() if cost else None,
+        parts=list(rated.parts),
+    )
+
+
+def with_draws(statement: StatementRated, drawn: DrawnStatement | None) -> StatementRated:
+    """Return a statement with what credits pay of it."""
+    draws = [
+        CreditDraw(
+            grant_id=draw.grant_id,
+            line_key=draw.line_key,
+            amount_exact=format_exact(draw.amount),
+            tax=draw.tax,
+        )
+        for draw in (drawn.draws if drawn else ())
+    ]
+    return statement.model_copy(update={"credits": draws}) if draws else statement
+
+
+def with_returns(statement: StatementRated, returned: Mapping[str, Fraction]) -> StatementRated:
+    """Return a statement with what goes back to credits, by statement that had drawn it."""
+    returns = [
+        CreditReturn(statement_id=statement_id, amount_exact=format_exact(amount))
+        for statement_id, amount in returned.items()
+        if amount
+    ]
+    return statement.model_copy(update={"returns": returns}) if returns else statement
+
+
+def line_of(line: domain.Line, currency: str) -> StatementLine:
+    """Return a line of a statement in this currency, with its whole trace."""
+    return StatementLine(
+        line_key=line.line_key,
+        charge=line.charge,
+        model=line.model,
+        description=line.name,
+        quantity=parse_decimal(format_exact(line.quantity)),
+        unit=line.unit,
+        amount_exact=format_exact(line.amount),
+        steps=[_step(step) for step in line.steps],
+        details=[_detail(detail) for detail in line.details],
+        pools=[_pool(use) for use in line.pools],
+        blocked_exact=format_exact(line.blocked),
+        cost=cost_of(line.cost, line.amount, currency),
+        adjusts=AdjustedPeriod(**vars(line.adjusts)) if line.adjusts else None,
+    )
+
+
+def _step(step: Step) -> RatingStep:
+    return RatingStep(
+        step=step.step, description=step.description, amount_exact=format_exact(step.amount)
+    )
+
+
+def _detail(detail: domain.Detail) -> StatementDetail:
+    return StatementDetail(
+        agent=detail.agent,
+        model=detail.model,
+        kind=detail.kind,
+        usage_day=detail.usage_day,
+        quantity=parse_decimal(format_exact(detail.quantity)),
+        amount_exact=detail.amount_text,
+    )
+
+
+def _pool(use: PoolUse) -> PoolDraw:
+    return PoolDraw(
+        pool=use.pool,
+        name=use.name,
+        measure=use.measure,
+        included_exact=format_exact(use.included),
+        used_exact=format_exact(use.used),
+        remaining_exact=format_exact(use.remaining),
+    )
+
+
+def cost_of(cost: UsageCost | None, revenue: Fraction, currency: str) -> ProviderCost | None:
+    """Return a cost beside what it brings in; a margin is known in US dollars only."""
+    if cost is None:
+        return None
+    margin = cost.margin(revenue).amount if currency == COST_CURRENCY else None
+    return ProviderCost(
+        state=cost.state,
+        amount_exact=None if cost.state == "unpriced" else format_exact(cost.known),
+        margin_exact=None if margin is None else format_exact(margin),
+    )
+
+
+def unpriced_of(cost: UsageCost | None) -> list[UnpricedUsage]:
+    """Return the usage that a cost lacks, with the reasons."""
+    return [
+        UnpricedUsage(
+            provider=row.provider,
+            model=row.model,
+            kind=row.kind,
+            reason=row.reason.value,
+            quantity=parse_decimal(format_exact(row.quantity)),
+        )
+        for row in (cost.unpriced if cost else ())
+    ]
+
+
+def unrated_of(row: domain.Unrated) -> UnratedUsage:
+    return UnratedUsage(
+        provider=row.provider,
+        model=row.model,
+        kind=row.kind,
+        quantity=parse_decimal(format_exact(row.quantity)),
+    )

@@ -1,0 +1,1 @@
+"""Charges as JSON, by what their price depends on."""

@@ -1,0 +1,65 @@
+"""HTTP models of the difference between two versions of a price book."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class DifferenceRead(BaseModel):
+    """One thing that is different, and its place; items are named by key, others by place."""
+
+    kind: Literal["added", "removed", "changed"]
+    path: str
+    message: str
+
+
+class AmountDifference(BaseModel):
+    """What something came to by the one and by the other; exact, and in decimals for people."""
+
+    before_exact: str
+    before_shown: str
+    after_exact: str
+    after_shown: str
+    difference_exact: str
+    difference_shown: str
+
+
+class ChargeDifference(AmountDifference):
+    charge: str
+    name: str
+
+
+class SubscriptionDifference(BaseModel):
+    """A subscription's period by both; null where a version does not have its plan."""
+
+    subscription_id: str
+    tenant_id: str
+    plan: str
+    amounts: AmountDifference | None
+    unrated_before: int = Field(description="combinations of usage that stay unrated")
+    unrated_after: int
+
+
+class MoneyDifference(BaseModel):
+    """What subscribers' usage of `[start, end)` comes to by both, with the seats of today.
+
+    The sums are over the subscriptions of this page. Null where the currencies differ.
+    """
+
+    start: date
+    end: date = Field(description="exclusive")
+    currency: str
+    total: AmountDifference
+    charges: list[ChargeDifference]
+    subscriptions: list[SubscriptionDifference]
+    next_after: str | None = Field(description="the `after` of the next page; null on the last one")
+
+
+class VersionDiff(BaseModel):
+    """In words, from `before` to `after`, and in money over last month's usage."""
+
+    before: int | None = Field(description="the version; null: none is published")
+    after: int | None = Field(description="the version; null: the content that was sent")
+    differences: list[DifferenceRead]
+    money: MoneyDifference | None

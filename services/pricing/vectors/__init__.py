@@ -1,0 +1,1 @@
+"""Golden vectors: published and own cases, run through the functions that bill."""

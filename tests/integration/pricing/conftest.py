@@ -1,0 +1,55 @@
+"""Pricing's API on a real database, for one vendor with the tenant globex."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from services.pricing.app import create_app
+from services.pricing.settings import PricingSettings
+from shared.clock import FrozenClock
+from shared.database import Database
+from tests.support.database import TestDatabase
+from tests.support.pricing_service import (
+    NOW,
+    client_of,
+    fresh_vendor,
+    pricing_settings,
+    vendor_key,
+)
+from tests.support.stack import StackAddress
+
+from .billing_api import BOOK, Headers
+
+
+@pytest.fixture(scope="module", name="settings")
+def _settings(stack: StackAddress, database: TestDatabase) -> PricingSettings:
+    return pricing_settings(stack, database, group=f"pricing-{uuid4().hex}")
+
+
+@pytest.fixture(scope="module", name="client")
+async def _client(settings: PricingSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of the API alone: without its lifespan nothing consumes."""
+    async with client_of(create_app(settings, FrozenClock(NOW))) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", name="store")
+async def _store(database: TestDatabase) -> AsyncIterator[Database]:
+    opened = Database(database.urls["pricing"], connections=2)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(name="vendor")
+def _vendor() -> str:
+    return fresh_vendor()
+
+
+@pytest.fixture(name="headers")
+async def _headers(database: TestDatabase, client: httpx.AsyncClient, vendor: str) -> Headers:
+    headers = await vendor_key(database, vendor)
+    await client.put("/v1/tenants/globex", json={"name": "Globex"}, headers=headers)
+    await client.put(BOOK, json={"name": "Demo"}, headers=headers)
+    return headers
