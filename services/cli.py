@@ -6,17 +6,26 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from rich.console import Console
 
 from services.invoicing import cli as invoicing
 from services.metering import cli as metering
+from services.metering.invariants.checking import Checked
+from services.metering.invariants.rule import Finding, Scope
+from services.metering.repository import invariants as rollup
+from services.metering.settings import MeteringSettings
 from services.migrations import HISTORIES
 from services.pricing import cli as pricing
+from services.pricing import cli_cost, cli_pricebook, cli_vectors
+from services.pricing.repository import invariants as copy
+from services.pricing.repository.invariants_ledger import check_ledger
 from shared.accounts.bootstrap import bootstrap_vendor
 from shared.accounts.repository import Account
 from shared.clock import SystemClock
 from shared.database import Database
 from shared.errors import TallyrollError
 from shared.events.message import Mode
+from shared.logging import configure_logging
 from shared.migrations import create_roles, upgrade
 from shared.settings import SharedSettings
 from shared.topics import TOPICS, create_topics
@@ -24,6 +33,9 @@ from shared.topics import TOPICS, create_topics
 app = typer.Typer(no_args_is_help=True, help="Operate a Tallyroll deployment.")
 app.add_typer(metering.app)
 app.add_typer(pricing.app, name="pricing")
+app.add_typer(cli_vectors.app)
+app.add_typer(cli_cost.app)
+app.add_typer(cli_pricebook.app, name="pricebook")
 app.add_typer(invoicing.app, name="invoicing")
 
 
@@ -85,6 +97,55 @@ async def _bootstrap(vendor: str, name: str, mode: Mode) -> str:
         )
     finally:
         await database.close()
+
+
+@app.command()
+def verify(
+    vendor: Annotated[str | None, typer.Option(help="whose data; everybody's by default")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="test or live; both by default")] = None,
+) -> None:
+    """Check on live data what must always be true of the count. Exit code 1 when it is not."""
+    configure_logging("tallyrollctl", "console")
+    scope = Scope(vendor, mode)
+    checked = asyncio.run(_verify(scope))
+    Console().print(metering.findings_table(checked))
+    if any(one.finding.offending for one in checked):
+        raise typer.Exit(1)
+
+
+async def _verify(scope: Scope) -> list[Checked]:
+    checked = await metering.verify_count(MeteringSettings(), scope)
+    urls = OperatorSettings().service_urls()
+    counted, priced = (Database(urls[name], connections=1) for name in ("metering", "pricing"))
+    try:
+        checked += [await check_copy(counted, priced, scope), await check_credits(priced, scope)]
+        return checked
+    finally:
+        await counted.close()
+        await priced.close()
+
+
+async def check_copy(counted: Database, priced: Database, scope: Scope) -> Checked:
+    """Compare pricing's copy with the rollup, on days that are sealed and so never change."""
+    async with priced.transaction("REPEATABLE READ") as connection:
+        days = await copy.read_sealed_days(connection, scope.vendor_id, scope.mode)
+        copied = await copy.read_sums(connection, days)
+    async with counted.transaction() as connection:
+        summed = await rollup.read_sums(connection, days)
+    keys = sorted(copied.keys() | summed.keys())
+    offending = [
+        f"{'/'.join(map(str, key))}: counted {summed.get(key)}, copied {copied.get(key)}"
+        for key in keys
+        if summed.get(key) != copied.get(key)
+    ]
+    return Checked("rollup = pricing's copy of sealed days", Finding(len(keys), offending))
+
+
+async def check_credits(priced: Database, scope: Scope) -> Checked:
+    """Check the ledger: sums of zero, no grant overdrawn, draws as they were computed."""
+    async with priced.transaction("REPEATABLE READ") as connection:
+        finding = await check_ledger(connection, scope.vendor_id, scope.mode)
+    return Checked("credits balance", Finding(finding.looked_at, finding.offending))
 
 
 def main() -> None:

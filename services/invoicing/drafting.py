@@ -1,6 +1,7 @@
 """A statement as an invoice: rows to store, lines with their integers, the state to begin in."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +29,13 @@ AMOUNT_MINOR_MAX = 10**15
 
 SEQUENCE_MAX = 2**31 - 1
 
+CREDIT_LINE = "credits"
+CREDIT_LINE_KEYS = {"at_use": "~credits", "at_purchase": "~credits-taxed"}
+"""Credit as a discount, and credit that was taxed when it was bought: a line each, at the end."""
+
+RETURN_LINE_KEY = "~credits~returned"
+"""What an adjustment below zero gives back as credit instead of as money."""
+
 ROUNDING_LINE = "rounding"
 ROUNDING_LINE_KEY = "~rounding"
 
@@ -45,7 +53,7 @@ class Draft:
 def compose_draft(statement: StatementRated) -> Draft:
     """Compose the invoice of a statement; raises `InvalidStatement`."""
     currency = _currency(statement)
-    ordered = sorted(statement.lines, key=lambda line: line.line_key)
+    ordered = sorted(statement.lines, key=lambda line: line.line_key) + credit_lines(statement)
     if len({line.line_key for line in ordered} | {ROUNDING_LINE_KEY}) != len(ordered) + 1:
         raise InvalidStatement("duplicate_line_key", "Two lines have the same key.")
     allocation = allocate([_exact_line(line) for line in ordered], currency)
@@ -68,6 +76,34 @@ def compose_draft(statement: StatementRated) -> Draft:
         },
         lines=lines,
         details=_details(ordered, allocation),
+    )
+
+
+def credit_lines(statement: StatementRated) -> list[StatementLine]:
+    """Return what credits pay as lines below zero, by how they are taxed, and what returns."""
+    lines = []
+    for tax, key in CREDIT_LINE_KEYS.items():
+        amounts = [_amount(draw.amount_exact) for draw in statement.credits if draw.tax == tax]
+        if amounts:
+            lines.append(_credit_line(key, "Prepaid credits used", -sum(amounts, Fraction(0))))
+    returned = [_amount(one.amount_exact) for one in statement.returns]
+    if returned:
+        description = "Returned to prepaid credits"
+        lines.append(_credit_line(RETURN_LINE_KEY, description, sum(returned, Fraction(0))))
+    return lines
+
+
+def _credit_line(key: str, description: str, amount: Fraction) -> StatementLine:
+    return StatementLine(
+        line_key=key,
+        charge=CREDIT_LINE,
+        model=CREDIT_LINE,
+        description=description,
+        quantity=Decimal(1),
+        unit=CREDIT_LINE,
+        amount_exact=format_exact(amount),
+        steps=[],
+        details=[],
     )
 
 
@@ -116,7 +152,8 @@ def _first_state(
     statement: StatementRated, allocation: Allocation, lines: int
 ) -> tuple[State, str | None]:
     """Return where the invoice begins. Nothing to pay is paid: it is not sent to Stripe."""
-    if allocation.total_exact != _amount(statement.total_exact):
+    credit = sum((_amount(line.amount_exact) for line in credit_lines(statement)), Fraction(0))
+    if allocation.total_exact != _amount(statement.total_exact) + credit:
         return "parked", "statement_total_differs"
     if allocation.total_minor < 0:
         return "parked", "negative_total"

@@ -92,6 +92,7 @@ async def _record_state(connection: AsyncConnection, invoice: Invoice, clock: Cl
         mode=invoice.mode,
         tenant_id=invoice.tenant_id,
         invoice_id=invoice.invoice_id,
+        statement_id=invoice.statement_id,
         invoice_key=invoice.invoice_key,
         number=invoice.number,
         state=invoice.state,

@@ -24,7 +24,7 @@ from tests.support.database import TestDatabase
 from tests.support.stack import StackAddress
 
 SECRET_KEY = "a-secret-key-of-thirty-two-bytes-or-more"
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 120
 
 
 def _free_port() -> int:

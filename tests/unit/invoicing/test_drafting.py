@@ -90,6 +90,47 @@ def test_the_rounding_line_has_a_name() -> None:
     assert 1230 == draft.values["total_minor"]
 
 
+def _paid(amount: str, **values: str) -> dict[str, str]:
+    fixed = {"grant_id": "g", "line_key": "a", "amount_exact": amount, "tax": "at_use"}
+    return fixed | values
+
+
+def test_credits_lower_what_is_due() -> None:
+    """Credits stand at the end, taxed ones apart; money is rounded once, after them."""
+    draws = [_paid("0.5"), _paid("1/3", line_key="b"), _paid("0.25", tax="at_purchase")]
+
+    draft = compose_draft(
+        _statement(_line("a", "1"), _line("b", "1/3"), total="4/3", credits=draws)
+    )
+
+    assert [("a", "1", 100), ("b", "1/3", 33)] == [
+        (line.line_key, line.amount_exact, line.amount_minor) for line in draft.lines[:2]
+    ]
+    assert [("~credits", "-5/6", -83), ("~credits-taxed", "-0.25", -25)] == [
+        (line.line_key, line.amount_exact, line.amount_minor) for line in draft.lines[2:]
+    ]
+    assert ("draft", 25) == (draft.values["state"], draft.values["total_minor"])
+
+
+def test_what_goes_back_to_credits_is_not_paid_out_too() -> None:
+    """A correction of what credit had paid is credit again; it lowers nothing that is due."""
+    returns = [{"statement_id": "st-0", "amount_exact": "4"}]
+    lines = [_line("a", "10"), _line("~adjustment", "-4")]
+
+    draft = compose_draft(_statement(*lines, total="6", returns=returns))
+
+    last = draft.lines[-1]
+    assert ("~credits~returned", "4") == (last.line_key, last.amount_exact)
+    assert ("draft", 1000) == (draft.values["state"], draft.values["total_minor"])
+
+
+def test_what_credits_pay_in_full_is_not_sent() -> None:
+    """Nothing is left to pay, so the invoice begins as paid."""
+    draft = compose_draft(_statement(_line("a", "1"), total="1", credits=[_paid("1")]))
+
+    assert ("paid", "zero_total") == (draft.values["state"], draft.values["reason"])
+
+
 @pytest.mark.parametrize(
     ("lines", "values", "code"),
     [
@@ -97,6 +138,8 @@ def test_the_rounding_line_has_a_name() -> None:
         ([_line("a", "1")], {"currency": "usd"}, "unsupported_currency"),
         ([_line("a", "1"), _line("a", "1")], {}, "duplicate_line_key"),
         ([_line("~rounding", "1")], {}, "duplicate_line_key"),
+        ([_line("~credits", "1")], {"credits": [_paid("1")]}, "duplicate_line_key"),
+        ([_line("a", "1")], {"credits": [_paid("1e3")]}, "invalid_amount"),
         ([_line("a", "1e3")], {}, "invalid_amount"),
         ([_line("a", "1/0")], {}, "invalid_amount"),
         ([_line("a", "NaN")], {}, "invalid_amount"),
