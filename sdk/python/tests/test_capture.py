@@ -10,7 +10,7 @@ import pytest
 
 from tallyroll import InvalidEventError
 from tallyroll.capture import encode_event
-from tallyroll.event import EventFields, TokenEvent, checked_event_id, new_event_id
+from tallyroll.event import RecordedFields, TokenEvent, checked_event_id, new_event_id
 
 NOON = datetime(2023, 11, 17, 12, tzinfo=UTC)
 
@@ -59,7 +59,8 @@ def test_every_field_travels() -> None:
 
     quantities = {"web_search_requests": "2", "audio_seconds": "1.50", "images": "3"}
     assert {**fields, "units": quantities} == {name: event[name] for name in fields}
-    assert set(EventFields.__annotations__) | {"event_id"} == set(TokenEvent.__struct_fields__)
+    own = {"event_id", "corrects", "action", "reason"}
+    assert set(RecordedFields.__annotations__) | own == set(TokenEvent.__struct_fields__)
 
 
 @pytest.mark.parametrize(

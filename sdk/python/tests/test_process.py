@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tallyroll.testing import RecordingServer, answer
+from tallyroll.transport import Response
 
 SOURCE = str(Path(__file__).parents[1] / "src")
 BEGIN = """
@@ -57,9 +59,27 @@ def _arrived(server: RecordingServer) -> dict[str, set[str]]:
     return by_agent
 
 
+def _answer_the_first_after_the_second(server: RecordingServer) -> None:
+    """Keep the parent's first request in flight until the child, made meanwhile, sends its own."""
+    second_came = threading.Event()
+
+    def hold(server: RecordingServer, body: bytes) -> Response:
+        assert second_came.wait(30)
+        return server.commit(body)
+
+    def release(server: RecordingServer, body: bytes) -> Response:
+        second_came.set()
+        return server.commit(body)
+
+    server.script = [hold, release]
+
+
 @pytest.mark.parametrize("program", [FORK, FORK_AMID_A_REQUEST])
 def test_parent_and_child_each_deliver_their_own(server: RecordingServer, program: str) -> None:
     """After a fork all events of both arrive, once, and no id is minted twice."""
+    if program is FORK_AMID_A_REQUEST:
+        _answer_the_first_after_the_second(server)
+
     assert 0 == _run(server, program)
 
     arrived = _arrived(server)

@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex, cast
 
 import msgspec
 
-from tallyroll.event import EventFields, Fault, InvalidEventError, TokenEvent
+from tallyroll.event import Fault, InvalidEventError, RecordedFields, TokenEvent, VoidEvent
 
 COUNT_MAX = 10**15
 """Largest count of tokens of one type in one event, inclusive."""
@@ -24,12 +24,21 @@ class _RefusalError(Exception):
     """Raised by a check: code, field, message."""
 
 
-def encode_event(event_id: str, fields: Mapping[str, object], now: Callable[[], datetime]) -> bytes:
+def encode_event(
+    event_id: str,
+    fields: Mapping[str, object],
+    now: Callable[[], datetime],
+    *,
+    correction: Mapping[str, object] | None = None,
+) -> bytes:
     """Return the event as one JSON object, which later changes to the caller's values cannot reach.
 
-    `now` is asked if there is no `occurred_at`. Raises InvalidEventError with all faults.
+    `now` is asked if there is no `occurred_at`. `correction` has corrects, action, revision and
+    reason when the event replaces another. Raises InvalidEventError with all faults.
     """
     values, faults = _checked(fields)
+    more, wrong = _checked_correction(correction or {})
+    values, faults = values | more, faults + wrong
     if "occurred_at" not in values:
         values["occurred_at"] = _instant("occurred_at", now())
     faults += [
@@ -39,21 +48,44 @@ def encode_event(event_id: str, fields: Mapping[str, object], now: Callable[[], 
     ]
     if faults:
         raise InvalidEventError(faults)
+    return _encode(TokenEvent(event_id=event_id, **values))
+
+
+def encode_void(event_id: str, correction: Mapping[str, object], tenant: object) -> bytes:
+    """Return a void as one JSON object. Raises InvalidEventError with all faults."""
+    values, faults = _checked_correction(correction)
+    more, wrong = _checked({"tenant": tenant})
+    if faults + wrong:
+        raise InvalidEventError(faults + wrong)
+    return _encode(VoidEvent(event_id=event_id, **values, **more))
+
+
+def _encode(event: TokenEvent | VoidEvent) -> bytes:
     try:
-        return msgspec.json.encode(TokenEvent(event_id=event_id, **values))
+        return msgspec.json.encode(event)
     except UnicodeEncodeError as error:
         message = "holds text that is not valid Unicode"
         raise InvalidEventError([Fault("invalid_text", "event", message)]) from error
 
 
 def _checked(fields: Mapping[str, object]) -> tuple[dict[str, Any], list[Fault]]:
+    return _check_all(fields, _CHECKS)
+
+
+def _checked_correction(fields: Mapping[str, object]) -> tuple[dict[str, Any], list[Fault]]:
+    return _check_all(fields, _CORRECTION_CHECKS)
+
+
+def _check_all(
+    fields: Mapping[str, object], checks: Mapping[str, Callable[[str, object], object]]
+) -> tuple[dict[str, Any], list[Fault]]:
     values: dict[str, Any] = {}
     faults: list[Fault] = []
     for name, value in fields.items():
         if value is None:
             continue
         try:
-            check = _CHECKS.get(name, _unknown)
+            check = checks.get(name, _unknown)
             values[name] = check(name, value)
         except _RefusalError as refusal:
             faults.append(Fault(*refusal.args))
@@ -142,8 +174,27 @@ def _tokens(field: str, value: object) -> object:
     return counts
 
 
+def _outcome(field: str, value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise _RefusalError("invalid_mapping", field, "must be a mapping")
+    checks = {"name": _required_text, "value": _quantity, "source": _text}
+    for name in value:
+        if name not in checks:
+            raise _RefusalError("unknown_field", f"{field}.{name}", "is no field of an outcome")
+    if "name" not in value:
+        raise _RefusalError("missing_field", f"{field}.name", "is required")
+    return {name: checks[name](f"{field}.{name}", entry) for name, entry in value.items()}
+
+
+def _correcting_revision(field: str, value: object) -> int:
+    revision = _count(field, value)
+    if revision < 1:
+        raise _RefusalError("invalid_revision", field, "must be at least 1; the highest wins")
+    return revision
+
+
 _CHECKS: dict[str, Callable[[str, object], object]] = {
-    **dict.fromkeys(EventFields.__annotations__, _text),
+    **dict.fromkeys(RecordedFields.__annotations__, _text),
     "agent": _required_text,
     "model": _required_text,
     "occurred_at": _instant,
@@ -153,4 +204,12 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
     "batch": _flag,
     "context_input_tokens": _count,
     "line": _count,
+    "revision": _count,
+    "outcome": _outcome,
+}
+_CORRECTION_CHECKS: dict[str, Callable[[str, object], object]] = {
+    "corrects": _required_text,
+    "action": _required_text,
+    "reason": _text,
+    "revision": _correcting_revision,
 }

@@ -12,8 +12,18 @@ import uuid_utils
 EVENT_ID_CHARACTERS_MAX = 128
 
 
+class Outcome(TypedDict, total=False):
+    """A named result of the work: what is counted for cost per outcome."""
+
+    name: Required[str]
+    value: Decimal | int | str
+    """Exact; 1 if left out."""
+    source: str
+    """Who says so."""
+
+
 class EventFields(TypedDict, total=False):
-    """The keyword arguments of `Meter.record()`. Leaving one out and passing None are the same."""
+    """What an event says. Leaving one out and passing None are the same."""
 
     agent: Required[str]
     """What acted."""
@@ -44,6 +54,15 @@ class EventFields(TypedDict, total=False):
     line: int | None
     instrument: str | None
     tags: Mapping[str, str] | None
+    outcome: Outcome | None
+    reservation_id: str | None
+
+
+class RecordedFields(EventFields, total=False):
+    """The keyword arguments of `Meter.record()`: those of an event, and its revision."""
+
+    revision: int | None
+    """Of a stream that grows under one `event_id`: the highest revision counts."""
 
 
 class TokenEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +91,23 @@ class TokenEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: int | None = None
     instrument: str | None = None
     tags: dict[str, str] | None = None
+    revision: int | None = None
+    outcome: dict[str, str] | None = None
+    reservation_id: str | None = None
+    corrects: str | None = None
+    action: str | None = None
+    reason: str | None = None
+
+
+class VoidEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A correction on the wire that takes an event back."""
+
+    event_id: str
+    corrects: str
+    revision: int
+    action: str
+    tenant: str | None = None
+    reason: str | None = None
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -15,12 +15,13 @@ import uuid_utils
 
 from tallyroll import process
 from tallyroll.buffer import BatchLimits, Buffer, Entry
-from tallyroll.capture import encode_event
+from tallyroll.capture import encode_event, encode_void
 from tallyroll.diagnostics import KindLog
 from tallyroll.event import (
     EventFields,
     Fault,
     InvalidEventError,
+    RecordedFields,
     checked_event_id,
     new_event_id,
 )
@@ -96,19 +97,58 @@ class Meter:
         self._begin()
         process.follow(self, in_child=self._begin, at_exit=self._at_exit)
 
-    def record(self, *, event_id: str | UUID | None = None, **fields: Unpack[EventFields]) -> str:
+    def record(
+        self, *, event_id: str | UUID | None = None, **fields: Unpack[RecordedFields]
+    ) -> str:
         """Keep one event for delivery and return its id, at once, whatever happens to it later.
 
         The id is minted here (UUIDv7) unless given, and stays the same over every retry. A
         malformed event is counted as rejected, put into `rejected` and logged once per kind;
         a strict meter raises InvalidEventError with all its faults instead.
         """
+        return self._capture(event_id, lambda identity: encode_event(identity, fields, self._now))
+
+    def replace(
+        self,
+        corrects: str | UUID,
+        *,
+        revision: int,
+        reason: str = "",
+        event_id: str | UUID | None = None,
+        **fields: Unpack[EventFields],
+    ) -> str:
+        """Correct an event: `fields` count in place of what it said. Return the correction's id.
+
+        `corrects` is the id of the first event, `revision` at least 1: of several corrections the
+        highest wins, whatever order they arrive in. Needs a key with `events:correct`. Otherwise
+        like `record()`.
+        """
+        correction = _correction(corrects, "replace", revision, reason)
+        return self._capture(
+            event_id,
+            lambda identity: encode_event(identity, fields, self._now, correction=correction),
+        )
+
+    def void(
+        self,
+        corrects: str | UUID,
+        *,
+        revision: int,
+        reason: str = "",
+        tenant: str | None = None,
+        event_id: str | UUID | None = None,
+    ) -> str:
+        """Take an event back: it counts nothing from now on. Otherwise like `replace()`."""
+        correction = _correction(corrects, "void", revision, reason)
+        return self._capture(event_id, lambda identity: encode_void(identity, correction, tenant))
+
+    def _capture(self, event_id: str | UUID | None, encode: Callable[[str], bytes]) -> str:
         if os.getpid() != self._process and not self._closed:
             self._begin_in_child()
         identity = None
         try:
             identity = new_event_id() if event_id is None else checked_event_id(event_id)
-            frame = encode_event(identity, fields, self._now)
+            frame = encode(identity)
         except InvalidEventError as error:
             if self._strict:
                 raise
@@ -249,6 +289,16 @@ class Meter:
     def _at_exit(self) -> None:
         if self._process == os.getpid():
             self.close(self._exit_timeout)
+
+
+def _correction(corrects: str | UUID, action: str, revision: int, reason: str) -> dict[str, object]:
+    target = corrects if isinstance(corrects, str) else str(corrects)
+    return {
+        "corrects": target,
+        "action": action,
+        "revision": revision,
+        "reason": reason or None,
+    }
 
 
 def _check_settings(queue_events: int, when_full: str, batch_events: int) -> None:
