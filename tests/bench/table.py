@@ -1,0 +1,135 @@
+"""The published table: the JSON of a run as Markdown, missed rows written as missed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from tests.bench.results import Figure, Run
+
+PATH = "docs/reference/performance.md"
+LEGEND = (
+    "The limit is what this machine does when only the unavoidable is done: a producer of the same"
+    " records, decoding alone, COPY alone, the SQL alone. Plain is tests/bench/plain.py:"
+    " FastStream, pydantic and a SQLAlchemy upsert per event."
+)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A row of the table of goals: the figure it is about, at least, and what is aimed at."""
+
+    text: str
+    part: str
+    name: str
+    least: float
+    aim: float
+    times_plain: float = 0.0
+
+
+GOALS = (
+    Goal("ingest, batch 500, acknowledged", "ingest", "batch 500 x 16", 120_000, 250_000),
+    Goal("ingest, batch 1, 32 connections", "ingest", "batch 1 x 32", 4_000, 10_000),
+    Goal("worker, exact dedup, 5,000 keys", "worker", "5,000 keys", 120_000, 300_000, 30),
+    Goal("the same with response_id", "worker", "5,000 keys, response_id", 60_000, 120_000, 30),
+    Goal("end to end, sustained", "end to end", "HTTP to queryable", 60_000, 120_000),
+    Goal("freshness p99 at half load", "freshness", "p99", 2_000, 500),
+    Goal("recount of 10 M events", "recount", "seconds", 30, 5),
+    Goal("usage query p95, 10 M rollup rows", "query", "p95", 50, 10),
+    Goal("worker memory", "worker", "memory, 5,000 keys", 500, 250),
+    Goal("rating, one core", "rating", "200 rows, 12 charges", 1_000, 5_000),
+    Goal("closing a month, 10,000 tenants", "closing", "seconds", 60, 20),
+    Goal("memory of closing, 10,000 tenants", "closing", "memory", 500, 500),
+    Goal("live bill p95", "bill", "p95", 50, 50),
+)
+
+
+def number(value: float | None) -> str:
+    """Return a figure with as many digits as it deserves."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def ratio(value: float | None) -> str:
+    """Return how many times as good."""
+    return "-" if value is None else f"{value:,.2f} x" if value < 10 else f"{value:,.0f} x"
+
+
+def verdict(goal: Goal, figure: Figure | None, *, scale: float = 1.0) -> str:
+    """Tell whether a goal is reached, by the median; a goal of a size needs a run of that size."""
+    if figure is None:
+        return "not measured"
+    if scale < 1 and ("10 M" in goal.text or "10,000 tenants" in goal.text):
+        return f"not measured at that size: {scale:g} of it"
+    more = figure.better == "more"
+    reached = [figure.median >= v if more else figure.median <= v for v in (goal.least, goal.aim)]
+    if goal.times_plain and (figure.times(figure.plain) or 0) < goal.times_plain:
+        return f"**missed**: {ratio(figure.times(figure.plain))} plain"
+    return "met, aim met" if all(reached) else "met" if reached[0] else "**missed**"
+
+
+def terminal(figures: list[Figure]) -> Table:
+    """Return the figures for a terminal."""
+    names = ("part", "figure", "unit", "min", "median", "max", "limit", "of limit", "of plain")
+    table = Table(*names, border_style="dim")
+    for row in _rows(figures):
+        table.add_row(*row)
+    return table
+
+
+def _rows(figures: list[Figure]) -> Iterator[tuple[str, ...]]:
+    for f in figures:
+        spread = (number(min(f.values)), number(f.median), number(max(f.values)))
+        ratios = (ratio(f.times(f.limit)), ratio(f.times(f.plain)))
+        yield (f.part, f.name, f.unit, *spread, number(f.limit), *ratios)
+
+
+def markdown(run: Run) -> str:
+    """Return the page."""
+    found = {(figure.part, figure.name): figure for figure in run.figures}
+    machine = [f"* {name}: {value}" for name, value in run.machine.items()]
+    goals = [
+        f"| {goal.text} | {number(goal.least)} | {number(goal.aim)} | {_median(figure)} |"
+        f" {verdict(goal, figure, scale=run.scale)} |"
+        for goal, figure in ((g, found.get((g.part, g.name))) for g in GOALS)
+    ]
+    head = "| part | figure | unit | min | median | max | limit | of limit | of plain |"
+    missing = [f"* {one.part}: {one.reason}" for one in run.missing]
+    scaled = "" if run.scale == 1 else f" Run at {run.scale:g} of the full number of events."
+    measured = (
+        f"Measured on {run.began:%Y-%m-%d} by `{run.command}`: every figure {run.repeats} times in"
+        " one run, with broker, database, services and load generator on one machine. Every run"
+        f" checked its totals.{scaled}"
+    )
+    return "\n".join(
+        [
+            "# Performance",
+            "",
+            "<!-- Made by `python -m tests.bench table` from var/bench/latest.json. -->",
+            "",
+            measured,
+            "",
+            *machine,
+            "",
+            "## Goals",
+            "",
+            "| | at least | aim | median | |",
+            "|---|---|---|---|---|",
+            *goals,
+            "",
+            "## All figures",
+            "",
+            LEGEND,
+            "",
+            head,
+            "|" + "---|" * 9,
+            *("| " + " | ".join(row) + " |" for row in _rows(run.figures)),
+            "",
+            *([*missing, ""] if missing else []),
+        ]
+    )
+
+
+def _median(figure: Figure | None) -> str:
+    return "-" if figure is None else f"{number(figure.median)} {figure.unit}"
