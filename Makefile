@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo up test check format lock clean
+.PHONY: help setup demo up test bench chaos check format lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,13 +17,19 @@ up: setup  ## Start the stack and the services, print their addresses, run until
 
 test: setup check  ## Everything: check, then integration, contract and end-to-end tests
 	@$(PYTHON) -m deploy.local exec --fresh --root var/test-stack -- \
-		$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/integration tests/contract tests/e2e tests/docs
+		$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/integration tests/contract tests/e2e tests/docs tests/chaos
+
+bench: setup  ## Measure speed and memory on a fresh stack; REPEATS=3, PARTS="ingest worker …"
+	@$(PYTHON) -m tests.bench $(PARTS)
 
 check: setup  ## Lint, types, import contracts, house style and unit tests; no server, under a minute
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports --no-logo
 	@$(PYTHON) -m pytest -q -n 2 tests/style tests/unit sdk/python/tests
+
+chaos: setup  ## Faults under load, counted against a ledger: SEED=1 DURATION=60 WORKERS=2 VARIANT=naive
+	@SEED=$(SEED) DURATION=$(DURATION) WORKERS=$(WORKERS) VARIANT=$(VARIANT) $(PYTHON) -m tests.chaos
 
 format: setup  ## Format the code and apply the safe fixes
 	@$(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix .

@@ -26,7 +26,7 @@ POSTGRES_SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "max_connections": "200",
-    "shared_buffers": "128MB",
+    "shared_buffers": "512MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "password_encryption": "scram-sha-256",

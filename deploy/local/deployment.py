@@ -26,6 +26,7 @@ PROCESSES: dict[str, tuple[str, list[str]]] = {
     "metering-api": ("metering", ["services.metering", "api"]),
     "metering-worker": ("metering", ["services.metering", "worker"]),
     "metering-publisher": ("metering", ["services.metering", "publisher"]),
+    "metering-archiver": ("metering", ["services.metering", "archiver"]),
     "pricing": ("pricing", ["services.pricing"]),
     "invoicing": ("invoicing", ["services.invoicing"]),
 }
@@ -123,6 +124,10 @@ def _describe(root: Path, stack: Stack) -> Deployment:
         "TALLYROLL_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
         "TALLYROLL_ADMIN_DATABASE_URL": stack.postgres_url,
         "TALLYROLL_SECRET_KEY": secrets["secret_key"],
+        "TALLYROLL_ARCHIVE_URL": str(root.resolve() / "archive"),
+        # A day is rated only after it was counted again.
+        "TALLYROLL_RECOUNT": "on",
+        "TALLYROLL_PRICING_ACCEPT_UNVERIFIED_DAYS": "false",
     }
     if own_key := os.environ.get(STRIPE_KEY_VARIABLE):
         if not own_key.startswith("sk_test_"):

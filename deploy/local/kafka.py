@@ -49,7 +49,8 @@ async def format_kafka(supervisor: Supervisor) -> None:
     properties = folder / "format.properties"
     # The ports are not kept in the data: any will do.
     _write_properties(properties, data=unfinished, port=9092, controller_port=9093)
-    arguments = ["format", "-t", _cluster_id(folder), "-c", str(properties)]
+    # One word: an id may begin with a hyphen, and would pass for an option.
+    arguments = ["format", f"--cluster-id={_cluster_id(folder)}", "-c", str(properties)]
     await supervisor.run(
         _java(folder, "kafka.tools.StorageTool", arguments),
         "kafka-format",
@@ -58,11 +59,22 @@ async def format_kafka(supervisor: Supervisor) -> None:
     unfinished.rename(data)
 
 
-async def start_kafka(supervisor: Supervisor, port: int, controller_port: int) -> str:
-    """Start the broker on a port of loopback; return the bootstrap address."""
+async def start_kafka(
+    supervisor: Supervisor, port: int, controller_port: int, *, advertised_port: int | None = None
+) -> str:
+    """Start the broker on a port of loopback; return the bootstrap address.
+
+    Clients are told to come to `advertised_port`, for what stands before the broker.
+    """
     folder = supervisor.root / "kafka"
     properties = folder / "server.properties"
-    _write_properties(properties, data=folder / "data", port=port, controller_port=controller_port)
+    _write_properties(
+        properties,
+        data=folder / "data",
+        port=port,
+        controller_port=controller_port,
+        advertised_port=advertised_port,
+    )
     program = _java(folder, "kafka.Kafka", [str(properties)])
     bootstrap = f"{LOOPBACK}:{port}"
     await supervisor.start(
@@ -96,7 +108,9 @@ def _java(folder: Path, main_class: str, arguments: list[str]) -> Program:
     )
 
 
-def _write_properties(path: Path, *, data: Path, port: int, controller_port: int) -> None:
+def _write_properties(
+    path: Path, *, data: Path, port: int, controller_port: int, advertised_port: int | None = None
+) -> None:
     entries = {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -105,7 +119,7 @@ def _write_properties(path: Path, *, data: Path, port: int, controller_port: int
         "inter.broker.listener.name": "BROKER",
         "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "listeners": f"BROKER://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"BROKER://{LOOPBACK}:{port}",
+        "advertised.listeners": f"BROKER://{LOOPBACK}:{advertised_port or port}",
         "log.dirs": str(data),
         **KAFKA_SETTINGS,
     }

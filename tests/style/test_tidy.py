@@ -14,6 +14,13 @@ FILE_LINES_MAX = 500
 SERVICE_README_LINES_MAX = 80
 POSITIONAL_PARAMETERS_MAX = 5
 FORBIDDEN_NAMES = re.compile(r"(^|_)(utils?|helpers?|manager|misc)(_|\.|$)")
+MONEY_PATHS = (
+    *("services/pricing/schemas/", "services/pricing/vectors/", "services/pricing/handlers/"),
+    *("shared/money.py", "shared/currencies.py"),
+)
+"""Where money is decided, beside every domain/: from the price book to the statement."""
+
+MAKES_FLOATS = {"float", "math.sqrt", "math.fsum", "math.pow", "math.log", "statistics.fmean"}
 COMMITTERS = {"shared/database.py", "shared/migrations.py"}
 
 Fault = tuple[str, str]
@@ -46,12 +53,15 @@ def _vague_names(name: str, _source: str) -> Iterator[Fault]:
 
 
 def _floats_in_domain(name: str, source: str) -> Iterator[Fault]:
-    if "/domain/" not in name and name not in ("shared/money.py", "shared/currencies.py"):
+    if not name.startswith(MONEY_PATHS) and "/domain/" not in name:
         return
     for node in ast.walk(ast.parse(source)):
         floating = isinstance(node, ast.Constant) and isinstance(node.value, float)
-        calling = isinstance(node, ast.Call) and getattr(node.func, "id", None) == "float"
-        if isinstance(node, ast.expr) and (floating or calling):
+        calling = isinstance(node, ast.Call) and ast.unparse(node.func) in MAKES_FLOATS
+        typed = isinstance(node, ast.AnnAssign | ast.arg) and "float" in ast.unparse(
+            node.annotation or ast.Constant("")
+        )
+        if isinstance(node, ast.expr | ast.AnnAssign | ast.arg) and (floating or calling or typed):
             yield name, f"line {node.lineno}: a float where money is decided"
 
 

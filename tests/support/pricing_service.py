@@ -31,7 +31,7 @@ from tests.support.stack import StackAddress
 SECRET = "pepper-of-thirty-two-bytes-or-so"
 Answer = TypeVar("Answer")
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 NOW = datetime(2023, 12, 2, tzinfo=UTC)
 
 

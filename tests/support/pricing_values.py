@@ -4,10 +4,15 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from services.pricing.domain.charges import Charge, Tier, UsageFilter
+from services.pricing.domain.charge import Charge, UsageFilter
+from services.pricing.domain.charges.price import FeePrice, Price
+from services.pricing.domain.conditions import Conditions
 from services.pricing.domain.periods import Period
+from services.pricing.domain.plan import Plan
 from services.pricing.domain.rating import RatingTerms
+from services.pricing.domain.seats import Seats
 from services.pricing.domain.step import Step
+from services.pricing.domain.tiers import Tier
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
 from shared.currencies import CURRENCIES
@@ -29,7 +34,7 @@ def claim(*kinds: str, **dimensions: str) -> UsageFilter:
     return UsageFilter({"kind": frozenset(kinds), **named})
 
 
-def usage(kind: str, quantity: int | str, **values: Any) -> Usage:
+def usage(kind: str, quantity: int | str | Fraction, **values: Any) -> Usage:
     row: dict[str, Any] = {
         "provider": "anthropic",
         "agent": "support-0",
@@ -48,8 +53,26 @@ def usage(kind: str, quantity: int | str, **values: Any) -> Usage:
     return Usage(**(row | values))
 
 
-def terms(*charges: Charge, seats: int = 0, period: Period = NOVEMBER) -> RatingTerms:
-    return RatingTerms("hash", "plan", CURRENCIES["USD"], charges, seats, period)
+def charged(price: Price, *kinds: str, key: str = "c", **conditions: Any) -> Charge:
+    """Return a charge for some kinds (units by default), with conditions around its price."""
+    fee = isinstance(price, FeePrice)
+    usage_filter = None if fee else claim(*(kinds or ("units",)))
+    return Charge(key, key.title(), price, usage_filter, Conditions(**conditions))
+
+
+def plan(*charges: Charge, **values: Any) -> Plan:
+    return Plan("plan", "Plan", charges, **values)
+
+
+def terms(
+    *charges: Charge, seats: int | Seats = 0, period: Period = NOVEMBER, **plan_values: Any
+) -> RatingTerms:
+    counted = Seats.of(seats) if isinstance(seats, int) else seats
+    return RatingTerms("hash", plan(*charges, **plan_values), CURRENCIES["USD"], counted, period)
+
+
+def fractions(*values: int | str) -> tuple[Fraction, ...]:
+    return tuple(Fraction(value) for value in values)
 
 
 def amounts(steps: list[Step]) -> list[Fraction]:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from deploy.local import configuration
+from deploy.local.deployment import PROCESSES
 
 COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"
 PLACEMENT = {
@@ -86,12 +87,26 @@ def test_services_wait_for_the_migration(compose: dict[str, Any]) -> None:
         if name not in {"postgres", "kafka", "migrate"}
     }
 
-    assert {"metering-api", "metering-worker", "metering-publisher", "pricing", "invoicing"} == (
-        set(services)
-    )
+    assert set(PROCESSES) == set(services)
+    assert {name: arguments for name, (_, arguments) in PROCESSES.items()} == {
+        name: service["command"][2:] for name, service in services.items()
+    }
     assert {"service_completed_successfully"} == {
         service["depends_on"]["migrate"]["condition"] for service in services.values()
     }
+
+
+def test_a_day_is_rated_only_after_its_recount(compose: dict[str, Any]) -> None:
+    """Seals wait for the recount, pricing takes no other, and the archive is kept and shared."""
+    services = compose["services"]
+    metering = [s for name, s in services.items() if name.startswith("metering")]
+    pricing = services["pricing"]["environment"]
+
+    assert {"on"} == {s["environment"]["TALLYROLL_RECOUNT"] for s in metering}
+    assert "false" == pricing["TALLYROLL_PRICING_ACCEPT_UNVERIFIED_DAYS"]
+    folder = services["metering-archiver"]["environment"]["TALLYROLL_ARCHIVE_URL"]
+    assert [f"archive:{folder}"] == services["metering-archiver"]["volumes"]
+    assert {f"archive:{folder}"} == {v for s in metering for v in s.get("volumes", [])}
 
 
 def test_secrets_have_no_default(compose: dict[str, Any]) -> None:

@@ -222,9 +222,11 @@ asyncio.run(main())
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", parent, cwd=Path(__file__).parents[3]
     )
-    log = tmp_path / "logs/child.log"
+    log, pid = tmp_path / "logs/child.log", tmp_path / "run/child.pid"
     await until(lambda: log.exists() and "up" in log.read_text())
-    child = int((tmp_path / "run/child.pid").read_text())
+    # The child may speak before its parent has written down who it is.
+    await until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+    child = int(pid.read_text())
 
     process.kill()
     await process.wait()
