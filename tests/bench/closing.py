@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.broker import create_producer
 from shared.events.usage_aggregated import ROWS_PER_MESSAGE, DaySealed, TenantDay
-from shared.ids import partition_of
+from shared.ids import length_prefixed, partition_of
 from shared.money import parse_exact
 from shared.outbox import Outgoing
 from shared.topics import RECORD_BYTES_MAX, STATEMENT_RATED, USAGE_AGGREGATED
@@ -27,7 +27,6 @@ SECONDS_MAX = 900.0
 class Rated(msgspec.Struct):
     """What is read of a statement."""
 
-    vendor_id: str
     tenant_id: str
     total_exact: str
 
@@ -128,12 +127,15 @@ async def _send(bootstrap: str, seals: list[tuple[int, DaySealed]]) -> None:
 async def _read(consumer: AIOKafkaConsumer, count: int) -> tuple[dict[str, str], float]:
     totals: dict[str, str] = {}
     decoder = msgspec.json.Decoder(Rated)
+    ours = length_prefixed(VENDOR)
     async with asyncio.timeout(SECONDS_MAX):
         while len(totals) < count:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
+                    # Others write to the topic of a shared stack, some of it broken on purpose.
+                    if not (record.key or b"").startswith(ours):
+                        continue
                     rated = decoder.decode(record.value)
-                    if rated.vendor_id == VENDOR:
-                        check(None, totals.get(rated.tenant_id), "a tenant's first statement")
-                        totals[rated.tenant_id] = rated.total_exact
+                    check(None, totals.get(rated.tenant_id), "a tenant's first statement")
+                    totals[rated.tenant_id] = rated.total_exact
     return totals, time.perf_counter()

@@ -25,7 +25,7 @@ from tests.support.stack import ROOT, StackAddress
 from .conftest import Ledger, make_event
 
 EVENTS = 3_000
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 240.0
 CONNECTIONS = 64
 COMMAND = "import sys; from services.metering.cli import app; app(sys.argv[1:])"
 
