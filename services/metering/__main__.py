@@ -1,5 +1,7 @@
 """`python -m services.metering api | worker | publisher | archiver`."""
 
+import ctypes
+import os
 import sys
 from importlib import import_module
 
@@ -14,6 +16,20 @@ PROCESSES = {
 }
 """Where each begins. A process loads what it needs: the worker has better use for the memory."""
 EXIT_USAGE = 2
+M_ARENA_MAX = -8
+"""`mallopt(3)`: how many arenas glibc may open; by default up to eight a core."""
+
+
+def keep_small() -> None:
+    """Have the allocators of this process give memory back; call it before the first thread.
+
+    The worker's frames are too small to gain from threads of polars, which cost it a fifth of its
+    CPU; what a thread frees in an arena of its own, no other can use (about 30 MiB).
+    """
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc has it
+        mallopt(M_ARENA_MAX, 1)
 
 
 def main(arguments: list[str]) -> int:
@@ -23,6 +39,8 @@ def main(arguments: list[str]) -> int:
         return EXIT_USAGE
     settings = MeteringSettings()
     configure_logging(f"metering-{arguments[0]}", settings.log_format)
+    if arguments[0] == "worker":
+        keep_small()
     module, run = PROCESSES[arguments[0]]
     exit_code: int = getattr(import_module(module), run)(settings)
     return exit_code

@@ -22,7 +22,7 @@ class MeteringSettings(SharedSettings):
         default=1.0, gt=0, description="shortest time between two publications of one tenant"
     )
     events_per_flush: int = Field(
-        default=40_000, ge=1, description="events that the worker counts in one transaction, about"
+        default=50_000, ge=1, description="events that the worker counts in one transaction, about"
     )
     flush_milliseconds: int = Field(
         default=200, ge=1, description="longest time that the worker gathers before it counts"
