@@ -19,7 +19,8 @@ logger = structlog.get_logger()
 
 GATHER_SECONDS = 0.002
 EVENTS_PER_GATHER_MAX = 20_000
-GATHERS_IN_FLIGHT_MAX = 6
+GATHERS_IN_FLIGHT_MAX = 2
+"""While these are under way the next one fills; with more, records are smaller and cost more."""
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 RETRY_SECONDS = 1
 
