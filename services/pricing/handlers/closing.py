@@ -7,12 +7,16 @@ from heapq import heapify, heappop, heappush
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.handlers.issuing import Closing, close_period, open_period
+from services.pricing.handlers.issuing import Closing, close_period, close_together
 from services.pricing.repository import sealing, subscriptions
+from services.pricing.repository.subscriptions import Advance
 from shared.accounts.repository import Account
 
 PERIODS_MAX = 2_400
 """Periods that one subscription closes in a row: two hundred years of months."""
+
+TOGETHER_MAX = 100
+"""Periods whose usage is in memory at once."""
 
 
 async def close_periods(
@@ -51,17 +55,40 @@ class _Due:
 
 
 async def _close_all(connection: AsyncConnection, closing: Closing, due: list[_Due]) -> int:
-    """Close periods one by one; a subscription several months behind comes up again for each."""
+    """Close periods in their order; a subscription several months behind comes up for each."""
     heapify(due)
     closed = 0
     for _ in range(len(due) * PERIODS_MAX):
         if not due:
             return closed
-        following = await close_period(connection, closing, heappop(due).subscription)
-        if following is None:
-            continue
-        closed += 1
-        period = open_period(following)
-        if period is not None and period.last_day <= closing.through:
-            heappush(due, _Due.of(following))
+        made = await _close_some(connection, closing, _next(due))
+        closed += len(made)
+        for following in made:
+            if following.period is not None and following.period.last_day <= closing.through:
+                row = await subscriptions.read(
+                    connection, closing.account, following.subscription_id
+                )
+                assert row is not None, "a subscription with statements stays"
+                heappush(due, _Due.of(row))
     raise AssertionError("a subscription has no more periods than that")
+
+
+def _next(due: list[_Due]) -> list[RowMapping]:
+    """Take the next ones that end on one day, so that none overtakes an earlier period."""
+    first = heappop(due)
+    some = [first.subscription]
+    while due and due[0].period_end == first.period_end and len(some) < TOGETHER_MAX:
+        some.append(heappop(due).subscription)
+    return some
+
+
+async def _close_some(
+    connection: AsyncConnection, closing: Closing, some: list[RowMapping]
+) -> list[Advance]:
+    """Close the plain ones together, and the others one by one, in their order."""
+    plain = [row for row in some if closing.is_plain(row)]
+    made = await close_together(connection, closing, plain) if plain else []
+    for row in some:
+        if not closing.is_plain(row) and (one := await close_period(connection, closing, row)):
+            made.append(one)
+    return made

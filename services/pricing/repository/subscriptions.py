@@ -1,10 +1,11 @@
 """Subscriptions and the first period of each that is not yet rated."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -156,21 +157,36 @@ async def list_due(
     return (await connection.execute(query)).mappings().all()
 
 
+@dataclass(frozen=True)
+class Advance:
+    """The next period to be rated of a subscription, and its number; None: it has ended."""
+
+    subscription_id: str
+    sequence: int
+    period: Period | None
+
+
 async def advance(
-    connection: AsyncConnection,
-    account: Account,
-    subscription_id: str,
-    *,
-    sequence: int,
-    period: Period | None,
+    connection: AsyncConnection, account: Account, advances: Sequence[Advance]
 ) -> None:
-    """Set the next period to be rated; None when the subscription has ended."""
-    await connection.execute(
+    """Set the next period of each subscription."""
+    moved = (
         update(subscription)
-        .where(owned(subscription, account, subscription_id=subscription_id))
+        .where(owned(subscription, account, subscription_id=bindparam("moved")))
         .values(
-            next_sequence=sequence,
-            next_start=period.start if period else None,
-            next_end=period.end if period else None,
+            next_sequence=bindparam("sequence"),
+            next_start=bindparam("starts_on"),
+            next_end=bindparam("ends_on"),
         )
     )
+    rows = [
+        {
+            "moved": one.subscription_id,
+            "sequence": one.sequence,
+            "starts_on": one.period.start if one.period else None,
+            "ends_on": one.period.end if one.period else None,
+        }
+        for one in advances
+    ]
+    if rows:
+        await connection.execute(moved, rows)
