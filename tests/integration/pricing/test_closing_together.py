@@ -52,7 +52,7 @@ async def use(store: Database, account: Account, tenant: str, seed: int) -> None
 
 
 @pytest.mark.parametrize("together", [1, 3, 100])
-async def test_a_statement_is_the_bill_of_its_tenant(
+async def test_a_statement_is_the_bill_of_its_tenant(  # noqa: PLR0917 - fixtures
     client: httpx.AsyncClient,
     headers: Headers,
     vendor: str,
