@@ -174,17 +174,17 @@ async def advance(
         update(subscription)
         .where(owned(subscription, account, subscription_id=bindparam("moved")))
         .values(
-            next_sequence=bindparam("sequence"),
-            next_start=bindparam("starts_on"),
-            next_end=bindparam("ends_on"),
+            next_sequence=bindparam("new_sequence"),
+            next_start=bindparam("new_start"),
+            next_end=bindparam("new_end"),
         )
     )
     rows = [
         {
             "moved": one.subscription_id,
-            "sequence": one.sequence,
-            "starts_on": one.period.start if one.period else None,
-            "ends_on": one.period.end if one.period else None,
+            "new_sequence": one.sequence,
+            "new_start": one.period.start if one.period else None,
+            "new_end": one.period.end if one.period else None,
         }
         for one in advances
     ]
