@@ -1,16 +1,16 @@
 """Subscriptions and the first period of each that is not yet rated."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, case, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.periods import Period
 from services.pricing.repository.selection import keys, owned
-from services.pricing.tables import subscription, subscription_change
+from services.pricing.tables import price_version, subscription, subscription_change
 from shared.accounts.repository import Account
 
 
@@ -144,16 +144,66 @@ async def list_due(
     sealed_through: date,
     tenant_id: str | None = None,
 ) -> Sequence[RowMapping]:
-    """Return the subscriptions whose next period's last day is sealed, by tenant and id."""
+    """Return the subscriptions that a statement is due of, by tenant and id.
+
+    The last day of the next period is sealed, or the day before the first that is charged.
+    """
+    after = sealed_through + timedelta(days=1)
     query = select(subscription).where(
         owned(subscription, account, topic_partition=partition),
-        # next_end is exclusive: the last day is the one before.
-        subscription.c.next_end - 1 <= sealed_through,
+        subscription.c.next_end.is_not(None),
+        or_(subscription.c.next_end <= after, _opens_by(after)),
     )
     if tenant_id is not None:
         query = query.where(subscription.c.tenant_id == tenant_id)
     query = query.order_by(subscription.c.tenant_id, subscription.c.subscription_id)
     return (await connection.execute(query)).mappings().all()
+
+
+def _opens_by(day: date) -> ColumnElement[bool]:
+    """Return the condition for an opening of the open period that is due by a day."""
+    opens_on = subscription.c.opens_on
+    return and_(opens_on <= day, opens_on < subscription.c.next_end)
+
+
+async def skip_openings(
+    connection: AsyncConnection,
+    account: Account,
+    *,
+    partition: int,
+    sealed_through: date,
+    in_advance: frozenset[str],
+) -> None:
+    """Let subscriptions that are due to open go without, where their book has no fees in advance.
+
+    One that has changed may be on another book by then: it is looked at on its own.
+    """
+    priced = exists().where(
+        owned(price_version, account),
+        price_version.c.book == subscription.c.price_book,
+        price_version.c.effective_on <= subscription.c.opens_on,
+    )
+    await connection.execute(
+        update(subscription)
+        .where(
+            owned(subscription, account, topic_partition=partition, changes=0),
+            _opens_by(sealed_through + timedelta(days=1)),
+            subscription.c.price_book.not_in(list(in_advance)),
+            priced,
+        )
+        .values(opens_on=None)
+    )
+
+
+async def set_opened(
+    connection: AsyncConnection, account: Account, subscription_id: str, *, charged_by: str | None
+) -> None:
+    """Record that the opening statement is made; None: that there was nothing to charge."""
+    await connection.execute(
+        update(subscription)
+        .where(owned(subscription, account, subscription_id=subscription_id))
+        .values(opens_on=None, charged_by=charged_by)
+    )
 
 
 async def advance(
@@ -163,8 +213,13 @@ async def advance(
     *,
     sequence: int,
     period: Period | None,
+    charged_by: str | None,
 ) -> None:
-    """Set the next period to be rated; None when the subscription has ended."""
+    """Set the next period to be rated; None when the subscription has ended.
+
+    `charged_by` is the statement that charged its fees in advance, if one did.
+    """
+    still_free = subscription.c.opens_on >= (period.start if period else date.max)
     await connection.execute(
         update(subscription)
         .where(owned(subscription, account, subscription_id=subscription_id))
@@ -172,5 +227,7 @@ async def advance(
             next_sequence=sequence,
             next_start=period.start if period else None,
             next_end=period.end if period else None,
+            opens_on=case((still_free, subscription.c.opens_on)),
+            charged_by=charged_by,
         )
     )
