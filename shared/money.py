@@ -6,7 +6,7 @@ and writing. Nothing here, and nothing that uses it, is a binary float.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -25,8 +25,10 @@ __all__ = [
     "format_shown",
     "parse_decimal",
     "parse_exact",
+    "ratio_format",
     "round_to_minor_units",
     "sum_exact",
+    "to_decimal",
 ]
 
 SHOWN_DIGITS = 34
@@ -35,6 +37,7 @@ SHOWN_DIGITS = 34
 MAXIMUM_DIGITS = 60
 """Digits allowed in a number that is read, so that a hostile exponent cannot fill the memory."""
 
+_WHOLE_MAX = 10**40
 _DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,20})?\Z")
 _EXACT = re.compile(r"-?\d{1,400}(?:/\d{1,400}|\.\d{1,400})?\Z")
 
@@ -54,6 +57,17 @@ def exact(value: Decimal | int | str | Fraction) -> Fraction:
     if isinstance(value, float):
         raise TypeError("an amount is never a float")
     return Fraction(parse_decimal(value)) if isinstance(value, str) else Fraction(value)
+
+
+def to_decimal(amount: Fraction) -> Decimal:
+    """Return an amount that ends as a decimal; raises ValueError for another, as `parse_decimal`.
+
+    Most quantities are whole: those need no text on the way.
+    """
+    numerator, denominator = amount.as_integer_ratio()
+    if denominator == 1 and -_WHOLE_MAX < numerator < _WHOLE_MAX:
+        return Decimal(numerator)
+    return parse_decimal(format_exact(amount))
 
 
 def parse_exact(text: str) -> Fraction:
@@ -109,13 +123,26 @@ def format_exact(amount: Fraction) -> str:
 
 def format_ratio(numerator: int, denominator: int) -> str:
     """Write numerator/denominator (> 0, in whatever terms) as `format_exact` writes the amount."""
+    return ratio_format(denominator)(numerator)
+
+
+@lru_cache(maxsize=10_000)
+def ratio_format(denominator: int) -> Callable[[int], str]:
+    """Return how `format_ratio` writes numerators over a denominator (> 0): for many in a row."""
     scale = _decimal_scale(denominator)
     if scale is None:
-        return format_exact(Fraction(numerator, denominator))
+        return lambda numerator: format_exact(Fraction(numerator, denominator))
     places, units = scale
     if places == 0:
-        return str(numerator)
-    return _with_point(numerator, places, units).rstrip("0").rstrip(".")
+        return str
+
+    def write(numerator: int) -> str:
+        digits = str(numerator * units)
+        if numerator < 0 or len(digits) <= places:
+            return _with_point(numerator, places, units).rstrip("0").rstrip(".")
+        return f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
+
+    return write
 
 
 def _with_point(numerator: int, places: int, units: int) -> str:
@@ -133,8 +160,13 @@ def format_shown(amount: Fraction) -> str:
 
 
 def format_decimal(value: Decimal) -> str:
-    """Write a finite decimal in full without exponent and trailing zeros."""
-    return format_exact(Fraction(value))
+    """Write a decimal in full without exponent and trailing zeros; ValueError for NaN, infinity."""
+    if not value.is_finite():
+        raise ValueError(f"{value} is no amount")
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def round_to_minor_units(amount: Fraction, currency: Currency) -> int:

@@ -7,8 +7,9 @@ order of one key is the order of commit of those who write it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -52,6 +53,16 @@ def outbox_table(metadata: MetaData) -> Table:
     )
 
 
+class OutboxRow(TypedDict):
+    """A message as the outbox stores it."""
+
+    topic: str
+    partition: int | None
+    key: bytes
+    headers: dict[str, str]
+    payload: bytes
+
+
 @dataclass(frozen=True)
 class Outgoing:
     """A message on its way out: where to, and (for computed partitions) which partition."""
@@ -60,7 +71,8 @@ class Outgoing:
     partition: int | None = None
     message_id: str = field(default_factory=new_id)
 
-    def row(self) -> dict[str, object]:
+    def row(self) -> OutboxRow:
+        """Return what the outbox stores of the message."""
         topic = self.message.topic
         return {
             "topic": topic.name,
@@ -78,8 +90,13 @@ class Outgoing:
 
 async def put(connection: AsyncConnection, outbox: Table, outgoing: list[Outgoing]) -> None:
     """Write messages into the outbox, in their order, within the caller's transaction."""
-    if outgoing:
-        await connection.execute(outbox.insert(), [message.row() for message in outgoing])
+    await put_rows(connection, outbox, [message.row() for message in outgoing])
+
+
+async def put_rows(connection: AsyncConnection, outbox: Table, rows: Sequence[OutboxRow]) -> None:
+    """Do what `put` does, for callers who use the payload too: encoding it is most of the work."""
+    if rows:
+        await connection.execute(outbox.insert(), list(rows))
 
 
 @dataclass

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from services.metering.api import Dependencies, Intake, router
 from services.metering.archive.drill_down import DrillDown
+from services.metering.archive.lookup import EventLookup
 from services.metering.archive.storage import ArchiveStorage
 from services.metering.attention import attention_router
 from services.metering.event_source import HistoricEvents
@@ -59,6 +60,7 @@ def create_app(settings: MeteringSettings, clock: Clock | None = None) -> FastAP
                 partitions,
                 DrillDown(settings.kafka_bootstrap, database, storage),
                 events,
+                EventLookup(settings.kafka_bootstrap, database, storage),
             )
             yield
         finally:

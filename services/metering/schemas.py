@@ -148,13 +148,26 @@ class EventVersion(BaseModel):
     index: int
 
 
+class Difference(BaseModel):
+    """A field of which two instruments say something else; null: the one says nothing."""
+
+    field: str = Field(examples=["tokens.output_text"])
+    booked: str | None
+    here: str | None
+
+
 class DuplicateOf(BaseModel):
-    """The same response as another instrument booked it, and where that event lies."""
+    """The same response as another instrument booked it, and where that event lies.
+
+    `differences` change no count. Null: the two cannot be compared, since one of them can no longer
+    be read, or they are different lines of the response.
+    """
 
     instrument: str
     partition: int
     offset: int
     index: int
+    differences: list[Difference] | None = None
 
 
 class EventState(BaseModel):

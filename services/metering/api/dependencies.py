@@ -7,6 +7,7 @@ from fastapi import Depends, Query, Request
 from pydantic import StringConstraints
 
 from services.metering.archive.drill_down import DrillDown
+from services.metering.archive.lookup import EventLookup
 from services.metering.event_source import EventSource
 from services.metering.handlers.events import Needs as JudgingNeeds
 from services.metering.ingest.gather import Gatherer
@@ -38,6 +39,7 @@ class Dependencies:
     partitions: int
     drill_down: DrillDown
     events: EventSource
+    lookup: EventLookup
 
     @property
     def judging(self) -> JudgingNeeds:

@@ -16,6 +16,7 @@ from services.metering.api.dependencies import (
 from services.metering.api.taking import encode_results, take_events, with_tenants
 from services.metering.handlers import events as handlers
 from services.metering.handlers.events import EventQuestion, account_of
+from services.metering.handlers.instruments import with_differences
 from services.metering.ingest.body import read_body
 from services.metering.openapi import EVENTS_OPENAPI, EVENTS_RESPONSES
 from services.metering.schemas import (
@@ -83,12 +84,19 @@ async def get_event(
         # Before the database is read: else an event could be counted in between, and be denied.
         ends = await needs.ends.end_offsets()
     except (KafkaError, OSError) as error:
-        message = "The log cannot be read at the moment; the request can be sent again."
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-        raise TallyrollError("broker_unavailable", message, status) from error
+        raise _unreadable_log() from error
     question = EventQuestion(account_of(caller), tenant_id, event_id, ends)
     async with needs.database.transaction("REPEATABLE READ") as connection:
-        return await handlers.read_event_state(connection, question)
+        state = await handlers.read_event_state(connection, question)
+    try:
+        return await with_differences(state, needs.lookup)
+    except (KafkaError, OSError) as error:
+        raise _unreadable_log() from error
+
+
+def _unreadable_log() -> TallyrollError:
+    message = "The log cannot be read at the moment; the request can be sent again."
+    return TallyrollError("broker_unavailable", message, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @router.post(

@@ -101,9 +101,7 @@ def _of_lines(rated: RatedStatement, lines: Sequence[Line], input_hash: str) -> 
     )
 
 
-def _settled(
-    rated: RatedStatement, charged: ChargedFees | None, currency: Currency
-) -> list[Line]:
+def _settled(rated: RatedStatement, charged: ChargedFees | None, currency: Currency) -> list[Line]:
     """Return the fees of a period less what was charged of them; where that is 0, no line."""
     due = {line.line_key: line for line in rated.lines if line.advance is not None}
     before = {line.line_key: line for line in charged.lines} if charged else {}

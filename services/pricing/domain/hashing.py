@@ -17,7 +17,7 @@ from typing import Any
 from services.pricing.domain.statement import Detail, Line, Unrated
 from services.pricing.domain.step import Step
 from services.pricing.domain.usage import DIMENSIONS, Usage, dimensions_of
-from shared.money import format_exact, format_ratio
+from shared.money import format_exact, ratio_format
 
 
 def _plain(value: Any) -> Any:
@@ -110,11 +110,14 @@ def _text_of_step(step: Step) -> str:
 
 def _texts_of_details(details: Iterable[Detail]) -> Iterator[str]:
     named, before, between = ("", "", ""), "", ""
+    written_over, write = 1, ratio_format(1)
     for agent, model, kind, day, quantity, numerator, denominator in details:
         if named != (named := (agent, kind, model)):
             before, between = _spelled_detail(*named)
-        amount, used = format_ratio(numerator, denominator), format_exact(quantity)
-        yield f'{before}{amount}{between}{used}","usage_day":"{_day(day)}"}}'
+        if written_over != denominator:
+            written_over, write = denominator, ratio_format(denominator)
+        used = format_exact(quantity)
+        yield f'{before}{write(numerator)}{between}{used}","usage_day":"{_day(day)}"}}'
 
 
 @lru_cache(maxsize=10_000)

@@ -240,10 +240,11 @@ def _plan_line(position: int, model: str, name: str, *, steps: Sequence[Step]) -
 
 
 def add_unrated(rows: Sequence[Usage]) -> tuple[Unrated, ...]:
-    sums: dict[tuple[str, str, str], Fraction] = defaultdict(Fraction)
+    parts: dict[tuple[str, str, str], list[Fraction]] = defaultdict(list)
     for row in rows:
-        sums[row.provider, row.model, row.kind] += row.quantity
-    return tuple(Unrated(*key, quantity) for key, quantity in sorted(sums.items()) if quantity)
+        parts[row.provider, row.model, row.kind].append(row.quantity)
+    sums = ((key, sum_exact(parts[key])) for key in sorted(parts))
+    return tuple(Unrated(*key, quantity) for key, quantity in sums if quantity)
 
 
 def _input_hash(terms: RatingTerms, groups: Sequence[Sequence[Usage]], readings: Readings) -> str:

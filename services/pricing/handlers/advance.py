@@ -17,7 +17,7 @@ from services.pricing.domain.statement import RatedStatement
 from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.handlers.billed import billed_line
 from services.pricing.handlers.rating import RatedPeriod, rate_rows, rate_timeline
-from services.pricing.handlers.timelines import read_timeline
+from services.pricing.handlers.timelines import KnownPlans, read_timeline
 from services.pricing.repository import statements, usage
 from shared.accounts.repository import Account
 from shared.currencies import CURRENCIES
@@ -51,10 +51,25 @@ async def rate_subscription(
         rows=rows,
         prices=prices,
     )
-    charged = await read_charged(connection, account, subscription)
-    if rated is None or (charged is None and not timeline.books & in_advance):
+    if rated is None:
+        return None
+    return await with_advance(connection, account, rated, timeline, in_advance=in_advance)
+
+
+async def with_advance(
+    connection: AsyncConnection,
+    account: Account,
+    rated: RatedPeriod,
+    timeline: Timeline,
+    *,
+    in_advance: Books,
+    plans: KnownPlans | None = None,
+) -> RatedPeriod:
+    """Return a rated open period as its statement says it: fees in advance where they belong."""
+    charged = await read_charged(connection, account, rated.subscription)
+    if charged is None and not timeline.books & in_advance:
         return rated
-    following = await _following(connection, account, rated, timeline)
+    following = await _following(connection, account, rated, timeline, plans)
     currency = CURRENCIES[rated.currency]
     settled = with_fees_in_advance(rated.rated, charged, following, currency=currency)
     return replace(rated, rated=settled)
@@ -78,14 +93,24 @@ async def read_charged(
 
 
 async def _following(
-    connection: AsyncConnection, account: Account, rated: RatedPeriod, timeline: Timeline
+    connection: AsyncConnection,
+    account: Account,
+    rated: RatedPeriod,
+    timeline: Timeline,
+    plans: KnownPlans | None,
 ) -> RatedStatement | None:
     """Return the next period's fees; None without one, or while it has no price yet."""
     period = timeline.period_ahead(rated.period)
     if period is None:
         return None
     found = await rate_timeline(
-        connection, account, rated.subscription, timeline=timeline, period=period, rows=()
+        connection,
+        account,
+        rated.subscription,
+        timeline=timeline,
+        period=period,
+        rows=(),
+        plans=plans,
     )
     return None if found is None else found.rated
 

@@ -10,12 +10,16 @@ from heapq import heapify, heappop, heappush
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.handlers.issuing import Closing, close_next, waits_for
+from services.pricing.handlers.issuing import Closing, close_next, close_together, waits_for
 from services.pricing.repository import catalog, sealing, subscriptions
+from services.pricing.repository.subscriptions import Advance
 from shared.accounts.repository import Account
 
 PERIODS_MAX = 2_400
 """Periods that one subscription closes in a row: two hundred years of months."""
+
+TOGETHER_MAX = 100
+"""Periods whose usage is in memory at once."""
 
 
 async def close_periods(
@@ -54,23 +58,48 @@ class _Due:
 
     @classmethod
     def of(cls, row: RowMapping) -> "_Due":
-        needs = waits_for(row)
+        needs = waits_for(row["opens_on"], row["next_end"])
         assert needs is not None, "a subscription that is due has an open period"
         return cls(needs, row["subscription_id"], row)
 
 
 async def _close_all(connection: AsyncConnection, closing: Closing, due: list[_Due]) -> int:
-    """Close periods one by one; a subscription several months behind comes up again for each."""
+    """Close periods in their order; a subscription several months behind comes up for each."""
     heapify(due)
     closed = 0
     for _ in range(len(due) * PERIODS_MAX):
         if not due:
             return closed
-        following = await close_next(connection, closing, heappop(due).subscription)
-        if following is None:
-            continue
-        closed += 1
-        needs = waits_for(following)
-        if needs is not None and needs <= closing.through:
-            heappush(due, _Due.of(following))
+        made = await _close_some(connection, closing, _next(due))
+        closed += len(made)
+        for following in made:
+            end = following.period.end if following.period else None
+            needs = waits_for(following.opens_on, end)
+            if needs is not None and needs <= closing.through:
+                row = await subscriptions.read(
+                    connection, closing.account, following.subscription_id
+                )
+                assert row is not None, "a subscription with statements stays"
+                heappush(due, _Due.of(row))
     raise AssertionError("a subscription has no more periods than that")
+
+
+def _next(due: list[_Due]) -> list[RowMapping]:
+    """Take the next ones that wait for one day, so that none overtakes an earlier period."""
+    first = heappop(due)
+    some = [first.subscription]
+    while due and due[0].needs == first.needs and len(some) < TOGETHER_MAX:
+        some.append(heappop(due).subscription)
+    return some
+
+
+async def _close_some(
+    connection: AsyncConnection, closing: Closing, some: list[RowMapping]
+) -> list[Advance]:
+    """Close the plain ones together, and the others one by one, in their order."""
+    plain = [row for row in some if closing.is_plain(row)]
+    made = await close_together(connection, closing, plain) if plain else []
+    for row in some:
+        if not closing.is_plain(row) and (one := await close_next(connection, closing, row)):
+            made.append(one)
+    return made

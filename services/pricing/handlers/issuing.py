@@ -1,7 +1,9 @@
 """A closed period becomes a statement: rated, paid from credits as far as they go, issued."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 
 import structlog
 from sqlalchemy import RowMapping
@@ -9,12 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period, period_from
-from services.pricing.handlers.advance import Books, rate_opening, rate_subscription
+from services.pricing.domain.usage import Usage
+from services.pricing.handlers.advance import (
+    Books,
+    rate_opening,
+    rate_subscription,
+    with_advance,
+)
 from services.pricing.handlers.late_usage import rate_with_late_usage, store_ratings
 from services.pricing.handlers.provider_prices import load_prices
+from services.pricing.handlers.rating import RatedPeriod, rate_rows
 from services.pricing.handlers.statement_message import statement_of, with_draws, with_returns
+from services.pricing.handlers.timelines import KnownPlans, read_timeline
 from services.pricing.handlers.wallets import draw, return_adjusted
-from services.pricing.repository import catalog, late_usage, statements, subscriptions, wallets
+from services.pricing.repository import (
+    catalog,
+    late_usage,
+    statements,
+    subscriptions,
+    usage,
+    wallets,
+)
+from services.pricing.repository.subscriptions import Advance
 from services.pricing.repository.wallets import Wallet
 from shared.accounts.repository import Account
 from shared.events.statement_rated import StatementRated
@@ -37,6 +55,7 @@ class Closing:
     held: frozenset[Wallet]
     late: frozenset[str]
     in_advance: Books
+    plans: KnownPlans = field(default_factory=KnownPlans)
 
     @classmethod
     async def begin(cls, connection: AsyncConnection, account: Account, through: date) -> "Closing":
@@ -50,41 +69,107 @@ class Closing:
             in_advance=await catalog.books_in_advance(connection, account),
         )
 
+    @cached_property
+    def _holders(self) -> frozenset[str]:
+        return frozenset(wallet.tenant_id for wallet in self.held)
+
+    def is_plain(self, subscription: RowMapping) -> bool:
+        """Tell whether a period depends on nothing but its usage and terms, as most do."""
+        tenant_id = subscription["tenant_id"]
+        special = tenant_id in self.late or tenant_id in self._holders
+        opens = opens_next(subscription["opens_on"], subscription["next_end"])
+        return not special and not subscription["shares"] and not opens
+
+
+async def close_together(
+    connection: AsyncConnection, closing: Closing, plain: Sequence[RowMapping]
+) -> list[Advance]:
+    """Do what `close_period` does, for many that are plain: read at once, written at once."""
+    account = closing.account
+    periods = {row["subscription_id"]: _due_period(row) for row in plain}
+    tenants = {row["subscription_id"]: row["tenant_id"] for row in plain}
+    used = await usage.read_periods(
+        connection, account, {name: (tenants[name], period) for name, period in periods.items()}
+    )
+    issued, advances = [], []
+    for row in plain:
+        name = row["subscription_id"]
+        period, rows = periods[name], used.pop(name)
+        rated = await _rate_plain(connection, closing, row, period=period, rows=rows)
+        if rated is not None:
+            issued.append(statement_of(account, rated, new_id()))
+            advances.append(_after(row, issued[-1]))
+    await subscriptions.advance(connection, account, advances)
+    await statements.issue(connection, issued)
+    for statement in issued:
+        _log(statement)
+    return advances
+
+
+async def _rate_plain(
+    connection: AsyncConnection,
+    closing: Closing,
+    subscription: RowMapping,
+    *,
+    period: Period,
+    rows: Sequence[Usage],
+) -> RatedPeriod | None:
+    account, plans = closing.account, closing.plans
+    timeline = await read_timeline(connection, account, subscription)
+    rated = await rate_rows(
+        connection,
+        account,
+        subscription,
+        timeline=timeline,
+        period=period,
+        rows=rows,
+        prices=closing.prices,
+        plans=plans,
+    )
+    if rated is None:
+        return None
+    books = closing.in_advance
+    return await with_advance(connection, account, rated, timeline, in_advance=books, plans=plans)
+
 
 async def close_next(
     connection: AsyncConnection, closing: Closing, subscription: RowMapping
-) -> RowMapping | None:
+) -> Advance | None:
     """Issue a subscription's next statement, an opening or a period's; return what comes after it.
 
     None while no version is in force at the period's start: publishing one closes it.
     """
-    close = _open_subscription if _opens_next(subscription) else _close_period
+    opens = opens_next(subscription["opens_on"], subscription["next_end"])
+    close = _open_subscription if opens else _close_period
     return await close(connection, closing, subscription)
 
 
 async def _open_subscription(
     connection: AsyncConnection, closing: Closing, subscription: RowMapping
-) -> RowMapping | None:
+) -> Advance | None:
     """Charge the fees in advance of the first period that is not free; none, no statement."""
-    account, period = closing.account, open_period(subscription)
-    assert period is not None, "a subscription that is due has an open period"
+    account, period = closing.account, _due_period(subscription)
     rated = await rate_opening(connection, account, subscription, period)
     if rated is None:
         return None
-    name = subscription["subscription_id"]
     statement = statement_of(account, rated, new_id()) if rated.rated.lines else None
-    charged_by = statement.statement_id if statement else None
-    await subscriptions.set_opened(connection, account, name, charged_by=charged_by)
+    opened = Advance(
+        subscription["subscription_id"],
+        subscription["next_sequence"],
+        period,
+        opens_on=None,
+        charged_by=statement.statement_id if statement else None,
+    )
+    await subscriptions.advance(connection, account, [opened])
     if statement is not None:
         await _issue(connection, closing, statement)
-    return await subscriptions.read(connection, account, name)
+    return opened
 
 
 async def _close_period(
     connection: AsyncConnection, closing: Closing, subscription: RowMapping
-) -> RowMapping | None:
-    account, period = closing.account, open_period(subscription)
-    assert period is not None, "a subscription that is due has an open period"
+) -> Advance | None:
+    account, period = closing.account, _due_period(subscription)
     # Most tenants never have late usage: they are not asked for it.
     rate = rate_with_late_usage if subscription["tenant_id"] in closing.late else rate_subscription
     rated = await rate(
@@ -98,25 +183,12 @@ async def _close_period(
     if rated is None:
         return None
     statement = statement_of(account, rated, new_id())
+    following = _after(subscription, statement)
     # Grants wait for open periods: the period is over before its statement draws on them.
-    await subscriptions.advance(
-        connection,
-        account,
-        statement.subscription_id,
-        sequence=rated.sequence + 1,
-        period=period_from(
-            period.end, anchor_day=subscription["anchor_day"], ends_on=subscription["last_day"]
-        ),
-        charged_by=statement.statement_id if _charges_ahead(statement) else None,
-    )
+    await subscriptions.advance(connection, account, [following])
     await _issue(connection, closing, statement)
     await store_ratings(connection, account, rated, statement.statement_id)
-    return await subscriptions.read(connection, account, statement.subscription_id)
-
-
-def _charges_ahead(statement: StatementRated) -> bool:
-    ahead = (line.advance for line in statement.lines if line.advance)
-    return any(fee.period_start >= statement.period_end for fee in ahead)
+    return following
 
 
 async def _issue(connection: AsyncConnection, closing: Closing, statement: StatementRated) -> None:
@@ -124,7 +196,28 @@ async def _issue(connection: AsyncConnection, closing: Closing, statement: State
     if _wallet_of(statement) in closing.held:
         statement = with_returns(statement, await return_adjusted(connection, statement))
         statement = with_draws(statement, await draw(connection, statement))
-    await statements.issue(connection, statement)
+    await statements.issue(connection, [statement])
+    _log(statement)
+
+
+def _after(subscription: RowMapping, statement: StatementRated) -> Advance:
+    """Return what comes after the statement of a period."""
+    end, opens_on = statement.period_end, subscription["opens_on"]
+    ahead = any(line.advance.period_start >= end for line in statement.lines if line.advance)
+    return Advance(
+        subscription["subscription_id"],
+        statement.sequence + 1,
+        period_from(end, anchor_day=subscription["anchor_day"], ends_on=subscription["last_day"]),
+        opens_on=opens_on if opens_on is not None and opens_on >= end else None,
+        charged_by=statement.statement_id if ahead else None,
+    )
+
+
+def _wallet_of(statement: StatementRated) -> Wallet:
+    return Wallet(statement.vendor_id, statement.mode, statement.tenant_id, statement.currency)
+
+
+def _log(statement: StatementRated) -> None:
     logger.info(
         "statement_rated",
         vendor_id=statement.vendor_id,
@@ -136,23 +229,22 @@ async def _issue(connection: AsyncConnection, closing: Closing, statement: State
     )
 
 
-def _wallet_of(statement: StatementRated) -> Wallet:
-    return Wallet(statement.vendor_id, statement.mode, statement.tenant_id, statement.currency)
+def _due_period(subscription: RowMapping) -> Period:
+    period = open_period(subscription)
+    assert period is not None, "a subscription that is due has an open period"
+    return period
 
 
-def _opens_next(subscription: RowMapping) -> bool:
+def opens_next(opens_on: date | None, next_end: date | None) -> bool:
     """Tell whether the open period has a first charged day whose opening is yet to be made."""
-    opens_on, end = subscription["opens_on"], subscription["next_end"]
-    return opens_on is not None and end is not None and opens_on < end
+    return opens_on is not None and next_end is not None and opens_on < next_end
 
 
-def waits_for(subscription: RowMapping) -> date | None:
+def waits_for(opens_on: date | None, next_end: date | None) -> date | None:
     """Return the day whose seal lets the next statement be made; None: there is none to come."""
-    if subscription["next_end"] is None:
+    if next_end is None:
         return None
-    due = subscription["opens_on"] if _opens_next(subscription) else subscription["next_end"]
-    day: date = due - timedelta(days=1)
-    return day
+    return (opens_on if opens_on and opens_on < next_end else next_end) - timedelta(days=1)
 
 
 def open_period(subscription: RowMapping) -> Period | None:

@@ -17,7 +17,7 @@ from services.pricing.domain.split.rating import rate_parts
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
 from services.pricing.domain.usage import Usage
 from services.pricing.handlers.sharing import own_usage
-from services.pricing.handlers.timelines import SoldPlan, read_plan
+from services.pricing.handlers.timelines import KnownPlans, SoldPlan
 from shared.accounts.repository import Account
 from shared.currencies import CURRENCIES
 from shared.events.statement_rated import StatementPart
@@ -64,6 +64,7 @@ async def rate_rows(
     period: Period,
     rows: Sequence[Usage],
     prices: ProviderPrices,
+    plans: KnownPlans | None = None,
 ) -> RatedPeriod | None:
     """Rate what is the subscription's of a tenant's rows; its period is open or closed.
 
@@ -78,6 +79,7 @@ async def rate_rows(
         period=period,
         rows=own,
         prices=prices,
+        plans=plans,
     )
 
 
@@ -90,11 +92,16 @@ async def rate_timeline(
     period: Period,
     rows: Sequence[Usage],
     prices: ProviderPrices | None = None,
+    plans: KnownPlans | None = None,
 ) -> RatedPeriod | None:
-    """Rate rows by what a timeline says of a period: in parts, where something changes in it."""
+    """Rate rows by what a timeline says of a period: in parts, where something changes in it.
+
+    `plans` know what was asked for before.
+    """
     stretches = timeline.stretches(period)
+    known = plans or KnownPlans()
     sold = [
-        await read_plan(connection, account, stretch.terms, on=stretch.version_on)
+        await known.read(connection, account, stretch.terms, on=stretch.version_on)
         for stretch in stretches
     ]
     found = [one for one in sold if one is not None]

@@ -26,7 +26,7 @@ from shared.events.statement_rated import (
     UnpricedUsage,
     UnratedUsage,
 )
-from shared.money import format_exact, parse_decimal
+from shared.money import format_exact, to_decimal
 
 
 def statement_of(account: Account, rated: RatedPeriod, statement_id: str) -> StatementRated:
@@ -91,7 +91,7 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
         charge=line.charge,
         model=line.model,
         description=line.name,
-        quantity=parse_decimal(format_exact(line.quantity)),
+        quantity=to_decimal(line.quantity),
         unit=line.unit,
         amount_exact=format_exact(line.amount),
         steps=[_step(step) for step in line.steps],
@@ -116,7 +116,7 @@ def _detail(detail: domain.Detail) -> StatementDetail:
         model=detail.model,
         kind=detail.kind,
         usage_day=detail.usage_day,
-        quantity=parse_decimal(format_exact(detail.quantity)),
+        quantity=to_decimal(detail.quantity),
         amount_exact=detail.amount_text,
     )
 
@@ -152,7 +152,7 @@ def unpriced_of(cost: UsageCost | None) -> list[UnpricedUsage]:
             model=row.model,
             kind=row.kind,
             reason=row.reason.value,
-            quantity=parse_decimal(format_exact(row.quantity)),
+            quantity=to_decimal(row.quantity),
         )
         for row in (cost.unpriced if cost else ())
     ]
@@ -163,5 +163,5 @@ def unrated_of(row: domain.Unrated) -> UnratedUsage:
         provider=row.provider,
         model=row.model,
         kind=row.kind,
-        quantity=parse_decimal(format_exact(row.quantity)),
+        quantity=to_decimal(row.quantity),
     )

@@ -1,7 +1,7 @@
 """The timeline of a stored subscription, and the plan that its terms mean on a day."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from pydantic import ValidationError
@@ -94,6 +94,25 @@ async def read_plan(
         return await _read_kept(connection, account, terms, on=on)
     version = await find_version(connection, account, terms, on=on)
     return None if version is None else plan_of(version, terms)
+
+
+@dataclass(frozen=True)
+class KnownPlans:
+    """What `read_plan` found, for as long as a transaction that asks for the same again and again.
+
+    Versions that are published meanwhile are not seen: nor would they be a moment earlier.
+    """
+
+    _found: dict[tuple[str, date], SoldPlan | None] = field(default_factory=dict)
+
+    async def read(
+        self, connection: AsyncConnection, account: Account, terms: Terms, *, on: date
+    ) -> SoldPlan | None:
+        """Return what `read_plan` returns."""
+        key = (repr(terms), on)
+        if key not in self._found:
+            self._found[key] = await read_plan(connection, account, terms, on=on)
+        return self._found[key]
 
 
 async def _read_kept(

@@ -87,8 +87,9 @@ async def return_adjusted(
 ) -> dict[str, Fraction]:
     """Return what adjusted periods had drawn too much; how much, by their statements.
 
-    A period that costs less than was billed (or charged in advance) gives back what credits paid of the difference, to the
-    grants that it came from. The rest of the difference lowers what this statement asks for.
+    A period that costs less than was billed, or charged in advance, gives back what credits paid
+    of the difference, to the grants that it came from. The rest of the difference lowers what this
+    statement asks for.
     """
     held = Wallet(statement.vendor_id, statement.mode, statement.tenant_id, statement.currency)
     nets: dict[str, Fraction] = defaultdict(Fraction)

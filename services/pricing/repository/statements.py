@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, func, literal_column, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.repository.selection import keys, owned
 from services.pricing.tables import outbox, statement
 from shared.accounts.repository import Account
 from shared.events.statement_rated import StatementLine, StatementRated
-from shared.outbox import Outgoing, put
+from shared.outbox import Outgoing, put_rows
 
 COLUMNS = (
     "statement_id",
@@ -30,21 +39,28 @@ COLUMNS = (
 """Fields of a statement that are also columns, to be searched and listed by."""
 
 
-async def issue(connection: AsyncConnection, rated: StatementRated) -> None:
-    """Store a statement and the message about it.
+async def issue(connection: AsyncConnection, statements: Sequence[StatementRated]) -> None:
+    """Store statements and the messages about them, in their order.
 
     The key of (subscription, sequence, kind) refuses a second statement for one period, and a
     second opening.
     """
-    await connection.execute(
-        insert(statement).values(
+    if not statements:
+        return
+    messages = [Outgoing(rated, message_id=rated.statement_id).row() for rated in statements]
+    rows = [
+        {
             **keys(Account(rated.vendor_id, rated.mode)),
             **{name: getattr(rated, name) for name in COLUMNS},
-            unrated=bool(rated.unrated),
-            content=rated.model_dump(mode="json"),
-        )
-    )
-    await put(connection, outbox, [Outgoing(rated, message_id=rated.statement_id)])
+            "unrated": bool(rated.unrated),
+            # What invoicing receives is what we store, to the letter.
+            "content": message["payload"].decode(),
+        }
+        for rated, message in zip(statements, messages, strict=True)
+    ]
+    content = cast(bindparam("content", type_=Text), JSONB)
+    await connection.execute(insert(statement).values(content=content), rows)
+    await put_rows(connection, outbox, messages)
 
 
 async def read(
@@ -55,7 +71,7 @@ async def read(
     return row
 
 
-_WITH_FEES = literal_column("'$.lines[*] ? (exists (@.advance))'::jsonpath")
+_WITH_FEES: ColumnElement[str] = literal_column("'$.lines[*] ? (exists (@.advance))'::jsonpath")
 
 
 async def read_fees_in_advance(

@@ -1,10 +1,11 @@
 """Subscriptions and the first period of each that is not yet rated."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -195,39 +196,46 @@ async def skip_openings(
     )
 
 
-async def set_opened(
-    connection: AsyncConnection, account: Account, subscription_id: str, *, charged_by: str | None
-) -> None:
-    """Record that the opening statement is made; None: that there was nothing to charge."""
-    await connection.execute(
-        update(subscription)
-        .where(owned(subscription, account, subscription_id=subscription_id))
-        .values(opens_on=None, charged_by=charged_by)
-    )
+@dataclass(frozen=True)
+class Advance:
+    """What comes after a statement: the next period to be rated, and its number; None: the end.
+
+    `opens_on` is the first day charged, while its opening is yet to be made; `charged_by` the
+    statement that charged the period's fees in advance, if one did.
+    """
+
+    subscription_id: str
+    sequence: int
+    period: Period | None
+    opens_on: date | None
+    charged_by: str | None
 
 
 async def advance(
-    connection: AsyncConnection,
-    account: Account,
-    subscription_id: str,
-    *,
-    sequence: int,
-    period: Period | None,
-    charged_by: str | None,
+    connection: AsyncConnection, account: Account, advances: Sequence[Advance]
 ) -> None:
-    """Set the next period to be rated; None when the subscription has ended.
-
-    `charged_by` is the statement that charged its fees in advance, if one did.
-    """
-    still_free = subscription.c.opens_on >= (period.start if period else date.max)
-    await connection.execute(
+    """Set the next period of each subscription."""
+    moved = (
         update(subscription)
-        .where(owned(subscription, account, subscription_id=subscription_id))
+        .where(owned(subscription, account, subscription_id=bindparam("moved")))
         .values(
-            next_sequence=sequence,
-            next_start=period.start if period else None,
-            next_end=period.end if period else None,
-            opens_on=case((still_free, subscription.c.opens_on)),
-            charged_by=charged_by,
+            next_sequence=bindparam("to_sequence"),
+            next_start=bindparam("to_start"),
+            next_end=bindparam("to_end"),
+            opens_on=bindparam("to_open"),
+            charged_by=bindparam("to_charged_by"),
         )
     )
+    rows = [
+        {
+            "moved": one.subscription_id,
+            "to_sequence": one.sequence,
+            "to_start": one.period.start if one.period else None,
+            "to_end": one.period.end if one.period else None,
+            "to_open": one.opens_on,
+            "to_charged_by": one.charged_by,
+        }
+        for one in advances
+    ]
+    if rows:
+        await connection.execute(moved, rows)

@@ -227,7 +227,7 @@ async def open_until(connection: AsyncConnection, held: Wallet) -> date | None:
     opens = func.least(subscription.c.next_end, subscription.c.opens_on + 1)
     query = select(func.min(opens)).where(
         subscription.c.next_end.is_not(None),
-        owned(subscription, held.account, tenant_id=held.tenant_id)
+        owned(subscription, held.account, tenant_id=held.tenant_id),
     )
     end: date | None = await connection.scalar(query)
     return end

@@ -68,19 +68,29 @@ async def test_a_correction_ahead_of_its_target_says_waiting(
 async def test_a_response_of_another_instrument_names_its_owner(
     deployment: Deployment, client: httpx.AsyncClient
 ) -> None:
-    """A duplicate by natural key says which instrument has booked the response."""
+    """A duplicate by natural key says which instrument has booked the response, and what."""
     response = {"response_id": str(uuid_utils.uuid7())}
     first = api_event(instrument="sdk", **response)
-    second = api_event(instrument="gateway", **response)
+    seen = {"tokens": {"output_text": 9}, "units": {"tickets_resolved": "1.50"}}
+    second = api_event(instrument="gateway", **response, **seen)
+    third = api_event(instrument="gateway", **response, line=1)
     await client.post("/v1/events", json=first)
     async with deployment.worker():
         await until(lambda: _is(client, first, "counted"))
-        await client.post("/v1/events", json=second)
+        await client.post("/v1/events", json=[second, third])
         await until(lambda: _is(client, second, "duplicate"))
+        await until(lambda: _is(client, third, "duplicate"))
     owner = (await state_of(client, second))["duplicate_of"]
+    of_another_line = (await state_of(client, third))["duplicate_of"]
     place = await state_of(client, first)
 
     assert "sdk" == owner["instrument"]
+    assert [
+        ("tokens.input_uncached", "5", "0"),
+        ("tokens.output_text", "2", "9"),
+        ("units.tickets_resolved", "0", "1.5"),
+    ] == [tuple(one.values()) for one in owner["differences"]]
+    assert of_another_line["differences"] is None
     assert [place[n] for n in ("partition", "offset", "index")] == [
         owner[n] for n in ("partition", "offset", "index")
     ]

@@ -42,7 +42,7 @@ def make_app(database: Database, vendor_id: str) -> FastAPI:
     app = create_api("metering", "test", lifespan=nothing, access=access)
     clock = FrozenClock(datetime(2026, 2, 10, tzinfo=UTC))
     app.state.dependencies = Dependencies(
-        database, nothing, nothing, nothing, clock, 4, nothing, nothing
+        database, nothing, nothing, nothing, clock, 4, nothing, nothing, nothing
     )
     app.include_router(router)
     return app

@@ -183,7 +183,7 @@ async def test_a_second_statement_for_a_period_is_refused(
 
 async def issue(store: Database, rated: StatementRated) -> None:
     async with store.transaction() as connection:
-        await statements.issue(connection, rated)
+        await statements.issue(connection, [rated])
 
 
 async def last_write_wins(connection: AsyncConnection, message: UsageAggregated) -> None:

@@ -62,7 +62,7 @@ def told(statement: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
     fees = {
         f"{line['charge']} {line['advance']['period_start']}": line["amount_exact"]
         for line in statement["lines"]
-        if "advance" in line and line["advance"]
+        if line.get("advance")
     }
     return statement["kind"], statement["total_exact"], fees
 
@@ -115,13 +115,9 @@ async def test_a_transaction_that_fails_leaves_nothing_and_comes_again(
     client: httpx.AsyncClient, store: Database, vendor: str, subscribed: Headers
 ) -> None:
     """An opening is a row, a message and the move to the period, in one transaction: or none."""
-    account = account_of(vendor)
-    partition = tenant_partition(account, "globex")
+    partition = tenant_partition(account_of(vendor), "globex")
     with pytest.raises(RuntimeError, match="crash"):
-        async with store.transaction() as connection:
-            await _mark_sealed(connection, vendor, partition)
-            await close_periods(connection, account, partition)
-            raise RuntimeError("crash")
+        await _crash(store, vendor, partition)
     before = await all_told(client, subscribed)
     for _ in range(2):
         await seal(store, vendor, OCTOBER_END)
@@ -131,10 +127,15 @@ async def test_a_transaction_that_fails_leaves_nothing_and_comes_again(
     assert 1 == await _messages(store, after[0]["statement_id"])
 
 
-async def _mark_sealed(connection: Any, vendor: str, partition: int) -> None:
-    await lock_closing(connection, account_of(vendor), [partition])
-    values = {"vendor_id": vendor, "mode": "test", "topic_partition": partition}
-    await connection.execute(sealed_through.insert().values(**values, day=OCTOBER_END))
+async def _crash(store: Database, vendor: str, partition: int) -> None:
+    """Close what is due, and fail before the commit."""
+    account = account_of(vendor)
+    async with store.transaction() as connection:
+        await lock_closing(connection, account, [partition])
+        values = {"vendor_id": vendor, "mode": "test", "topic_partition": partition}
+        await connection.execute(sealed_through.insert().values(**values, day=OCTOBER_END))
+        assert 1 == await close_periods(connection, account, partition)
+        raise RuntimeError("crash")
 
 
 async def _messages(store: Database, statement_id: str) -> int:
@@ -152,7 +153,7 @@ async def test_the_database_refuses_a_second_opening(
     again = StatementRated.model_validate({**opening, "statement_id": "another"})
     with pytest.raises(IntegrityError):
         async with store.transaction() as connection:
-            await statements.issue(connection, again)
+            await statements.issue(connection, [again])
 
 
 async def test_the_version_is_that_of_the_next_periods_start(
@@ -244,7 +245,7 @@ async def test_what_is_charged_ends_with_a_day_of_its_period(
         (30, {"team 2023-12-01": "300", "seats 2023-12-01": "60"}, "2024-01-01"),
     ],
 )
-async def test_a_trial_is_opened_when_it_ends(
+async def test_a_trial_is_opened_when_it_ends(  # noqa: PLR0917 - fixtures
     client: httpx.AsyncClient,
     store: Database,
     vendor: str,
@@ -265,7 +266,9 @@ async def test_a_trial_is_opened_when_it_ends(
 
     assert [] == before
     assert opened == opening[2]
-    assert {f"team {later}": "300", f"seats {later}": "60"} == made[-2 if trial_days < 30 else -1][2]
+    assert {f"team {later}": "300", f"seats {later}": "60"} == made[-2 if trial_days < 30 else -1][
+        2
+    ]
 
 
 async def test_a_phase_charges_ahead_by_its_own_plan(
@@ -346,7 +349,9 @@ async def test_credits_pay_an_opening_and_come_back(
     """A grant of the first day pays it; what an end gives back of the fee returns to the grant."""
     held = Wallet(vendor, "test", "globex", "USD")
     async with store.transaction() as connection:
-        await give(connection, held, grant("a", 400, valid_from=NOVEMBER), on=NOVEMBER, origin="grant")
+        await give(
+            connection, held, grant("a", 400, valid_from=NOVEMBER), on=NOVEMBER, origin="grant"
+        )
     await seal(store, vendor, OCTOBER_END)
     await change(client, subscribed, "cancel", "2023-11-16")
     await seal(store, vendor, *days_of(NOVEMBER, date(2023, 11, 15)))
@@ -360,7 +365,8 @@ async def test_credits_pay_an_opening_and_come_back(
     assert [(opening["statement_id"], "180")] == [
         (one["statement_id"], one["amount_exact"]) for one in period["returns"]
     ]
-    assert ("-180", 220) == (period["total_exact"], state.balance)
+    assert "-180" == period["total_exact"]
+    assert 220 == state.balance
 
 
 async def test_a_book_in_arrears_has_no_opening(
@@ -384,13 +390,13 @@ async def test_a_version_moves_fees_from_arrears_to_advance(
     """November is paid behind, December ahead: the statement between them holds both, once each."""
     await publish_book(client, headers)
     await subscribe(client, headers)
-    await publish_book(
-        client, headers, content=in_advance(), version=2, effective_on="2023-12-01"
-    )
+    await publish_book(client, headers, content=in_advance(), version=2, effective_on="2023-12-01")
     await seal(store, vendor, *days_of(OCTOBER_END, NOVEMBER_END))
     (statement,) = await statements_of(client, headers)
 
-    assert ("period", "720", {"team 2023-12-01": "300", "seats 2023-12-01": "60"}) == told(statement)
+    assert ("period", "720", {"team 2023-12-01": "300", "seats 2023-12-01": "60"}) == told(
+        statement
+    )
 
 
 async def test_an_override_leaves_the_timing_alone(

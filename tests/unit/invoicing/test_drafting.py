@@ -172,7 +172,9 @@ def test_an_opening_is_an_invoice_of_its_own() -> None:
 def test_a_line_keeps_the_days_of_a_fee_in_advance() -> None:
     """Of any other line the days are the invoice's."""
     days = {"period_start": "2026-02-01", "period_end": "2026-03-01"}
-    draft = compose_draft(_statement(_line("a", "1"), _line("b", "1") | {"advance": days}, total="2"))
+    draft = compose_draft(
+        _statement(_line("a", "1"), _line("b", "1") | {"advance": days}, total="2")
+    )
 
     assert [(None, None), (date(2026, 2, 1), date(2026, 3, 1))] == [
         (line.period_start, line.period_end) for line in draft.lines

@@ -73,9 +73,9 @@ def test_a_period_ends_a_second_before_ours() -> None:
 
 def test_a_fee_in_advance_is_for_days_of_its_own() -> None:
     """Stripe is told the period that it is for, not that of the invoice it stands on."""
-    ahead = {"period_start": date(2026, 2, 1), "period_end": date(2026, 3, 1)}
-    (line,) = _lines(1)
-    (call,) = requests.lines_calls(INVOICE, "in_1", [replace(line, **ahead)], attempt=1)
+    first, end = date(2026, 2, 1), date(2026, 3, 1)
+    ahead = [replace(line, period_start=first, period_end=end) for line in _lines(1)]
+    (call,) = requests.lines_calls(INVOICE, "in_1", ahead, attempt=1)
 
     period = call.params["lines"][0]["period"]
     assert [datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)] == [

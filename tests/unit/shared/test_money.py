@@ -11,12 +11,14 @@ from shared.money import (
     CURRENCIES,
     allocate_minor_units,
     exact,
+    format_decimal,
     format_exact,
     format_ratio,
     format_shown,
     parse_exact,
     round_to_minor_units,
     sum_exact,
+    to_decimal,
 )
 
 fractions = st.fractions(min_value=-(10**15), max_value=10**15, max_denominator=10**6)
@@ -55,6 +57,32 @@ def test_a_sum_is_exact(amounts: list[Fraction]) -> None:
 def test_amounts_are_written_without_exponent(expected: str, amount: Fraction) -> None:
     """A finite decimal stands in full without trailing zeros, an endless one as a ratio."""
     assert expected == format_exact(amount)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_decimal_is_written_as_its_amount(value: Decimal) -> None:
+    """No exponent, no trailing zeros, no minus before zero."""
+    assert format_exact(Fraction(value)) == format_decimal(value)
+
+
+@pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_is_not_written(value: str) -> None:
+    """It would come out as a text that nobody can read back."""
+    with pytest.raises(ValueError, match="is no amount"):
+        format_decimal(Decimal(value))
+
+
+@given(st.decimals(-(10**39), 10**39, places=9))
+def test_an_amount_that_ends_is_a_decimal(value: Decimal) -> None:
+    """Whole or not, nothing is lost on the way."""
+    assert value == to_decimal(Fraction(value))
+
+
+@pytest.mark.parametrize("amount", [Fraction(1, 3), Fraction(10**40), -Fraction(10**40)])
+def test_an_amount_without_end_or_too_long_is_no_decimal(amount: Fraction) -> None:
+    """What could not be read back is not made."""
+    with pytest.raises(ValueError, match="no plain decimal number"):
+        to_decimal(amount)
 
 
 def test_an_endless_amount_is_shown_with_34_digits() -> None:

@@ -6,10 +6,11 @@ stays unrated, and is never free by accident. Multipliers act on the cell's pric
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from operator import attrgetter
 from typing import ClassVar
 
 from services.pricing.domain.charges.price import ZERO, PricedRows, RowPrice, Situation
@@ -17,6 +18,7 @@ from services.pricing.domain.patterns import ANY, Entry, PatternTable
 from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
+from shared.money import sum_exact
 
 CELL_DIMENSIONS = ("model", "kind", "context_band", "service_tier")
 """What a cell can speak of, in the order in which cells are compared."""
@@ -83,21 +85,32 @@ class Matrix(RowPrice):
     def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
         """Return a step for each (model, kind, price) that occurs."""
         del situation
-        quantities: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
+        quantities: dict[tuple[str, ...], list[Fraction]] = defaultdict(list)
         prices: dict[tuple[str, ...], Fraction] = {}
+        # Rows that are alike have one price: it is looked for once.
+        alike: dict[tuple[str, ...], tuple[list[Fraction], Fraction]] = {}
         amounts = []
         for row in rows:
-            key, price = self._price_of(row)
-            prices[key] = price
-            quantities[key] += row.quantity
-            amounts.append(row.quantity * price / self.per)
-        steps = [
-            Step(PRICE, self._description(key, quantity, price=prices[key], words=words), amount)
-            for key, quantity in sorted(quantities.items())
-            if quantity
-            for amount in (quantity * prices[key] / self.per,)
-        ]
+            dimensions = self._priced_by(row)
+            found = alike.get(dimensions)
+            if found is None:
+                key, price = self._price_of(row)
+                prices[key] = price
+                found = alike[dimensions] = (quantities[key], price / self.per)
+            found[0].append(row.quantity)
+            amounts.append(row.quantity * found[1])
+        steps = []
+        for key in sorted(quantities):
+            quantity, price = sum_exact(quantities[key]), prices[key]
+            if quantity:
+                text = self._description(key, quantity, price=price, words=words)
+                steps.append(Step(PRICE, text, quantity * price / self.per))
         return PricedRows(steps, amounts)
+
+    @cached_property
+    def _priced_by(self) -> Callable[[Usage], tuple[str, ...]]:
+        """Return from a row all that its price depends on."""
+        return attrgetter(*CELL_DIMENSIONS, *(m.dimension for m in self.multipliers))
 
     def _price_of(self, row: Usage) -> tuple[tuple[str, ...], Fraction]:
         cell = self.cell_of(row)

@@ -12,6 +12,7 @@ from services.pricing.domain.cost.provider_cost import METER_PREFIX, ProviderPri
 from services.pricing.domain.usage import Usage
 from shared.money import sum_exact
 
+UnpricedKey = tuple[str, str, str, Reason]
 CostState = Literal["priced", "partly_priced", "unpriced"]
 
 
@@ -52,13 +53,13 @@ class UsageCost:
 def usage_cost(rows: Iterable[Usage], prices: ProviderPrices) -> UsageCost:
     """Return what rows cost. Values of meters cost nothing: they count again what others hold."""
     quantities: dict[tuple[int, int], list[Fraction]] = defaultdict(list)
-    unpriced: dict[tuple[str, str, str, Reason], Fraction] = defaultdict(Fraction)
+    unpriced: dict[UnpricedKey, list[Fraction]] = defaultdict(list)
     for row in rows:
         if not row.quantity or row.kind.startswith(METER_PREFIX):
             continue
         found = prices.find(row)
         if isinstance(found, Reason):
-            unpriced[row.provider, row.model, row.kind, found] += row.quantity
+            unpriced[row.provider, row.model, row.kind, found].append(row.quantity)
         else:
             quantities[found.unit_amount.as_integer_ratio()].append(row.quantity)
     known = sum_exact(sum_exact(used) * Fraction(*price) for price, used in quantities.items())
@@ -67,13 +68,13 @@ def usage_cost(rows: Iterable[Usage], prices: ProviderPrices) -> UsageCost:
 
 def total_cost(parts: Sequence[UsageCost]) -> UsageCost:
     """Return the cost of several parts together."""
-    unpriced: dict[tuple[str, str, str, Reason], Fraction] = defaultdict(Fraction)
+    unpriced: dict[UnpricedKey, list[Fraction]] = defaultdict(list)
     for part in parts:
         for row in part.unpriced:
-            unpriced[row.provider, row.model, row.kind, row.reason] += row.quantity
+            unpriced[row.provider, row.model, row.kind, row.reason].append(row.quantity)
     known = sum_exact(part.known for part in parts)
     return UsageCost(known, any(part.any_priced for part in parts), _listed(unpriced))
 
 
-def _listed(unpriced: Mapping[tuple[str, str, str, Reason], Fraction]) -> tuple[Unpriced, ...]:
-    return tuple(Unpriced(*key, quantity) for key, quantity in sorted(unpriced.items()))
+def _listed(unpriced: Mapping[UnpricedKey, list[Fraction]]) -> tuple[Unpriced, ...]:
+    return tuple(Unpriced(*key, sum_exact(unpriced[key])) for key in sorted(unpriced))

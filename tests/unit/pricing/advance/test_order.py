@@ -1,7 +1,6 @@
 """Which statement of a subscription comes next, and which day's seal it waits for."""
 
 from datetime import date
-from typing import Any
 
 import pytest
 
@@ -29,9 +28,7 @@ def test_a_statement_waits_for_a_day(
     opens_on: date | None, next_end: date | None, day: date | None
 ) -> None:
     """An opening for the day before the first that is charged, a period for its last day."""
-    row: Any = {"opens_on": opens_on, "next_end": next_end}
-
-    assert day == waits_for(row)
+    assert day == waits_for(opens_on, next_end)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +46,7 @@ def test_a_statement_waits_for_a_day(
 def test_a_period_is_charged_by_one_statement(
     trial_days: int, ends_on: date | None, ahead: Period | None
 ) -> None:
-    """By the statement of the period before, unless it ends there, or is the first to be charged."""
+    """By the statement before, unless it ends there, or it is the first to be charged."""
     told = Timeline(
         date(2023, 11, 1), Cycle(1), Terms("b", "p"), ends_on=ends_on, trial_days=trial_days
     )

@@ -27,6 +27,7 @@ TEAM = charged(Flat(Fraction(300), "in_advance"), key="team")
 SEATS = charged(PerSeat(Fraction(30), timing="in_advance"), key="seats")
 UNITS = charged(PerUnit(Fraction(1)), key="units")
 DOLLAR = CURRENCIES["USD"]
+Amount = Fraction | int
 
 
 def rated(period: Period = NOVEMBER, seats: int | Seats = 2, units: int = 7) -> RatedStatement:
@@ -45,8 +46,12 @@ def statement_of(
     return with_fees_in_advance(period, before, ahead, currency=DOLLAR)
 
 
-def told(lines: tuple[Line, ...]) -> list[tuple[str, str, Fraction]]:
+def told(lines: tuple[Line, ...]) -> list[tuple[str, str, Amount]]:
     return [(line.line_key, line.name, line.amount) for line in lines]
+
+
+def steps_of(line: Line) -> list[tuple[str, Amount]]:
+    return [(step.description, step.amount) for step in line.steps]
 
 
 def test_an_opening_statement_holds_the_fees_alone() -> None:
@@ -78,13 +83,13 @@ def test_seats_added_within_the_period_are_charged_by_days_on_its_statement() ->
     statement = statement_of(rated(seats=added), charges(opening_of(rated())), None)
     (line,) = [line for line in statement.lines if line.advance]
 
-    assert (45, 3) == (line.amount, line.quantity)
+    assert [45, 3] == [line.amount, line.quantity]
     assert "Seats, change of what was charged for 2023-11-01 to 2023-11-30" == line.name
     assert [
         ("2 seats at 30.00 USD each", 60),
         ("3 seats added on 2023-11-16 at 30.00 USD each, 15 of 30 days", 45),
         ("less 60.00 USD that were charged in advance", -60),
-    ] == [(step.description, step.amount) for step in line.steps]
+    ] == steps_of(line)
     assert line.advance is not None
     assert "opening" == line.advance.statement_id
 

@@ -122,9 +122,7 @@ def test_the_parts_of_a_line_sum_to_it() -> None:
 
 def test_an_opening_draws_as_of_its_first_day() -> None:
     """A grant that begins with the subscription pays it; a period draws as of its last day."""
-    days = [
-        to_pay(statement("v", line("1"), kind=kind)).last_day for kind in ("opening", "period")
-    ]
+    days = [to_pay(statement("v", line("1"), kind=kind)).last_day for kind in ("opening", "period")]
 
     assert [date(2023, 11, 1), date(2023, 11, 30)] == days
 
