@@ -3,14 +3,13 @@
 An opening statement is made in the same way, once all days before it are.
 """
 
-from dataclasses import dataclass, field
-from datetime import date
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappush
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.handlers.issuing import Closing, close_next, close_together, waits_for
+from services.pricing.handlers.due import Due, take_next, waits_for
+from services.pricing.handlers.issuing import Closing, close_next, close_together
 from services.pricing.repository import catalog, sealing, subscriptions
 from services.pricing.repository.subscriptions import Advance
 from shared.accounts.repository import Account
@@ -42,35 +41,20 @@ async def close_periods(
     rows = await subscriptions.list_due(
         connection, account, partition=partition, sealed_through=through, tenant_id=tenant_id
     )
-    due = [_Due.of(row) for row in rows if row["tenant_id"] not in parked]
+    due = [Due.of(row) for row in rows if row["tenant_id"] not in parked]
     if not due:
         return 0
     return await _close_all(connection, await Closing.begin(connection, account, through), due)
 
 
-@dataclass(frozen=True, order=True)
-class _Due:
-    """The next statement of a subscription, in the order of closing: by the last day it needs."""
-
-    needs: date
-    subscription_id: str
-    subscription: RowMapping = field(compare=False)
-
-    @classmethod
-    def of(cls, row: RowMapping) -> "_Due":
-        needs = waits_for(row["opens_on"], row["next_end"])
-        assert needs is not None, "a subscription that is due has an open period"
-        return cls(needs, row["subscription_id"], row)
-
-
-async def _close_all(connection: AsyncConnection, closing: Closing, due: list[_Due]) -> int:
+async def _close_all(connection: AsyncConnection, closing: Closing, due: list[Due]) -> int:
     """Close periods in their order; a subscription several months behind comes up for each."""
     heapify(due)
     closed = 0
     for _ in range(len(due) * PERIODS_MAX):
         if not due:
             return closed
-        made = await _close_some(connection, closing, _next(due))
+        made = await _close_some(connection, closing, take_next(due, limit=TOGETHER_MAX))
         closed += len(made)
         for following in made:
             end = following.period.end if following.period else None
@@ -80,17 +64,8 @@ async def _close_all(connection: AsyncConnection, closing: Closing, due: list[_D
                     connection, closing.account, following.subscription_id
                 )
                 assert row is not None, "a subscription with statements stays"
-                heappush(due, _Due.of(row))
+                heappush(due, Due.of(row))
     raise AssertionError("a subscription has no more periods than that")
-
-
-def _next(due: list[_Due]) -> list[RowMapping]:
-    """Take the next ones that wait for one day, so that none overtakes an earlier period."""
-    first = heappop(due)
-    some = [first.subscription]
-    while due and due[0].needs == first.needs and len(some) < TOGETHER_MAX:
-        some.append(heappop(due).subscription)
-    return some
 
 
 async def _close_some(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 
 import structlog
@@ -18,6 +18,7 @@ from services.pricing.handlers.advance import (
     rate_subscription,
     with_advance,
 )
+from services.pricing.handlers.due import opens_next
 from services.pricing.handlers.late_usage import rate_with_late_usage, store_ratings
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.rating import RatedPeriod, rate_rows
@@ -233,18 +234,6 @@ def _due_period(subscription: RowMapping) -> Period:
     period = open_period(subscription)
     assert period is not None, "a subscription that is due has an open period"
     return period
-
-
-def opens_next(opens_on: date | None, next_end: date | None) -> bool:
-    """Tell whether the open period has a first charged day whose opening is yet to be made."""
-    return opens_on is not None and next_end is not None and opens_on < next_end
-
-
-def waits_for(opens_on: date | None, next_end: date | None) -> date | None:
-    """Return the day whose seal lets the next statement be made; None: there is none to come."""
-    if next_end is None:
-        return None
-    return (opens_on if opens_on and opens_on < next_end else next_end) - timedelta(days=1)
 
 
 def open_period(subscription: RowMapping) -> Period | None:

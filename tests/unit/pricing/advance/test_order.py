@@ -7,7 +7,7 @@ import pytest
 from services.pricing.domain.periods import Cycle, Period
 from services.pricing.domain.subscription.terms import Terms
 from services.pricing.domain.subscription.timeline import Timeline
-from services.pricing.handlers.issuing import waits_for
+from services.pricing.handlers.due import waits_for
 from tests.support.pricing_values import NOVEMBER
 
 DECEMBER = Period(date(2023, 12, 1), date(2024, 1, 1), 31)
