@@ -53,6 +53,16 @@ def fees_of(rated: RatedStatement) -> list[Line]:
     return [line for line in rated.lines if line.advance is not None and line.amount]
 
 
+def priced_by(rated: RatedStatement, version: str) -> RatedStatement:
+    """Return a rated period whose fees in advance say first by which version they are priced."""
+    told = note(ADVANCE, f"by {version}")
+    lines = [
+        replace(line, steps=(told, *line.steps)) if line.advance is not None else line
+        for line in rated.lines
+    ]
+    return replace(rated, lines=tuple(lines))
+
+
 def without_fees_in_advance(rated: RatedStatement) -> RatedStatement:
     """Return what a period comes to apart from its fees in advance."""
     lines = [line for line in rated.lines if line.advance is None]

@@ -9,6 +9,7 @@ from services.pricing.domain.advance import (
     ChargedFees,
     opening_of,
     own_key,
+    priced_by,
     with_fees_in_advance,
 )
 from services.pricing.domain.cost.provider_cost import ProviderPrices
@@ -99,7 +100,10 @@ async def _following(
     timeline: Timeline,
     plans: KnownPlans | None,
 ) -> RatedStatement | None:
-    """Return the next period's fees; None without one, or while it has no price yet."""
+    """Return the next period's fees; None without one, or while it has no price yet.
+
+    A version that is not the statement's own is named on their lines.
+    """
     period = timeline.period_ahead(rated.period)
     if period is None:
         return None
@@ -112,7 +116,12 @@ async def _following(
         rows=(),
         plans=plans,
     )
-    return None if found is None else found.rated
+    if found is None:
+        return None
+    version = (found.price_book, found.price_version)
+    if version == (rated.price_book, rated.price_version):
+        return found.rated
+    return priced_by(found.rated, f"version {found.price_version} of {found.price_book}")
 
 
 async def rate_opening(

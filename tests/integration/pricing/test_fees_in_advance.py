@@ -169,7 +169,12 @@ async def test_the_version_is_that_of_the_next_periods_start(
     await change(client, subscribed, "cancel", "2024-01-01")
     await seal(store, vendor, *days_of(DECEMBER, date(2023, 12, 31)))
     made = await all_told(client, subscribed)
+    _, november, _ = await statements_of(client, subscribed)
+    (team,) = [line for line in november["lines"] if line["charge"] == "team"]
 
+    assert ["by version 2 of sold", "310.00 USD for the period"] == [
+        step["description"] for step in team["steps"]
+    ]
     assert [
         ("period", "370", {"team 2023-12-01": "310", "seats 2023-12-01": "60"}),
         ("period", "30", {"team 2023-12-01": "30"}),
