@@ -182,6 +182,8 @@ def _lines(
             amount_exact=format_exact(_amount(line.amount_exact)),
             amount_minor=allocated.amount_minor,
             stripe_amount=sent[position - 1],
+            period_start=line.advance.period_start if line.advance else None,
+            period_end=line.advance.period_end if line.advance else None,
         )
         for position, (line, allocated) in enumerate(
             zip(ordered, allocation.lines, strict=True), start=1

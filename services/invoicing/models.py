@@ -44,7 +44,10 @@ class Invoice:
 
 @dataclass(frozen=True)
 class InvoiceLine:
-    """A line as it is sent: `stripe_amount` is `amount_minor` in Stripe's integers."""
+    """A line as it is sent: `stripe_amount` is `amount_minor` in Stripe's integers.
+
+    A fee in advance is for days of its own, `[period_start, period_end)`; None: the invoice's.
+    """
 
     position: int
     line_key: str
@@ -55,6 +58,8 @@ class InvoiceLine:
     amount_exact: str
     amount_minor: int
     stripe_amount: int
+    period_start: date | None = None
+    period_end: date | None = None
 
 
 @dataclass(frozen=True)

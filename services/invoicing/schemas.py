@@ -55,6 +55,10 @@ class InvoiceLineRead(BaseModel):
     unit: str
     amount_exact: str = Field(description="plain decimal, or numerator/denominator")
     amount_minor: int = Field(description="ISO 4217 minor units, allocated by largest remainder")
+    period_start: date | None = Field(
+        default=None, description="of a fee in advance: the first day that it is for, else null"
+    )
+    period_end: date | None = Field(default=None, description="exclusive")
 
 
 class InvoiceRead(BaseModel):

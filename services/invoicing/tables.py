@@ -106,6 +106,8 @@ invoice_line = Table(
     Column("amount_exact", Text, nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
     Column("stripe_amount", BigInteger, nullable=False),
+    Column("period_start", Date, comment="null: as the invoice's"),
+    Column("period_end", Date, comment="exclusive; null: as the invoice's"),
     UniqueConstraint("invoice_id", "line_key"),
 )
 

@@ -31,6 +31,9 @@ from shared.outbox import outbox_table
 
 metadata = service_metadata("pricing")
 
+IN_ADVANCE = """content @> '{"charges": [{"timing": "in_advance"}]}'"""
+"""Tells whether a version has a fee in advance; in a query as it stands in the index."""
+
 outbox = outbox_table(metadata)
 
 
@@ -69,6 +72,11 @@ price_version = Table(
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("(effective_on is null) = (published_at is null)", name="published"),
     CheckConstraint("retired_at is null or published_at is not null", name="retired"),
+    Index(
+        "ix_price_version_in_advance",
+        *("vendor_id", "mode", "book"),
+        postgresql_where=text(IN_ADVANCE),
+    ),
 )
 
 subscription = Table(
@@ -98,9 +106,16 @@ subscription = Table(
     Column("next_sequence", Integer, nullable=False, comment="of the first period not yet rated"),
     Column("next_start", Date, comment="null when the last period is rated"),
     Column("next_end", Date, comment="exclusive"),
+    Column("opens_on", Date, comment="first day charged, until its opening statement is made"),
+    Column("charged_by", Text, comment="statement that charged the open period's fees in advance"),
     _created_at(),
     Index("ix_subscription_tenant", "vendor_id", "mode", "tenant_id"),
     Index("ix_subscription_due", "vendor_id", "mode", "topic_partition", "next_end"),
+    Index(
+        "ix_subscription_to_open",
+        *("vendor_id", "mode", "topic_partition", "opens_on"),
+        postgresql_where=text("opens_on is not null"),
+    ),
 )
 
 subscription_change = Table(
@@ -210,6 +225,7 @@ statement = Table(
     Column("position", BigInteger, Identity(always=True), nullable=False),
     Column("tenant_id", Text, nullable=False),
     Column("subscription_id", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="period"),
     Column("sequence", Integer, nullable=False),
     Column("period_start", Date, nullable=False),
     Column("period_end", Date, nullable=False, comment="exclusive"),
@@ -224,7 +240,8 @@ statement = Table(
     ),
     Column("content", JSONB, nullable=False),
     _created_at(),
-    UniqueConstraint("vendor_id", "mode", "subscription_id", "sequence"),
+    UniqueConstraint("vendor_id", "mode", "subscription_id", "sequence", "kind"),
+    CheckConstraint("kind in ('period', 'opening')", name="kind"),
     Index("ix_statement_tenant", "vendor_id", "mode", "tenant_id", "position"),
     Index("ix_statement_price_book", "vendor_id", "mode", "price_book", "period_end"),
 )

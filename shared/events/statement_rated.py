@@ -62,6 +62,16 @@ class AdjustedPeriod(Frozen):
     period_end: date = Field(description="exclusive")
 
 
+class FeePeriod(Frozen):
+    """The days that a fee in advance is for."""
+
+    period_start: date = Field(description="inclusive")
+    period_end: date = Field(description="exclusive")
+    statement_id: str | None = Field(
+        default=None, description="the line changes what this statement charged for these days"
+    )
+
+
 class StatementLine(Frozen):
     """What one charge comes to in the period. `line_key` orders lines and breaks ties."""
 
@@ -84,6 +94,11 @@ class StatementLine(Frozen):
     adjusts: AdjustedPeriod | None = Field(
         default=None,
         description="the line is what this earlier period comes to now, less what was billed of it",
+    )
+    advance: FeePeriod | None = Field(
+        default=None,
+        exclude_if=lambda period: period is None,
+        description="the line is a fee that is charged before these days, or a change of one",
     )
 
 
@@ -138,14 +153,17 @@ class CreditReturn(Frozen):
 
 
 class StatementRated(Message):
-    """The statement of one subscription's period, `[period_start, period_end)` in UTC days."""
+    """The statement of one subscription's period, `[period_start, period_end)` in UTC days.
+
+    `opening`: the fees in advance of the subscription's first period that is not free.
+    """
 
     topic: ClassVar[Topic] = STATEMENT_RATED
 
     tenant_id: str
     statement_id: str
     subscription_id: str
-    kind: Literal["period"]
+    kind: Literal["period", "opening"]
     sequence: int = Field(ge=1, description="1 for the subscription's first period, counting up")
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")

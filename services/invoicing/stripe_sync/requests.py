@@ -106,8 +106,8 @@ def _line_params(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "metadata": {"line_key": line.line_key},
         # Both ends are inclusive at Stripe, ours is exclusive.
         "period": {
-            "start": _seconds(invoice.period_start),
-            "end": _seconds(invoice.period_end) - 1,
+            "start": _seconds(line.period_start or invoice.period_start),
+            "end": _seconds(line.period_end or invoice.period_end) - 1,
         },
     }
 

@@ -20,7 +20,7 @@ from services.pricing.domain.plan import Plan
 from services.pricing.domain.pools import Balances
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.seats import Seats
-from services.pricing.domain.statement import Detail, Line, RatedStatement, Unrated
+from services.pricing.domain.statement import Detail, FeePeriod, Line, RatedStatement, Unrated
 from services.pricing.domain.step import Step
 from services.pricing.domain.usage import Usage, canonical_usage
 from services.pricing.domain.words import Words
@@ -34,17 +34,13 @@ COST_CURRENCY = "USD"
 
 @dataclass(frozen=True)
 class RatingTerms:
-    """What a period is rated by. `price_hash` and the plan's key stand for it in the hash.
-
-    `advance` is the period whose fees in advance stand on this statement; None: there is none.
-    """
+    """What a period is rated by. `price_hash` and the plan's key stand for it in the hash."""
 
     price_hash: str
     plan: Plan
     currency: Currency
     seats: Seats
     period: Period
-    advance: Period | None = None
 
 
 @dataclass
@@ -67,6 +63,7 @@ def rate_period(
     """Rate the usage of one period: exact amounts, nothing rounded, nothing dropped.
 
     Lines stand in the order of the plan's charges; one without quantity and amount is left out.
+    Fees in advance are rated like those in arrears, for this very period.
     Usage that no charge claims, or that its charge cannot price, is listed as unrated. `prices` add
     what the usage costs, and change amounts only where a charge is cost-plus. Raises ValueError for
     single events that do not sum to the usage of their kind.
@@ -146,12 +143,7 @@ def _rate_line(
     rating: _Rating, position: int, charge: Charge, *, rows: Sequence[Usage]
 ) -> Line | None:
     terms, readings = rating.terms, rating.readings
-    period = terms.period
-    if charge.in_advance:
-        if terms.advance is None:
-            return None
-        period = terms.advance
-    situation = Situation(period, terms.seats, readings.levels.get(charge.key, ZERO))
+    situation = Situation(terms.period, terms.seats, readings.levels.get(charge.key, ZERO))
     draft = Draft(charge, tuple(rows), situation, readings, terms.currency, rating.balances)
     for step in PIPELINE:
         step(draft)
@@ -176,7 +168,13 @@ def line_of(position: int, draft: Draft, cost: UsageCost | None = None) -> Line 
         pools=tuple(draft.pools),
         blocked=draft.blocked,
         cost=cost,
+        advance=_fee_period(draft),
     )
+
+
+def _fee_period(draft: Draft) -> FeePeriod | None:
+    period = draft.situation.period
+    return FeePeriod(period.start, period.end) if draft.charge.in_advance else None
 
 
 def details_of(draft: Draft) -> tuple[Detail, ...]:
@@ -257,6 +255,4 @@ def _input_hash(terms: RatingTerms, groups: Sequence[Sequence[Usage]], readings:
         "period": vars(terms.period),
         **readings.content(),
     }
-    if terms.advance is not None:
-        content["advance"] = vars(terms.advance)
     return hash_of_input(content, groups)

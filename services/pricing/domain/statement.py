@@ -44,7 +44,28 @@ class AdjustedPeriod:
     @property
     def words(self) -> str:
         """Return "2023-11-01 to 2023-11-30", both days included."""
-        return f"{self.period_start} to {self.period_end - timedelta(days=1)}"
+        return _days(self.period_start, self.period_end)
+
+
+@dataclass(frozen=True)
+class FeePeriod:
+    """The days `[period_start, period_end)` that a fee in advance is for.
+
+    `statement_id`: the line changes what this statement charged for them.
+    """
+
+    period_start: date
+    period_end: date
+    statement_id: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Return "2023-11-01 to 2023-11-30", both days included."""
+        return _days(self.period_start, self.period_end)
+
+
+def _days(start: date, end: date) -> str:
+    return f"{start} to {end - timedelta(days=1)}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +76,7 @@ class Line:
     `pools` say what the line took from pools. `blocked` is what lay above them and is not billed:
     units, or money where the pools hold money. `cost` is what the usage takes at its providers;
     None where the line has no usage of its own (fees, surcharges), or costs were not asked for.
-    `adjusts`: the line is the difference of an earlier period.
+    `adjusts`: the line is the difference of an earlier period. `advance`: it is a fee in advance.
     """
 
     line_key: str
@@ -71,6 +92,7 @@ class Line:
     blocked: Fraction = Fraction(0)
     cost: UsageCost | None = None
     adjusts: AdjustedPeriod | None = None
+    advance: FeePeriod | None = None
 
     @cached_property
     def detail_amounts(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ MAXIMUM = "maximum"
 MINIMUM = "minimum"
 COMMITMENT = "commitment"
 ADJUSTMENT = "adjustment"
+ADVANCE = "advance"
 
 
 def note(step: str, description: str) -> Step:

@@ -8,7 +8,14 @@ from pydantic import Field
 from services.pricing.domain.adjustment import BilledPeriod
 from services.pricing.domain.cost.prices import Reason
 from services.pricing.domain.cost.usage_cost import Unpriced, UsageCost
-from services.pricing.domain.statement import AdjustedPeriod, Detail, Line, RatedStatement, Unrated
+from services.pricing.domain.statement import (
+    AdjustedPeriod,
+    Detail,
+    FeePeriod,
+    Line,
+    RatedStatement,
+    Unrated,
+)
 from services.pricing.handlers.statement_message import cost_of, line_of, unpriced_of, unrated_of
 from shared.events.message import Frozen
 from shared.events.statement_rated import (
@@ -30,10 +37,13 @@ class BilledContent(Frozen):
     unpriced: list[UnpricedUsage] | None = Field(default=None)
 
     def to_domain(self, period: AdjustedPeriod, rating_hash: str) -> BilledPeriod:
-        """Return what was billed of a period, without the steps that led to it."""
+        """Return what was billed of a period, without the steps that led to it.
+
+        Fees in advance are left out: no usage changes them, and each is settled by its own period.
+        """
         return BilledPeriod(
             period=period,
-            lines=tuple(_line(line) for line in self.lines),
+            lines=tuple(billed_line(line) for line in self.lines if line.advance is None),
             unrated=tuple(
                 Unrated(row.provider, row.model, row.kind, Fraction(row.quantity))
                 for row in self.unrated
@@ -53,7 +63,8 @@ def billed_content(statement: RatedStatement, currency: str) -> BilledContent:
     )
 
 
-def _line(line: StatementLine) -> Line:
+def billed_line(line: StatementLine) -> Line:
+    """Return a line that was billed, without its steps."""
     return Line(
         line_key=line.line_key,
         charge=line.charge,
@@ -65,6 +76,7 @@ def _line(line: StatementLine) -> Line:
         steps=(),
         details=tuple(_detail(detail) for detail in line.details),
         cost=_cost(line.cost, []),
+        advance=FeePeriod(**dict(line.advance)) if line.advance else None,
     )
 
 

@@ -6,10 +6,12 @@ from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.domain.advance import ChargedFees
 from services.pricing.domain.periods import Period
 from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
+from services.pricing.handlers.advance import read_charged
 from services.pricing.handlers.change_words import sentences_of
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.rating import RatedPeriod, rate_timeline
@@ -81,7 +83,11 @@ async def _compare(
     if known is None:
         return None
     totals = [one.rated.total if one else ZERO for one in rated]
-    return _compared(longest, known.currency, totals, fees_alone=fees_alone)
+    charged = None
+    if start == planned.row["next_start"]:
+        charged = await read_charged(connection, account, planned.row)
+    compared = _compared(longest, known.currency, totals, fees_alone=fees_alone)
+    return _with_charged(compared, charged)
 
 
 async def _rate(
@@ -126,5 +132,19 @@ def _compared(
         before_exact=format_exact(before),
         after_exact=format_exact(after),
         difference_exact=format_exact(after - before),
+        charged_exact="0",
         words=text,
     )
+
+
+def _with_charged(compared: Compared, charged: ChargedFees | None) -> Compared:
+    """Return a comparison that says what is charged already, and where the difference stands."""
+    if charged is None:
+        return compared
+    words = Words(CURRENCIES[compared.currency], "")
+    told = (
+        f" {words.money(charged.total)} were charged in advance; "
+        "the difference to the fees stands on the period's statement."
+    )
+    update = {"charged_exact": format_exact(charged.total), "words": compared.words + told}
+    return compared.model_copy(update=update)

@@ -1,14 +1,16 @@
-"""Closing periods: a statement and its message, once all days of a period are sealed."""
+"""Closing periods: a statement and its message, once all days of a period are sealed.
 
-from dataclasses import dataclass, field
-from datetime import date
-from heapq import heapify, heappop, heappush
+An opening statement is made in the same way, once all days before it are.
+"""
+
+from heapq import heapify, heappush
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.handlers.issuing import Closing, close_period, close_together
-from services.pricing.repository import sealing, subscriptions
+from services.pricing.handlers.due import Due, take_next, waits_for
+from services.pricing.handlers.issuing import Closing, close_next, close_together
+from services.pricing.repository import catalog, sealing, subscriptions
 from services.pricing.repository.subscriptions import Advance
 from shared.accounts.repository import Account
 
@@ -22,7 +24,7 @@ TOGETHER_MAX = 100
 async def close_periods(
     connection: AsyncConnection, account: Account, partition: int, tenant_id: str | None = None
 ) -> int:
-    """Rate every period of a partition's tenants that is due; return how many statements.
+    """Rate every period of a partition's tenants that is due; return how many were closed.
 
     The caller holds the closing lock of the partition. Parked tenants are left out. Statements are
     made in the order of (period end, subscription id): what credits pay does not depend on when
@@ -31,55 +33,39 @@ async def close_periods(
     through = await sealing.read_sealed_through(connection, account, partition)
     if through is None:
         return 0
+    books = await catalog.books_in_advance(connection, account)
+    await subscriptions.skip_openings(
+        connection, account, partition=partition, sealed_through=through, in_advance=books
+    )
     parked = {row["tenant_id"] for row in await sealing.list_parked(connection, account)}
     rows = await subscriptions.list_due(
         connection, account, partition=partition, sealed_through=through, tenant_id=tenant_id
     )
-    due = [_Due.of(row) for row in rows if row["tenant_id"] not in parked]
+    due = [Due.of(row) for row in rows if row["tenant_id"] not in parked]
     if not due:
         return 0
     return await _close_all(connection, await Closing.begin(connection, account, through), due)
 
 
-@dataclass(frozen=True, order=True)
-class _Due:
-    """The next period of a subscription, in the order of closing."""
-
-    period_end: date
-    subscription_id: str
-    subscription: RowMapping = field(compare=False)
-
-    @classmethod
-    def of(cls, row: RowMapping) -> "_Due":
-        return cls(row["next_end"], row["subscription_id"], row)
-
-
-async def _close_all(connection: AsyncConnection, closing: Closing, due: list[_Due]) -> int:
+async def _close_all(connection: AsyncConnection, closing: Closing, due: list[Due]) -> int:
     """Close periods in their order; a subscription several months behind comes up for each."""
     heapify(due)
     closed = 0
     for _ in range(len(due) * PERIODS_MAX):
         if not due:
             return closed
-        made = await _close_some(connection, closing, _next(due))
+        made = await _close_some(connection, closing, take_next(due, limit=TOGETHER_MAX))
         closed += len(made)
         for following in made:
-            if following.period is not None and following.period.last_day <= closing.through:
+            end = following.period.end if following.period else None
+            needs = waits_for(following.opens_on, end)
+            if needs is not None and needs <= closing.through:
                 row = await subscriptions.read(
                     connection, closing.account, following.subscription_id
                 )
                 assert row is not None, "a subscription with statements stays"
-                heappush(due, _Due.of(row))
+                heappush(due, Due.of(row))
     raise AssertionError("a subscription has no more periods than that")
-
-
-def _next(due: list[_Due]) -> list[RowMapping]:
-    """Take the next ones that end on one day, so that none overtakes an earlier period."""
-    first = heappop(due)
-    some = [first.subscription]
-    while due and due[0].period_end == first.period_end and len(some) < TOGETHER_MAX:
-        some.append(heappop(due).subscription)
-    return some
 
 
 async def _close_some(
@@ -89,6 +75,6 @@ async def _close_some(
     plain = [row for row in some if closing.is_plain(row)]
     made = await close_together(connection, closing, plain) if plain else []
     for row in some:
-        if not closing.is_plain(row) and (one := await close_period(connection, closing, row)):
+        if not closing.is_plain(row) and (one := await close_next(connection, closing, row)):
             made.append(one)
     return made

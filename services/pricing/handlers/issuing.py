@@ -11,13 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period, period_from
+from services.pricing.domain.usage import Usage
+from services.pricing.handlers.advance import (
+    Books,
+    rate_opening,
+    rate_subscription,
+    with_advance,
+)
+from services.pricing.handlers.due import opens_next
 from services.pricing.handlers.late_usage import rate_with_late_usage, store_ratings
 from services.pricing.handlers.provider_prices import load_prices
-from services.pricing.handlers.rating import RatedPeriod, rate_rows, rate_subscription
+from services.pricing.handlers.rating import RatedPeriod, rate_rows
 from services.pricing.handlers.statement_message import statement_of, with_draws, with_returns
-from services.pricing.handlers.timelines import KnownPlans
+from services.pricing.handlers.timelines import KnownPlans, read_timeline
 from services.pricing.handlers.wallets import draw, return_adjusted
-from services.pricing.repository import late_usage, statements, subscriptions, usage, wallets
+from services.pricing.repository import (
+    catalog,
+    late_usage,
+    statements,
+    subscriptions,
+    usage,
+    wallets,
+)
 from services.pricing.repository.subscriptions import Advance
 from services.pricing.repository.wallets import Wallet
 from shared.accounts.repository import Account
@@ -32,6 +47,7 @@ class Closing:
     """What the periods that are closed together share; `through` is sealed, inclusive.
 
     `held` are the wallets, `late` the tenants who have or had late usage: few of all.
+    `in_advance` are the books with fees in advance.
     """
 
     account: Account
@@ -39,6 +55,7 @@ class Closing:
     prices: ProviderPrices
     held: frozenset[Wallet]
     late: frozenset[str]
+    in_advance: Books
     plans: KnownPlans = field(default_factory=KnownPlans)
 
     @classmethod
@@ -50,6 +67,7 @@ class Closing:
             await load_prices(connection, account),
             held=frozenset(await wallets.list_wallets(connection, account)),
             late=await late_usage.tenants_with_late_usage(connection, account),
+            in_advance=await catalog.books_in_advance(connection, account),
         )
 
     @cached_property
@@ -60,7 +78,8 @@ class Closing:
         """Tell whether a period depends on nothing but its usage and terms, as most do."""
         tenant_id = subscription["tenant_id"]
         special = tenant_id in self.late or tenant_id in self._holders
-        return not special and not subscription["shares"]
+        opens = opens_next(subscription["opens_on"], subscription["next_end"])
+        return not special and not subscription["shares"] and not opens
 
 
 async def close_together(
@@ -76,18 +95,11 @@ async def close_together(
     issued, advances = [], []
     for row in plain:
         name = row["subscription_id"]
-        rated = await rate_rows(
-            connection,
-            account,
-            row,
-            period=periods[name],
-            rows=used.pop(name),
-            prices=closing.prices,
-            plans=closing.plans,
-        )
+        period, rows = periods[name], used.pop(name)
+        rated = await _rate_plain(connection, closing, row, period=period, rows=rows)
         if rated is not None:
             issued.append(statement_of(account, rated, new_id()))
-            advances.append(_after(row, rated))
+            advances.append(_after(row, issued[-1]))
     await subscriptions.advance(connection, account, advances)
     await statements.issue(connection, issued)
     for statement in issued:
@@ -95,37 +107,111 @@ async def close_together(
     return advances
 
 
-async def close_period(
+async def _rate_plain(
+    connection: AsyncConnection,
+    closing: Closing,
+    subscription: RowMapping,
+    *,
+    period: Period,
+    rows: Sequence[Usage],
+) -> RatedPeriod | None:
+    account, plans = closing.account, closing.plans
+    timeline = await read_timeline(connection, account, subscription)
+    rated = await rate_rows(
+        connection,
+        account,
+        subscription,
+        timeline=timeline,
+        period=period,
+        rows=rows,
+        prices=closing.prices,
+        plans=plans,
+    )
+    if rated is None:
+        return None
+    books = closing.in_advance
+    return await with_advance(connection, account, rated, timeline, in_advance=books, plans=plans)
+
+
+async def close_next(
     connection: AsyncConnection, closing: Closing, subscription: RowMapping
 ) -> Advance | None:
-    """Issue the statement of a subscription's open period; return what comes after it.
+    """Issue a subscription's next statement, an opening or a period's; return what comes after it.
 
     None while no version is in force at the period's start: publishing one closes it.
     """
+    opens = opens_next(subscription["opens_on"], subscription["next_end"])
+    close = _open_subscription if opens else _close_period
+    return await close(connection, closing, subscription)
+
+
+async def _open_subscription(
+    connection: AsyncConnection, closing: Closing, subscription: RowMapping
+) -> Advance | None:
+    """Charge the fees in advance of the first period that is not free; none, no statement."""
+    account, period = closing.account, _due_period(subscription)
+    rated = await rate_opening(connection, account, subscription, period)
+    if rated is None:
+        return None
+    statement = statement_of(account, rated, new_id()) if rated.rated.lines else None
+    opened = Advance(
+        subscription["subscription_id"],
+        subscription["next_sequence"],
+        period,
+        opens_on=None,
+        charged_by=statement.statement_id if statement else None,
+    )
+    await subscriptions.advance(connection, account, [opened])
+    if statement is not None:
+        await _issue(connection, closing, statement)
+    return opened
+
+
+async def _close_period(
+    connection: AsyncConnection, closing: Closing, subscription: RowMapping
+) -> Advance | None:
     account, period = closing.account, _due_period(subscription)
     # Most tenants never have late usage: they are not asked for it.
     rate = rate_with_late_usage if subscription["tenant_id"] in closing.late else rate_subscription
-    rated = await rate(connection, account, subscription, period, prices=closing.prices)
+    rated = await rate(
+        connection,
+        account,
+        subscription,
+        period,
+        prices=closing.prices,
+        in_advance=closing.in_advance,
+    )
     if rated is None:
         return None
     statement = statement_of(account, rated, new_id())
-    following = _after(subscription, rated)
+    following = _after(subscription, statement)
     # Grants wait for open periods: the period is over before its statement draws on them.
     await subscriptions.advance(connection, account, [following])
+    await _issue(connection, closing, statement)
+    await store_ratings(connection, account, rated, statement.statement_id)
+    return following
+
+
+async def _issue(connection: AsyncConnection, closing: Closing, statement: StatementRated) -> None:
+    """Pay a statement from credits as far as they go, and store it with its message."""
     if _wallet_of(statement) in closing.held:
         statement = with_returns(statement, await return_adjusted(connection, statement))
         statement = with_draws(statement, await draw(connection, statement))
     await statements.issue(connection, [statement])
-    await store_ratings(connection, account, rated, statement.statement_id)
     _log(statement)
-    return following
 
 
-def _after(subscription: RowMapping, rated: RatedPeriod) -> Advance:
-    following = period_from(
-        rated.period.end, anchor_day=subscription["anchor_day"], ends_on=subscription["last_day"]
+def _after(subscription: RowMapping, statement: StatementRated) -> Advance:
+    """Return what comes after the statement of a period."""
+    end, opens_on = statement.period_end, subscription["opens_on"]
+    ahead = any(line.advance.period_start >= end for line in statement.lines if line.advance)
+    return Advance(
+        subscription["subscription_id"],
+        statement.sequence + 1,
+        period_from(end, anchor_day=subscription["anchor_day"], ends_on=subscription["last_day"]),
+        opens_on=opens_on if opens_on is not None and opens_on >= end else None,
+        charged_by=statement.statement_id if ahead else None,
     )
-    return Advance(subscription["subscription_id"], rated.sequence + 1, following)
 
 
 def _wallet_of(statement: StatementRated) -> Wallet:
@@ -138,6 +224,7 @@ def _log(statement: StatementRated) -> None:
         vendor_id=statement.vendor_id,
         tenant_id=statement.tenant_id,
         statement_id=statement.statement_id,
+        kind=statement.kind,
         period_start=statement.period_start.isoformat(),
         unrated=len(statement.unrated),
     )

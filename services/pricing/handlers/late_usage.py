@@ -11,11 +11,14 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.adjustment import BilledPeriod, with_adjustments
+from services.pricing.domain.advance import without_fees_in_advance
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Cycle, Period
 from services.pricing.domain.statement import AdjustedPeriod, RatedStatement
+from services.pricing.handlers.advance import Books, rate_subscription
 from services.pricing.handlers.billed import BilledContent, billed_content
-from services.pricing.handlers.rating import RatedPeriod, Rerating, rate_rows, rate_subscription
+from services.pricing.handlers.rating import RatedPeriod, Rerating, rate_rows
+from services.pricing.handlers.timelines import read_timeline
 from services.pricing.repository import late_usage, statements, subscriptions, usage
 from services.pricing.repository.late_usage import Reading
 from shared.accounts.repository import Account
@@ -28,9 +31,12 @@ async def rate_with_late_usage(
     period: Period,
     *,
     prices: ProviderPrices,
+    in_advance: Books,
 ) -> RatedPeriod | None:
     """Rate a period, and again each closed one for which usage came; None without a price yet."""
-    rated = await rate_subscription(connection, account, subscription, period, prices=prices)
+    rated = await rate_subscription(
+        connection, account, subscription, period, prices=prices, in_advance=in_advance
+    )
     if rated is None:
         return None
     reading = Reading(
@@ -54,17 +60,24 @@ async def _rate_again(
     booked_before: date,
     prices: ProviderPrices,
 ) -> Rerating:
-    """Rate a closed period by its own terms, with all that is known of it."""
+    """Rate a closed period by its own terms, with all that is known of it.
+
+    Its fees in advance are no part of that: they do not depend on usage, and are settled.
+    """
     owner = await subscriptions.read(connection, account, billed["subscription_id"])
     assert owner is not None, "a subscription with statements stays"
     period = _period_of(owner, billed)
     rows = await usage.read_period(
         connection, account, billed["tenant_id"], period, booked_before=booked_before
     )
-    now = await rate_rows(connection, account, owner, period=period, rows=rows, prices=prices)
+    timeline = await read_timeline(connection, account, owner)
+    now = await rate_rows(
+        connection, account, owner, timeline=timeline, period=period, rows=rows, prices=prices
+    )
     assert now is not None, "what a period was billed with stays in force for it"
     last, revision = await _last_rating(connection, account, billed)
-    return Rerating(last, billed["sequence"], revision + 1, now.rated)
+    settled = without_fees_in_advance(now.rated)
+    return Rerating(last, billed["sequence"], revision + 1, settled)
 
 
 def _period_of(owner: RowMapping, billed: RowMapping) -> Period:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,8 +17,7 @@ from services.pricing.domain.split.rating import rate_parts
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
 from services.pricing.domain.usage import Usage
 from services.pricing.handlers.sharing import own_usage
-from services.pricing.handlers.timelines import KnownPlans, SoldPlan, read_timeline
-from services.pricing.repository import usage
+from services.pricing.handlers.timelines import KnownPlans, SoldPlan
 from shared.accounts.repository import Account
 from shared.currencies import CURRENCIES
 from shared.events.statement_rated import StatementPart
@@ -27,7 +27,7 @@ from shared.events.statement_rated import StatementPart
 class RatedPeriod:
     """A period with the price version that it was rated by.
 
-    `rated` is what the statement says; where that holds adjustments, `own` is the period alone.
+    `rated` is what the statement says; where that holds adjustments, `own` is it without them.
     """
 
     subscription: RowMapping
@@ -42,6 +42,7 @@ class RatedPeriod:
     parts: tuple[StatementPart, ...] = ()
     own: domain.RatedStatement | None = None
     reratings: tuple["Rerating", ...] = ()
+    kind: Literal["period", "opening"] = "period"
 
 
 @dataclass(frozen=True)
@@ -54,36 +55,21 @@ class Rerating:
     now: domain.RatedStatement
 
 
-async def rate_subscription(
-    connection: AsyncConnection,
-    account: Account,
-    subscription: RowMapping,
-    period: Period,
-    *,
-    prices: ProviderPrices,
-) -> RatedPeriod | None:
-    """Rate a period with the version in force at its start; None when there is none yet.
-
-    `prices` say what the usage costs at its providers.
-    """
-    rows = await usage.read_period(connection, account, subscription["tenant_id"], period)
-    return await rate_rows(
-        connection, account, subscription, period=period, rows=rows, prices=prices
-    )
-
-
 async def rate_rows(
     connection: AsyncConnection,
     account: Account,
     subscription: RowMapping,
     *,
+    timeline: Timeline,
     period: Period,
     rows: Sequence[Usage],
     prices: ProviderPrices,
     plans: KnownPlans | None = None,
 ) -> RatedPeriod | None:
-    """Rate what is the subscription's of a tenant's rows; its period is open or closed."""
-    timeline = await read_timeline(connection, account, subscription)
+    """Rate what is the subscription's of a tenant's rows; its period is open or closed.
+
+    None while no version is in force. Fees in advance are rated like all others, for this period.
+    """
     own = await own_usage(connection, account, subscription, list(rows))
     return await rate_timeline(
         connection,

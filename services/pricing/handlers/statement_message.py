@@ -16,6 +16,7 @@ from shared.events.statement_rated import (
     AdjustedPeriod,
     CreditDraw,
     CreditReturn,
+    FeePeriod,
     PoolDraw,
     ProviderCost,
     RatingStep,
@@ -37,7 +38,7 @@ def statement_of(account: Account, rated: RatedPeriod, statement_id: str) -> Sta
         tenant_id=subscription["tenant_id"],
         statement_id=statement_id,
         subscription_id=subscription["subscription_id"],
-        kind="period",
+        kind=rated.kind,
         sequence=rated.sequence,
         period_start=rated.period.start,
         period_end=rated.period.end,
@@ -110,6 +111,7 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
             "blocked_exact": format_exact(line.blocked),
             "cost": cost_of(line.cost, line.amount, currency),
             "adjusts": AdjustedPeriod(**vars(line.adjusts)) if line.adjusts else None,
+            "advance": FeePeriod(**vars(line.advance)) if line.advance else None,
         }
     )
 

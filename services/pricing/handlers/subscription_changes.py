@@ -119,7 +119,9 @@ async def plan_change(
     if not isinstance(written, schema.Withdraw):
         _refuse_day(told, written, on)
     content = await _content_of(connection, account, told, written=written, on=on)
-    return Planned(row, told, written.kind, content, on)
+    planned = Planned(row, told, written.kind, content, on)
+    _refuse_charged(planned)
+    return planned
 
 
 def day_of(told: Timeline, written: ChangeWrite, *, today: date) -> date:
@@ -148,6 +150,21 @@ def _refuse_day(told: Timeline, written: ChangeWrite, on: date) -> None:
     if told.last_day is not None and on > told.last_day:
         message = f"The last day of the subscription is {told.last_day}."
         raise conflict("change_after_end", message, subject=on.isoformat())
+
+
+def _refuse_charged(planned: Planned) -> None:
+    """Refuse an end before a period whose fees are charged: no statement would give them back.
+
+    A day of it is enough: its statement takes back all but that day.
+    """
+    row, last = planned.row, planned.after.last_day
+    if row["charged_by"] is not None and last is not None and last < row["next_start"]:
+        first = row["next_start"] + NEXT_DAY
+        message = (
+            f"Fees are charged in advance from {row['next_start']} on: "
+            f"the subscription can end from {first} on; the rest of them is credited by days."
+        )
+        raise conflict("charged_in_advance", message, subject=planned.effective_on.isoformat())
 
 
 async def _content_of(

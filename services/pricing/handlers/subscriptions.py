@@ -1,5 +1,6 @@
 """Subscriptions: which tenant pays by which plan, from which day on."""
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -71,6 +72,7 @@ def _row(subscription_id: str, written: SubscriptionWrite) -> dict[str, Any]:
         "next_sequence": 1,
         "next_start": period.start,
         "next_end": period.end,
+        "opens_on": written.starts_on + timedelta(days=written.trial_days),
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -76,8 +76,9 @@ async def draw(connection: AsyncConnection, statement: StatementRated) -> DrawnS
     states = await wallets.read_states(connection, held)
     drawn = draw_statement(to_pay(statement), [state for state in states if state.balance])
     transaction_id = await wallets.book(connection, held, draw_transaction(drawn))
-    await _expire(connection, held, after(states, drawn.draws), through=statement.period_end)
-    await _top_up(connection, held, f"top-up-{transaction_id}", on=statement.period_end)
+    day = booked_on(statement)
+    await _expire(connection, held, after(states, drawn.draws), through=day)
+    await _top_up(connection, held, f"top-up-{transaction_id}", on=day)
     return drawn
 
 
@@ -86,19 +87,33 @@ async def return_adjusted(
 ) -> dict[str, Fraction]:
     """Return what adjusted periods had drawn too much; how much, by their statements.
 
-    A period that costs less than was billed gives back what credits paid of the difference, to the
-    grants that it came from. The rest of the difference lowers what this statement asks for.
+    A period that costs less than was billed, or charged in advance, gives back what credits paid
+    of the difference, to the grants that it came from. The rest of the difference lowers what this
+    statement asks for.
     """
     held = Wallet(statement.vendor_id, statement.mode, statement.tenant_id, statement.currency)
     nets: dict[str, Fraction] = defaultdict(Fraction)
     for line in statement.lines:
-        if line.adjusts is not None:
-            nets[line.adjusts.statement_id] += parse_exact(line.amount_exact)
+        if name := _changed(line):
+            nets[name] += parse_exact(line.amount_exact)
+    day = booked_on(statement)
     return {
-        name: await return_statement(connection, held, name, on=statement.period_end, amount=-net)
+        name: await return_statement(connection, held, name, on=day, amount=-net)
         for name, net in nets.items()
         if net < 0
     }
+
+
+def booked_on(statement: StatementRated) -> date:
+    """Return the day on which a statement moves credit: behind its period, or as that opens."""
+    return statement.period_start if statement.kind == "opening" else statement.period_end
+
+
+def _changed(line: StatementLine) -> str:
+    """Return the statement that a line takes something back of, or adds to; else nothing."""
+    if line.adjusts is not None:
+        return line.adjusts.statement_id
+    return (line.advance.statement_id if line.advance else None) or ""
 
 
 async def _top_up(connection: AsyncConnection, held: Wallet, grant_id: str, *, on: date) -> None:
@@ -122,16 +137,17 @@ def to_pay(statement: StatementRated) -> StatementToPay:
     returned = {one.statement_id: parse_exact(one.amount_exact) for one in statement.returns}
     parts = []
     for line in statement.lines:
-        name = line.adjusts.statement_id if line.adjusts else ""
+        name = _changed(line)
         for part in _parts(line):
             back = min(returned.get(name, Fraction(0)), max(-part.amount, Fraction(0)))
             if back:
                 returned[name] -= back
             if part.amount + back:
                 parts.append(replace(part, amount=part.amount + back))
-    return StatementToPay(
-        statement.statement_id, statement.subscription_id, statement.period_end, tuple(parts)
-    )
+    # An opening draws as of its first day, which no grant that begins with it should miss.
+    opening = timedelta(days=1 if statement.kind == "opening" else 0)
+    end = booked_on(statement) + opening
+    return StatementToPay(statement.statement_id, statement.subscription_id, end, tuple(parts))
 
 
 def _parts(line: StatementLine) -> list[Payable]:

@@ -4,13 +4,19 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, RowMapping, and_, func, or_, select, update
+from sqlalchemy import Column, RowMapping, and_, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.repository.selection import keys, owned
 from services.pricing.schemas.price_book import PriceBookContent
-from services.pricing.tables import price_book, price_version, statement, subscription
+from services.pricing.tables import (
+    IN_ADVANCE,
+    price_book,
+    price_version,
+    statement,
+    subscription,
+)
 from shared.accounts.repository import Account
 from shared.database import lock_transaction
 from shared.errors import not_found
@@ -203,6 +209,12 @@ async def latest_published(
     return row
 
 
+async def books_in_advance(connection: AsyncConnection, account: Account) -> frozenset[str]:
+    """Return the books of which a version, in force or not, has fees in advance."""
+    query = select(price_version.c.book).where(owned(price_version, account), text(IN_ADVANCE))
+    return frozenset((await connection.scalars(query.distinct())).all())
+
+
 async def billed_until(connection: AsyncConnection, account: Account, book: str) -> date | None:
     """Return the end (exclusive) of the latest period that was rated with a book, or in part."""
     changed = select(subscription.c.subscription_id).where(
@@ -213,7 +225,7 @@ async def billed_until(connection: AsyncConnection, account: Account, book: str)
         statement.c.content["parts"].contains([{"price_book": book}]),
     )
     query = select(func.max(statement.c.period_end)).where(
-        owned(statement, account), or_(statement.c.price_book == book, for_a_part)
+        owned(statement, account, kind="period"), or_(statement.c.price_book == book, for_a_part)
     )
     billed: date | None = await connection.scalar(query)
     return billed

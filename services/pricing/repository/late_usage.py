@@ -85,7 +85,12 @@ def _closed(account: Account) -> Select[Any]:
         statement.c.subscription_id == subscription.c.subscription_id,
     )
     columns = [statement.c[name] for name in BILLED]
-    return select(*columns).join(subscription, same).where(owned(statement, account))
+    # An opening statement closes no period.
+    return (
+        select(*columns)
+        .join(subscription, same)
+        .where(owned(statement, account), statement.c.kind == "period")
+    )
 
 
 def _came_since(booked_before: date | None) -> ColumnElement[bool]:
@@ -95,7 +100,8 @@ def _came_since(booked_before: date | None) -> ColumnElement[bool]:
     """
     mine, later = statement.alias(), period_rating
     billed_until = select(func.max(mine.c.period_end)).where(
-        *(mine.c[name] == statement.c[name] for name in ("vendor_id", "mode", "subscription_id"))
+        mine.c.kind == "period",
+        *(mine.c[name] == statement.c[name] for name in ("vendor_id", "mode", "subscription_id")),
     )
     rated_until = select(func.max(later.c.booked_before)).where(
         *(

@@ -2,20 +2,30 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, Text, bindparam, cast, select
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.repository.selection import keys, owned
 from services.pricing.tables import outbox, statement
 from shared.accounts.repository import Account
-from shared.events.statement_rated import StatementRated
+from shared.events.statement_rated import StatementLine, StatementRated
 from shared.outbox import Outgoing, put_rows
 
 COLUMNS = (
     "statement_id",
     "tenant_id",
     "subscription_id",
+    "kind",
     "sequence",
     "period_start",
     "period_end",
@@ -32,7 +42,8 @@ COLUMNS = (
 async def issue(connection: AsyncConnection, statements: Sequence[StatementRated]) -> None:
     """Store statements and the messages about them, in their order.
 
-    The key of (subscription, sequence) refuses a second statement for one period.
+    The key of (subscription, sequence, kind) refuses a second statement for one period, and a
+    second opening.
     """
     if not statements:
         return
@@ -58,6 +69,19 @@ async def read(
     query = select(statement).where(owned(statement, account, statement_id=statement_id))
     row: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
     return row
+
+
+_WITH_FEES: ColumnElement[str] = literal_column("'$.lines[*] ? (exists (@.advance))'::jsonpath")
+
+
+async def read_fees_in_advance(
+    connection: AsyncConnection, account: Account, statement_id: str
+) -> list[StatementLine]:
+    """Return a statement's lines of fees in advance, without its other lines."""
+    found = func.jsonb_path_query_array(statement.c.content, _WITH_FEES)
+    query = select(found).where(owned(statement, account, statement_id=statement_id))
+    lines = (await connection.execute(query)).scalar_one()
+    return [StatementLine.model_validate(line) for line in lines]
 
 
 async def list_of_tenant(

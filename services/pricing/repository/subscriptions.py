@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, exists, or_, select, update
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.periods import Period
 from services.pricing.repository.selection import keys, owned
-from services.pricing.tables import subscription, subscription_change
+from services.pricing.tables import price_version, subscription, subscription_change
 from shared.accounts.repository import Account
 
 
@@ -145,11 +145,15 @@ async def list_due(
     sealed_through: date,
     tenant_id: str | None = None,
 ) -> Sequence[RowMapping]:
-    """Return the subscriptions whose next period's last day is sealed, by tenant and id."""
+    """Return the subscriptions that a statement is due of, by tenant and id.
+
+    The last day of the next period is sealed, or the day before the first that is charged.
+    """
+    after = sealed_through + timedelta(days=1)
     query = select(subscription).where(
         owned(subscription, account, topic_partition=partition),
-        # next_end is exclusive: the last day is the one before.
-        subscription.c.next_end - 1 <= sealed_through,
+        subscription.c.next_end.is_not(None),
+        or_(subscription.c.next_end <= after, _opens_by(after)),
     )
     if tenant_id is not None:
         query = query.where(subscription.c.tenant_id == tenant_id)
@@ -157,13 +161,54 @@ async def list_due(
     return (await connection.execute(query)).mappings().all()
 
 
+def _opens_by(day: date) -> ColumnElement[bool]:
+    """Return the condition for an opening of the open period that is due by a day."""
+    opens_on = subscription.c.opens_on
+    return and_(opens_on <= day, opens_on < subscription.c.next_end)
+
+
+async def skip_openings(
+    connection: AsyncConnection,
+    account: Account,
+    *,
+    partition: int,
+    sealed_through: date,
+    in_advance: frozenset[str],
+) -> None:
+    """Let subscriptions that are due to open go without, where their book has no fees in advance.
+
+    One that has changed may be on another book by then: it is looked at on its own.
+    """
+    priced = exists().where(
+        owned(price_version, account),
+        price_version.c.book == subscription.c.price_book,
+        price_version.c.effective_on <= subscription.c.opens_on,
+    )
+    await connection.execute(
+        update(subscription)
+        .where(
+            owned(subscription, account, topic_partition=partition, changes=0),
+            _opens_by(sealed_through + timedelta(days=1)),
+            subscription.c.price_book.not_in(list(in_advance)),
+            priced,
+        )
+        .values(opens_on=None)
+    )
+
+
 @dataclass(frozen=True)
 class Advance:
-    """The next period to be rated of a subscription, and its number; None: it has ended."""
+    """What comes after a statement: the next period to be rated, and its number; None: the end.
+
+    `opens_on` is the first day charged, while its opening is yet to be made; `charged_by` the
+    statement that charged the period's fees in advance, if one did.
+    """
 
     subscription_id: str
     sequence: int
     period: Period | None
+    opens_on: date | None
+    charged_by: str | None
 
 
 async def advance(
@@ -174,17 +219,21 @@ async def advance(
         update(subscription)
         .where(owned(subscription, account, subscription_id=bindparam("moved")))
         .values(
-            next_sequence=bindparam("new_sequence"),
-            next_start=bindparam("new_start"),
-            next_end=bindparam("new_end"),
+            next_sequence=bindparam("to_sequence"),
+            next_start=bindparam("to_start"),
+            next_end=bindparam("to_end"),
+            opens_on=bindparam("to_open"),
+            charged_by=bindparam("to_charged_by"),
         )
     )
     rows = [
         {
             "moved": one.subscription_id,
-            "new_sequence": one.sequence,
-            "new_start": one.period.start if one.period else None,
-            "new_end": one.period.end if one.period else None,
+            "to_sequence": one.sequence,
+            "to_start": one.period.start if one.period else None,
+            "to_end": one.period.end if one.period else None,
+            "to_open": one.opens_on,
+            "to_charged_by": one.charged_by,
         }
         for one in advances
     ]

@@ -220,9 +220,14 @@ async def list_transactions(
 
 
 async def open_until(connection: AsyncConnection, held: Wallet) -> date | None:
-    """Return the first end (exclusive) of a tenant's periods that are not rated yet."""
-    query = select(func.min(subscription.c.next_end)).where(
-        owned(subscription, held.account, tenant_id=held.tenant_id)
+    """Return the first end (exclusive) of a tenant's days that no statement has drawn for yet.
+
+    Of an opening that is to come, the day is the first that is charged.
+    """
+    opens = func.least(subscription.c.next_end, subscription.c.opens_on + 1)
+    query = select(func.min(opens)).where(
+        subscription.c.next_end.is_not(None),
+        owned(subscription, held.account, tenant_id=held.tenant_id),
     )
     end: date | None = await connection.scalar(query)
     return end

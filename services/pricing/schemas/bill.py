@@ -16,7 +16,11 @@ from shared.events.statement_rated import (
 
 
 class SubscriptionBill(BaseModel):
-    """The open period of a subscription as it stands; amounts exact and before tax."""
+    """The open period of a subscription as it stands; amounts exact and before tax.
+
+    `total_exact` and `lines` are those of the statement to come: with the fees in advance of the
+    next period, and of this one what is not charged yet. Those that are charged stand apart.
+    """
 
     subscription_id: str
     price_book: str
@@ -33,6 +37,15 @@ class SubscriptionBill(BaseModel):
     input_hash: str | None
     rating_hash: str | None
     lines: list[StatementLine]
+    charged: list[StatementLine] = Field(
+        default=[], description="fees of this period that were charged in advance, as they were"
+    )
+    charged_exact: str = Field(default="0", description="what they come to; not in `total_exact`")
+    opens_on: date | None = Field(
+        default=None,
+        description="first day charged: an opening statement brings the fees in advance that stand "
+        "in `lines`; null once it is made",
+    )
     unrated: list[UnratedUsage]
     cost: ProviderCost | None = None
     unpriced: list[UnpricedUsage] = Field(default=[])
@@ -52,6 +65,7 @@ class StatementSummary(BaseModel):
     statement_id: str
     tenant_id: str
     subscription_id: str
+    kind: Literal["period", "opening"]
     sequence: int
     period_start: date
     period_end: date = Field(description="exclusive")

@@ -15,11 +15,11 @@ from shared.ids import Slug
 
 FIELDS_MAX = 20
 FIXED = {
-    "charge": {"key", "model", "usage"},
+    "charge": {"key", "model", "usage", "timing"},
     "pool": {"key", "measure", "scope"},
     "plan": {"key", "charges"},
 }
-"""What an override leaves alone: what something is, and which usage it claims."""
+"""What an override leaves alone: what something is, which usage it claims, when it is due."""
 
 PLACE = re.compile(r"^(charges|pools|plans)\[(\d+)\](?:\.(.*))?$")
 
@@ -130,7 +130,7 @@ def _own_faults(
             yield Fault("duplicate_key", f"{place}.key", "This key is overridden before.")
         seen.add((override.target, override.key))
         for name in sorted(FIXED[override.target] & override.values.keys()):
-            message = "An override changes what is paid, not what for."
+            message = "An override changes what is paid, not what for, nor when."
             yield Fault("field_not_overridable", f"{place}.set.{name}", message)
 
 

@@ -71,6 +71,9 @@ CHARGE_MODELS: dict[str, type[Charge]] = {
     "prorated_graduated": by_row.ProratedGraduatedCharge,
 }
 
+FEES = (fees.FlatCharge, fees.PerSeatCharge)
+"""The models that do not depend on usage, and so can be charged in advance."""
+
 
 def _read_per_seat(value: Any) -> Any:
     return {ANY_CLASS: value} if isinstance(value, str) else value

@@ -115,7 +115,10 @@ class ChangeList(BaseModel):
 
 
 class Compared(BaseModel):
-    """The same statement without and with a change; amounts exact, before credits and tax."""
+    """A period without and with a change; amounts exact, before credits and tax.
+
+    Fees in advance are those of this very period, whichever statement charges them.
+    """
 
     period_start: date
     period_end: date = Field(description="exclusive")
@@ -123,6 +126,7 @@ class Compared(BaseModel):
     before_exact: str
     after_exact: str
     difference_exact: str
+    charged_exact: str = Field(description="fees of the period that are charged already")
     words: str
 
 

@@ -15,6 +15,7 @@ from services.pricing.schemas.price_book import (
     BOOK_POOLS_MAX,
     CHARGE_MODELS,
     CHARGES_MAX,
+    FEES,
     PLANS_MAX,
     Charge,
     Plan,
@@ -116,6 +117,10 @@ def _read_charge(raw: Any, path: str, faults: list[Fault]) -> Charge | None:
         faults.append(Fault("unknown_charge_model", f"{path}.model", message))
         return None
     faults += _bound_faults(_list(raw, "tiers"), f"{path}.tiers")
+    if "timing" in raw and not issubclass(model, FEES):
+        message = "Usage is charged in arrears; a timing is for flat and per_seat only."
+        faults.append(Fault("timing_of_usage", f"{path}.timing", message))
+        raw = {name: value for name, value in raw.items() if name != "timing"}
     return _read(model, raw, path, faults)
 
 

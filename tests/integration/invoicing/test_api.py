@@ -8,6 +8,7 @@ from cryptography.fernet import InvalidToken
 from services.invoicing.sealing import unseal
 from shared.accounts.keys import Scope
 from shared.accounts.repository import Account
+from shared.events.statement_rated import FeePeriod
 
 OWN_KEY = "sk_test_of_the_vendor_1234"
 
@@ -35,7 +36,32 @@ async def test_an_invoice_is_shown_with_its_lines(api: Any, sent: Any) -> None:
         "unit": "tokens",
         "amount_exact": "1/3",
         "amount_minor": 33,
+        "period_start": None,
+        "period_end": None,
     } == shown["lines"][1]
+
+
+async def test_an_opening_says_which_days_its_fees_are_for(api: Any, statement: Any) -> None:
+    """It is an invoice beside that of the period, and its lines have days of their own."""
+    period = statement(("a", "1"), total="1")
+    fee = FeePeriod(period_start=period.period_start, period_end=period.period_end)
+    lines = [line.model_copy(update={"advance": fee}) for line in period.lines]
+    opening = {"kind": "opening", "statement_id": "st-0", "lines": lines}
+    made = [
+        await api.world.draft(drafted)
+        for drafted in (
+            period.model_copy(update=opening),
+            period.model_copy(update=opening),
+            period,
+        )
+    ]
+    headers = await api.key(Scope.BILLING_READ)
+    listed = (await api.http.get("/v1/invoices", headers=headers)).json()["invoices"]
+
+    assert [True, False, True] == [one is not None for one in made]
+    assert [("period", None), ("opening", "2026-01-01")] == [
+        (one["invoice_key"].split("/")[4], one["lines"][0]["period_start"]) for one in listed
+    ]
 
 
 async def test_lists_are_paged_and_hold_no_hosted_url(api: Any, sent: Any, statement: Any) -> None:

@@ -105,12 +105,16 @@ async def put(client: httpx.AsyncClient, headers: dict[str, str], path: str, bod
 
 
 async def set_up_catalog(
-    client: httpx.AsyncClient, headers: dict[str, str], effective_on: str = "2023-11-01"
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    effective_on: str = "2023-11-01",
+    *,
+    content: Any = None,
 ) -> None:
     """Create the tenant and the published book of the demo."""
     await put(client, headers, "/v1/tenants/globex", {"name": "Globex"})
     await put(client, headers, "/v1/price-books/demo", {"name": "Demo"})
-    await put(client, headers, "/v1/price-books/demo/versions/1", price_book())
+    await put(client, headers, "/v1/price-books/demo/versions/1", content or price_book())
     path = "/v1/price-books/demo/versions/1/publish"
     answer = await client.post(path, json={"effective_on": effective_on}, headers=headers)
     assert answer.is_success, answer.text
@@ -180,6 +184,39 @@ async def test_a_month_is_one_statement_however_often_it_is_delivered(
     ]
     # The relay may send a message again; its identity says that it is the same one.
     assert {found[0]["statement_id"]} == {message.statement_id for message in messages}
+
+
+async def test_an_opening_is_one_statement_however_often_it_is_delivered(
+    settings: PricingSettings,
+    vendor: str,
+    headers: dict[str, str],
+    metering: Metering,
+    rated: AIOKafkaConsumer,
+) -> None:
+    """A fee in advance: every seal twice, and again after a restart, opens and closes once."""
+    content = price_book()
+    for charge in content["charges"]:
+        if charge["model"] == "flat":
+            charge["timing"] = "in_advance"
+    sent = [
+        *metering.seals(FIRST - timedelta(days=1), []),
+        *(seal for day in DAYS for seal in metering.seals(day, [])),
+    ]
+    async with running(settings) as client:
+        await set_up_catalog(client, headers, content=content)
+        await subscribe(client, headers)
+        await metering.send(sent)
+        await eventually(lambda: statements(client, headers), lambda found: len(found) == 2)
+    async with running(settings) as client:
+        await metering.send([*sent, *metering.seals(DECEMBER, [])])
+        await eventually(lambda: sealed_days(settings, vendor), lambda days: min(days) == DECEMBER)
+        found = await statements(client, headers)
+
+    messages = await messages_of(rated, vendor)
+    assert [("opening", "500"), ("period", "500")] == [
+        (row["kind"], row["total_exact"]) for row in found
+    ]
+    assert {row["statement_id"] for row in found} == {one.statement_id for one in messages}
 
 
 async def test_a_subscription_made_after_the_seals_is_closed_at_once(

@@ -154,3 +154,28 @@ def test_statements_that_no_invoice_can_be_made_of(
     """Each is refused with a stable code, before anything is stored."""
     with pytest.raises(InvalidStatement, match=code):
         compose_draft(_statement(*lines, total="1", **values))
+
+
+def test_an_opening_is_an_invoice_of_its_own() -> None:
+    """Its key differs from that of the period which it opens, by its kind alone."""
+    keys = [
+        str(compose_draft(_statement(_line("a", "1"), total="1", kind=kind)).key)
+        for kind in ("opening", "period")
+    ]
+
+    assert [
+        "demo/test/acme/sub-1/opening/1/2026-01-01/1",
+        "demo/test/acme/sub-1/period/1/2026-01-01/1",
+    ] == keys
+
+
+def test_a_line_keeps_the_days_of_a_fee_in_advance() -> None:
+    """Of any other line the days are the invoice's."""
+    days = {"period_start": "2026-02-01", "period_end": "2026-03-01"}
+    draft = compose_draft(
+        _statement(_line("a", "1"), _line("b", "1") | {"advance": days}, total="2")
+    )
+
+    assert [(None, None), (date(2026, 2, 1), date(2026, 3, 1))] == [
+        (line.period_start, line.period_end) for line in draft.lines
+    ]

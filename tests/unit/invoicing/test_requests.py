@@ -1,5 +1,6 @@
 """What goes to Stripe: exact, short enough, the same for the same invoice."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -68,6 +69,18 @@ def test_a_period_ends_a_second_before_ours() -> None:
 
     period = call.params["lines"][0]["period"]
     assert datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC).timestamp() == period["end"]
+
+
+def test_a_fee_in_advance_is_for_days_of_its_own() -> None:
+    """Stripe is told the period that it is for, not that of the invoice it stands on."""
+    first, end = date(2026, 2, 1), date(2026, 3, 1)
+    ahead = [replace(line, period_start=first, period_end=end) for line in _lines(1)]
+    (call,) = requests.lines_calls(INVOICE, "in_1", ahead, attempt=1)
+
+    period = call.params["lines"][0]["period"]
+    assert [datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)] == [
+        datetime.fromtimestamp(period[name], UTC) for name in ("start", "end")
+    ]
 
 
 def test_long_descriptions_are_cut_with_an_ellipsis() -> None:

@@ -60,9 +60,14 @@ def test_a_good_book_has_no_fault(content: dict[str, Any]) -> None:
             "charges[4].amount",
         ),
         (
-            changed("charges", FLAT, "timing", value="in_advance"),
-            "timing_not_supported",
+            changed("charges", FLAT, "timing", value="sometimes"),
+            "unknown_choice",
             "charges[4].timing",
+        ),
+        (
+            changed("charges", TIERED, "timing", value="in_advance"),
+            "timing_of_usage",
+            "charges[5].timing",
         ),
         (changed("charges", FLAT, "model", value="x"), "unknown_charge_model", "charges[4].model"),
         (changed("charges", FLAT, "key", value="seats"), "duplicate_key", "charges[7].key"),

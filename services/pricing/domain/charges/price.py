@@ -15,7 +15,7 @@ from services.pricing.domain.words import Words
 ZERO = Fraction(0)
 
 Timing = Literal["in_arrears", "in_advance"]
-"""Whether a fee is due with the statement of its period, or with the one before."""
+"""Whether a fee is due with the statement of its period, or before the period begins."""
 
 
 @dataclass(frozen=True)

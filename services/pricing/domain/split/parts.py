@@ -48,19 +48,14 @@ class Part:
 
 @dataclass(frozen=True)
 class SplitTerms:
-    """The parts of one period, without a gap, in the order of time.
-
-    `advance` are the parts of the period whose fees in advance stand on this statement.
-    """
+    """The parts of one period, without a gap, in the order of time."""
 
     parts: tuple[Part, ...]
     currency: Currency
-    advance: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
-        for parts in (self.parts, self.advance):
-            ends = [part.period.end for part in parts[:-1]]
-            if ends != [part.period.start for part in parts[1:]]:
-                raise ValueError("parts follow each other without a gap")
+        ends = [part.period.end for part in self.parts[:-1]]
+        if ends != [part.period.start for part in self.parts[1:]]:
+            raise ValueError("parts follow each other without a gap")
         if not self.parts:
             raise ValueError("a period has a part")

@@ -11,8 +11,6 @@ from fractions import Fraction
 from itertools import groupby
 
 from services.pricing.domain.charge import Charge
-from services.pricing.domain.charges.flat import Flat
-from services.pricing.domain.charges.per_seat import PerSeat
 from services.pricing.domain.charges.price import (
     ZERO,
     EventPrice,
@@ -37,7 +35,7 @@ from services.pricing.domain.rating import (
 from services.pricing.domain.split.around import SPLIT_PIPELINE
 from services.pricing.domain.split.joint import Joint
 from services.pricing.domain.split.parts import Part, SplitTerms
-from services.pricing.domain.statement import Line, RatedStatement
+from services.pricing.domain.statement import FeePeriod, Line, RatedStatement
 from services.pricing.domain.step import OVERRIDE, TRIAL, note
 from services.pricing.domain.usage import Usage, canonical_usage
 from services.pricing.domain.words import Words, unit_of
@@ -119,10 +117,7 @@ def _charge(terms: SplitTerms, index: int, place: int) -> Charge:
 
 
 def _input_hash(terms: SplitTerms, groups: Sequence[Sequence[Usage]]) -> str:
-    content = {"parts": [part.content() for part in terms.parts]}
-    if terms.advance:
-        content["advance"] = [part.content() for part in terms.advance]
-    return hash_of_input(content, groups)
+    return hash_of_input({"parts": [part.content() for part in terms.parts]}, groups)
 
 
 def _charges(terms: SplitTerms) -> dict[Key, list[tuple[int, int]]]:
@@ -177,23 +172,17 @@ def _rate_line(
     ]
     if key[-1]:
         return _trial_line(position, pieces, shared.terms)
-    price = pieces[-1][1].price
-    if isinstance(price, Flat | PerSeat) and price.timing == "in_advance":
-        pieces = [
-            (part, charge, ())
-            for part in shared.terms.advance
-            for charge in part.plan.charges
-            if (part.price_book, charge.key) == key[:2]
-        ]
-    if not pieces:
-        return None
     drafts = [_draft(shared, part, charge, rows) for part, charge, rows in pieces]
     whole = replace(_draft(shared, *pieces[-1]), rows=())
     joint = Joint(drafts, whole)
     for step in SPLIT_PIPELINE:
         step(joint)
     _tell_overrides(joint, [part for part, _, _ in pieces])
-    return line_of(position, whole)
+    line = line_of(position, whole)
+    if line is None or line.advance is None:
+        return line
+    first, last = pieces[0][0].period, pieces[-1][0].period
+    return replace(line, advance=FeePeriod(first.start, last.end))
 
 
 def _draft(shared: _Lines, part: Part, charge: Charge, rows: tuple[Usage, ...]) -> Draft:

@@ -82,6 +82,14 @@ class Timeline:
         """Return the period that begins on `start`; None when the subscription ended before."""
         return period_of(self.cycle, start, ends_on=self.last_day)
 
+    def period_ahead(self, period: Period) -> Period | None:
+        """Return the period whose fees in advance stand on the statement of a period.
+
+        The next one; None when there is none, and for the one whose fees an opening statement
+        brings: the first that is not free.
+        """
+        return self.period_from(period.end) if self.charged_from < period.end else None
+
     def on(self, day: date) -> Standing:
         """Return what holds on a day, from the start of the subscription on."""
         terms, chosen_on = self.terms, self.starts_on

@@ -1,15 +1,12 @@
 """What all charges of a book have."""
 
 from abc import abstractmethod
-from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from services.pricing.domain.charge import Charge as DomainCharge
 from services.pricing.domain.charge import UsageFilter as DomainFilter
 from services.pricing.domain.charges.price import Price
-from services.pricing.domain.charges.price import Timing as DomainTiming
 from services.pricing.schemas.conditions import MoneyConditions, Pools
 from services.pricing.schemas.fields import Name
 from services.pricing.schemas.usage_filter import UsageFilter
@@ -17,16 +14,6 @@ from shared.ids import Slug
 
 ITEMS_MAX = 100
 CELLS_MAX = 500
-
-
-def _read_timing(value: Any) -> Any:
-    if value == "in_advance":
-        message = "Fees are charged in arrears; in advance is not offered yet."
-        raise PydanticCustomError("timing_not_supported", message)
-    return value
-
-
-Timing = Annotated[DomainTiming, BeforeValidator(_read_timing)]
 
 
 class ChargeContent(MoneyConditions):

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from services.pricing.domain.charges.flat import Flat
 from services.pricing.domain.charges.per_seat import PerSeat
+from services.pricing.domain.charges.price import Timing
 from services.pricing.domain.seats import ANY_CLASS
-from services.pricing.schemas.charges.charge import ChargeContent, Timing
+from services.pricing.schemas.charges.charge import ChargeContent
 from services.pricing.schemas.fields import Amount, is_none
 from shared.ids import Slug
 from shared.money import exact

@@ -21,7 +21,7 @@ from services.pricing.domain.readings import Readings, UsageOfSeat
 from services.pricing.domain.seats import Seats
 from services.pricing.domain.split.parts import Charged, Part, SplitTerms
 from services.pricing.domain.split.rating import rate_parts
-from services.pricing.domain.statement import RatedStatement
+from services.pricing.domain.statement import Line, RatedStatement
 from services.pricing.domain.usage import Usage
 from shared.currencies import CURRENCIES
 from tests.support.pricing_values import charged, plan, tier, usage
@@ -41,6 +41,11 @@ def used(first: int, second: int) -> list[Usage]:
     days = (date(2023, 11, 3), date(2023, 11, 20))
     both = zip(days, (first, second), strict=True)
     return [usage("units", quantity, usage_day=day) for day, quantity in both]
+
+
+def fee_days(line: Line) -> tuple[date, date]:
+    assert line.advance is not None
+    return line.advance.period_start, line.advance.period_end
 
 
 def rate(old: Plan, new: Plan, rows: list[Usage], *, book: str = "book") -> RatedStatement:
@@ -247,16 +252,16 @@ def test_what_is_blocked_in_one_part_is_not_billed(measure: Measure, comes_to: i
     assert comes_to == rate(blocked, allowed, used(20, 20)).total
 
 
-def test_fees_in_advance_are_those_of_the_coming_period() -> None:
-    """They stand on this statement by the parts of the next period; without one there are none."""
+def test_a_fee_in_advance_names_the_days_of_its_parts() -> None:
+    """One charge of one book is a line for all of the period; another book's is for its part."""
     fee = plan(charged(Flat(Fraction(300), "in_advance"), key="fee"))
-    parts = (part(fee, second=False), part(fee, second=True))
-    december = Part(Period(date(2023, 12, 1), date(2024, 1, 1), 31), fee, "book", "hash")
+    start, end = date(2023, 11, 1), date(2023, 12, 1)
+    lines = [rate(fee, fee, []).lines, rate(fee, fee, [], book="other").lines[:2]]
 
-    assert () == rate_parts(SplitTerms(parts, DOLLAR), []).lines
-    ahead = rate_parts(SplitTerms(parts, DOLLAR, advance=(december,)), [])
-    assert 300 == ahead.total
-    assert ahead.input_hash != rate_parts(SplitTerms(parts, DOLLAR), []).input_hash
+    assert [[300], [150, 150]] == [[line.amount for line in found] for found in lines]
+    assert [[(start, end)], [(start, SPLIT), (SPLIT, end)]] == [
+        [fee_days(line) for line in found] for found in lines
+    ]
 
 
 def test_events_that_were_not_read_are_unrated() -> None:

@@ -12,6 +12,7 @@ from services.pricing.schemas.provider_price import ProviderPriceRead, ProviderP
 from services.pricing.schemas.reading import Model, body_schema, read_body
 from services.pricing.schemas.wallet import GrantWrite, TopUpWrite, WalletWrite
 from shared.errors import TallyrollError
+from shared.events.statement_rated import CreditReturn
 from shared.money import parse_exact
 from tests.support.pricing_statements import line, statement
 
@@ -117,3 +118,20 @@ def test_the_parts_of_a_line_sum_to_it() -> None:
         ("", parse_exact("3")),
         ("", parse_exact("1/3")),
     ] == sorted(((part.kind, part.amount) for part in asked.parts), key=lambda p: -p[1])
+
+
+def test_an_opening_draws_as_of_its_first_day() -> None:
+    """A grant that begins with the subscription pays it; a period draws as of its last day."""
+    days = [to_pay(statement("v", line("1"), kind=kind)).last_day for kind in ("opening", "period")]
+
+    assert [date(2023, 11, 1), date(2023, 11, 30)] == days
+
+
+def test_a_change_of_what_was_charged_names_whose_credit_comes_back() -> None:
+    """What returned to credits of a fee is not asked of them again, unlike any other line."""
+    fee = {"period_start": "2023-11-01", "period_end": "2023-12-01", "statement_id": "opening"}
+    back = CreditReturn(statement_id="opening", amount_exact="30")
+    lines = [line("50"), line("-40", line_key="~advance/2023-11-01/000-fee", advance=fee)]
+    asked = to_pay(statement("v", *lines, returns=[back]))
+
+    assert [50, -10] == [part.amount for part in asked.parts]
