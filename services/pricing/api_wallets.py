@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.api import PAGE_DEFAULT, PAGE_MAX, POSITION_MAX
 from services.pricing.domain.wallet.grants import Grant
 from services.pricing.domain.wallet.ledger import Origin
-from services.pricing.handlers.idempotency import IdempotencyKey, OptionalIdempotencyKey, once
+from services.pricing.handlers.idempotency import once
 from services.pricing.handlers.reading_wallets import read_ledger, read_wallet
 from services.pricing.handlers.wallets import give
 from services.pricing.repository import wallets
@@ -32,6 +32,7 @@ from shared.clock import Clock, utc_day
 from shared.currencies import CURRENCIES
 from shared.database import Database
 from shared.errors import TallyrollError, not_found
+from shared.idempotency import IdempotencyKey, OptionalIdempotencyKey
 from shared.ids import Slug, new_id
 
 BillingReader = Annotated[Caller, Depends(requires(Scope.BILLING_READ))]
