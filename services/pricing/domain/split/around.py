@@ -137,7 +137,7 @@ def _price_piece(joint: Joint, index: int) -> None:
         total = sum_exact([one.billable for one in pieces])
         part = PartOfQuantity(counted, piece.billable, total, tiers)
         piece.add(price.price_part(part, words))
-        tiers = max(tiers, price.tiers_entered(part))
+        tiers = price.tiers_entered(part)
     elif isinstance(price, EventPrice):
         events = tuple(value for one in pieces[:index] for value in one.events)
         piece.add(price.price_part(events, piece.events, words))

@@ -182,11 +182,11 @@ def test_parts_that_forget_what_came_before_are_noticed(
 ) -> None:
     """Each part priced alone begins its tiers and packages again, which is another amount."""
     rows = [usage("units", 9 + n, usage_day=date(2023, 11, 10 * n)) for n in (1, 2)]
-    terms = parts_of(timeline({date(2023, 11, 16)}, []), NOVEMBER, plan(charged(price)))
-    right = rate_parts(terms, rows).total
+    parts = parts_of(timeline({date(2023, 11, 16)}, []), NOVEMBER, plan(charged(price)))
+    right = rate_parts(parts, rows).total
     monkeypatch.setattr("services.pricing.domain.split.around.PartOfQuantity", alone)
 
-    assert right != rate_parts(terms, rows).total
+    assert right != rate_parts(parts, rows).total
 
 
 @settings(max_examples=100, deadline=None)
@@ -201,11 +201,23 @@ def test_parts_of_lines_sum_and_order_is_nothing(
     """Steps and details sum to their line, lines to the total; shuffled rows give the same hash."""
     shuffled = list(rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    terms = parts_of(timeline(cuts, seats), NOVEMBER, plan(charge))
-    rated = rate_parts(terms, rows)
+    parts = parts_of(timeline(cuts, seats), NOVEMBER, plan(charge))
+    rated = rate_parts(parts, rows)
 
-    assert rated == rate_parts(terms, shuffled)
+    assert rated == rate_parts(parts, shuffled)
     assert rated.total == sum(line.amount for line in rated.lines)
     for line in rated.lines:
         assert line.amount == sum(step.amount for step in line.steps)
         assert not line.details or line.amount == sum(d.amount for d in line.details)
+
+
+@pytest.mark.parametrize("price", QUANTITY_PRICES, ids=lambda price: type(price).__name__)
+def test_a_border_that_is_crossed_back_and_again_is_paid_once(price: QuantityPrice) -> None:
+    """A reversal takes a flat fee back with its tier; entered again, the tier costs it again."""
+    rows = [
+        usage("units", quantity, usage_day=date(2023, 11, day))
+        for day, quantity in ((5, 15), (15, -8), (25, 8))
+    ]
+    cuts = {date(2023, 11, 10), date(2023, 11, 20)}
+
+    assert in_one(charged(price), rows, []) == in_parts(charged(price), rows, [], cuts)
