@@ -26,6 +26,7 @@ from services.pricing.domain.charges.volume import Volume
 from services.pricing.domain.charges.volume_package import VolumePackage
 from services.pricing.domain.charges.weighted_sum import WeightedSum
 from services.pricing.domain.commitment import Commitment
+from services.pricing.domain.conversion import Conversion, ConversionRate
 from services.pricing.domain.periods import Cycle, Period
 from services.pricing.domain.plan import Plan
 from services.pricing.domain.pools import Pool
@@ -39,7 +40,7 @@ from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.domain.tiers import PackageTier
 from services.pricing.domain.usage import Usage
 from shared.currencies import CURRENCIES
-from tests.support.pricing_values import NOVEMBER, charged, plan, tier, usage
+from tests.support.pricing_values import NOVEMBER, charged, plan, terms, tier, usage
 
 DOLLAR = CURRENCIES["USD"]
 FLATS = (tier("10", "3", "7"), tier("40", "2", "5"), tier(None, "1", "11"))
@@ -221,3 +222,20 @@ def test_a_border_that_is_crossed_back_and_again_is_paid_once(price: QuantityPri
     cuts = {date(2023, 11, 10), date(2023, 11, 20)}
 
     assert in_one(charged(price), rows, []) == in_parts(charged(price), rows, [], cuts)
+
+
+def test_the_same_version_again_spreads_a_line_alike() -> None:
+    """What each agent and day caused is told by converted units, in parts as in one."""
+    rates = (ConversionRate(Fraction(10), kinds=("a",)), ConversionRate(Fraction(1), kinds=("b",)))
+    charge = charged(PerUnit(Fraction(1)), "a", "b", conversion=Conversion("credits", rates))
+    rows = [
+        usage("a", 1, usage_day=date(2023, 11, 3)),
+        usage("b", 10, usage_day=date(2023, 11, 20)),
+        usage("b", -4, usage_day=date(2023, 11, 25)),
+    ]
+    told = parts_of(timeline({date(2023, 11, 16)}, []), NOVEMBER, plan(charge))
+
+    (line,) = rate_parts(told, rows).lines
+
+    assert [10, 10, -4] == [detail.amount for detail in line.details]
+    assert line.details == rate_period(terms(charge), rows).lines[0].details
