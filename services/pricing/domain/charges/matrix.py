@@ -83,19 +83,18 @@ class Matrix(RowPrice):
     def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
         """Return a step for each (model, kind, price) that occurs."""
         del situation
-        quantities: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
-        prices: dict[tuple[str, ...], Fraction] = {}
+        quantities: dict[tuple[tuple[str, ...], Fraction], Fraction] = defaultdict(Fraction)
         amounts = []
         for row in rows:
+            # The price too: multipliers of one name may have several factors.
             key, price = self._price_of(row)
-            prices[key] = price
-            quantities[key] += row.quantity
+            quantities[key, price] += row.quantity
             amounts.append(row.quantity * price / self.per)
         steps = [
-            Step(PRICE, self._description(key, quantity, price=prices[key], words=words), amount)
-            for key, quantity in sorted(quantities.items())
+            Step(PRICE, self._description(key, quantity, price=price, words=words), amount)
+            for (key, price), quantity in sorted(quantities.items())
             if quantity
-            for amount in (quantity * prices[key] / self.per,)
+            for amount in (quantity * price / self.per,)
         ]
         return PricedRows(steps, amounts)
 
