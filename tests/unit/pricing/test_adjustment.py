@@ -1,6 +1,6 @@
 """Adjustments of billed periods."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -19,8 +19,9 @@ from services.pricing.domain.charges.package import Package
 from services.pricing.domain.charges.per_unit import PerUnit
 from services.pricing.domain.charges.volume import Volume
 from services.pricing.domain.commitment import Commitment
+from services.pricing.domain.cost.prices import Reason
 from services.pricing.domain.cost.provider_cost import ProviderPrices
-from services.pricing.domain.cost.usage_cost import total_cost
+from services.pricing.domain.cost.usage_cost import Unpriced, UsageCost, total_cost
 from services.pricing.domain.periods import Period, period_from
 from services.pricing.domain.pools import Pool
 from services.pricing.domain.rating import rate_period
@@ -193,3 +194,26 @@ def test_without_late_usage_nothing_changes() -> None:
     rated = rate_period(PLAN, [usage("a", 5)])
 
     assert rated is with_adjustments(rated, [])
+
+
+def cost_of(*rows: tuple[str, int]) -> UsageCost:
+    """Return a cost with usage of these models that has none."""
+    unpriced = (
+        Unpriced("anthropic", model, "a", Reason.UNKNOWN_MODEL, Fraction(quantity))
+        for model, quantity in rows
+    )
+    return UsageCost(unpriced=tuple(unpriced))
+
+
+def test_what_has_a_price_by_now_hides_nothing_of_the_period_itself() -> None:
+    """A closed period lacks a price for less than before: the period's own 10 are still told."""
+    own = replace(rate_period(PLAN, []), cost=cost_of(("x", 10)))
+    rated = rate_period(PLAN, [])
+    last = replace(billed(rated, months()[0]), cost=cost_of(("x", 8), ("y", 5)))
+    now = replace(rated, cost=cost_of(("x", 2), ("y", 7)))
+
+    told = with_adjustments(own, [(last, now)]).cost
+
+    assert told is not None
+    found = {row.model: row.quantity for row in told.unpriced}
+    assert {"x": Fraction(10), "y": Fraction(2)} == found
