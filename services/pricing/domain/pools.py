@@ -151,12 +151,10 @@ def _draw(
 
 
 def _left(pool: Pool, holding: Holding, balances: Balances) -> Fraction:
-    given = balances.get((pool.key, SHARED), ZERO)
-    if pool.scope == "shared":
-        left = min(holding.open_to_charge(pool), holding.capacity(pool) - given)
-    else:
-        left = _given_by_seats(pool, holding) - given
-    return max(left, ZERO)
+    if pool.scope == "per_seat":
+        return _given_by_seats(pool, holding)
+    left = holding.capacity(pool) - balances.get((pool.key, SHARED), ZERO)
+    return max(min(holding.open_to_charge(pool), left), ZERO)
 
 
 def _given_by_seats(pool: Pool, holding: Holding) -> Fraction:

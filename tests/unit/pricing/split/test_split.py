@@ -337,3 +337,25 @@ def test_a_pool_that_is_used_up_gives_nothing_and_takes_nothing() -> None:
     rated = rate(pooled("a"), pooled("a", "b"), rows)
 
     assert {"a": 20, "b": 30} == {line.charge: line.amount for line in rated.lines}
+
+
+def test_a_class_of_seats_that_comes_later_has_its_days() -> None:
+    """Premium seats have units in the second half alone: half of 30, in a pool of each seat."""
+    day = date(2023, 11, 20)
+    read = Readings(
+        usage_of_seats=(
+            UsageOfSeat("ann", "premium", "a", "m", "units", "", day, Fraction(20)),
+            UsageOfSeat("bob", "", "a", "m", "units", "", day, Fraction(20)),
+        )
+    )
+    parts = []
+    for second, classes in enumerate(({"": 10}, {"": 10, "premium": 30})):
+        units = {name: Fraction(held) for name, held in classes.items()}
+        own = Pool("p", "Pool", "quantity", included_per_seat=units, scope="per_seat")
+        sold = part(plan(charged(PerUnit(Fraction(1)), pools=(own,))), second=bool(second))
+        seats = Seats({"": 1, "premium": 1})
+        parts.append(replace(sold, seats=seats, readings=read if second else Readings()))
+
+    (line,) = rate_parts(SplitTerms(tuple(parts), DOLLAR), used(0, 40)).lines
+
+    assert [Fraction(25)] == [use.used for use in line.pools]
