@@ -16,7 +16,7 @@ from services.pricing.api import (
     vendor_of,
 )
 from services.pricing.handlers import catalog
-from services.pricing.handlers.idempotency import OptionalIdempotencyKey, once
+from services.pricing.handlers.idempotency import once
 from services.pricing.handlers.preconditions import ENTITY_TAG, IfMatch, entity_tag
 from services.pricing.repository import catalog as books
 from services.pricing.schemas.catalog import (
@@ -33,6 +33,7 @@ from services.pricing.schemas.catalog import (
 from services.pricing.schemas.validation import read_price_book
 from shared.clock import Clock
 from shared.database import Database
+from shared.idempotency import OptionalIdempotencyKey
 from shared.ids import Slug
 
 Book = Annotated[Slug, Path()]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Depends, Query
 
 from services.pricing.api import PAGE_DEFAULT, PAGE_MAX, POSITION_MAX
-from services.pricing.handlers.idempotency import IdempotencyKey, once
+from services.pricing.handlers.idempotency import once
 from services.pricing.handlers.provider_prices import append_prices, read_row
 from services.pricing.repository import provider_prices
 from services.pricing.schemas.provider_price import (
@@ -19,6 +19,7 @@ from shared.accounts.access import Caller, requires
 from shared.accounts.keys import Scope
 from shared.accounts.repository import Account
 from shared.database import Database
+from shared.idempotency import IdempotencyKey
 
 CatalogWriter = Annotated[Caller, Depends(requires(Scope.CATALOG_WRITE))]
 BillingReader = Annotated[Caller, Depends(requires(Scope.BILLING_READ))]

@@ -5,10 +5,11 @@ from fastapi import APIRouter
 from services.pricing.api import CatalogWriter, vendor_of
 from services.pricing.api_catalog import Book
 from services.pricing.handlers import plan_migration
-from services.pricing.handlers.idempotency import IdempotencyKey, once
+from services.pricing.handlers.idempotency import once
 from services.pricing.schemas.migration import MigrationMade, MigrationPreview, MigrationWrite
 from shared.clock import Clock, utc_day
 from shared.database import Database
+from shared.idempotency import IdempotencyKey
 
 
 def migrations_router(database: Database, clock: Clock) -> APIRouter:

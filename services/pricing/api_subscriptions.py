@@ -17,7 +17,7 @@ from services.pricing.api import (
     vendor_of,
 )
 from services.pricing.handlers import change_preview, subscription_changes, subscriptions
-from services.pricing.handlers.idempotency import IdempotencyKey, OptionalIdempotencyKey, once
+from services.pricing.handlers.idempotency import once
 from services.pricing.handlers.issuing import open_period
 from services.pricing.repository import subscriptions as stored_subscriptions
 from services.pricing.schemas.subscription import (
@@ -38,6 +38,7 @@ from shared.accounts.repository import Account
 from shared.clock import Clock, utc_day
 from shared.database import Database
 from shared.errors import not_found
+from shared.idempotency import IdempotencyKey, OptionalIdempotencyKey
 from shared.ids import Slug
 
 SubscriptionId = Annotated[Slug, Path()]

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.api import PAGE_DEFAULT, PAGE_MAX, POSITION_MAX
 from services.pricing.domain.wallet.grants import Grant
 from services.pricing.domain.wallet.ledger import Origin
-from services.pricing.handlers.idempotency import IdempotencyKey, OptionalIdempotencyKey, once
+from services.pricing.handlers.idempotency import once
 from services.pricing.handlers.reading_wallets import read_ledger, read_wallet
 from services.pricing.handlers.wallets import give
 from services.pricing.repository import wallets
@@ -32,6 +32,7 @@ from shared.clock import Clock, utc_day
 from shared.currencies import CURRENCIES
 from shared.database import Database
 from shared.errors import TallyrollError, not_found
+from shared.idempotency import IdempotencyKey, OptionalIdempotencyKey
 from shared.ids import Slug, new_id
 
 BillingReader = Annotated[Caller, Depends(requires(Scope.BILLING_READ))]
@@ -114,11 +115,12 @@ def _add_writes(router: APIRouter, database: Database, clock: Clock) -> None:
         content: Annotated[Any, Body()],
     ) -> GrantWritten:
         """Grant credit with terms of its own, such as a present or part of a contract."""
+        caller.require_vendor_key()
         written = read_body(GrantWrite, content, code="invalid_grant")
-        made = _made(caller, written, today=utc_day(clock.now()), origin="grant")
+        asked = _Asked(written, utc_day(clock.now()), "grant")
         async with database.transaction() as connection:
             held = await _held(connection, caller, tenant_id, currency)
-            return await _grant_once(connection, held, key, made=made)
+            return await _grant_once(connection, held, key, asked=asked)
 
     @router.post("/top-ups", status_code=201, openapi_extra=body_schema(TopUpWrite))
     async def post_top_up(
@@ -130,37 +132,39 @@ def _add_writes(router: APIRouter, database: Database, clock: Clock) -> None:
         content: Annotated[Any, Body()],
     ) -> GrantWritten:
         """Add credit that was bought at par."""
+        caller.require_vendor_key()
         top_up = read_body(TopUpWrite, content, code="invalid_top_up")
         written = GrantWrite(**top_up.model_dump(), cost_basis=BUY_AT_PAR)
-        made = _made(caller, written, today=utc_day(clock.now()), origin="top_up")
+        asked = _Asked(written, utc_day(clock.now()), "top_up")
         async with database.transaction() as connection:
             held = await _held(connection, caller, tenant_id, currency)
-            return await _grant_once(connection, held, key, made=made)
+            return await _grant_once(connection, held, key, asked=asked)
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A grant that a request asks for: what was `written`, and what it becomes on a day."""
+class _Asked:
+    """A grant that was asked for on a day."""
 
     written: GrantWrite
-    grant: Grant
     on: date
     origin: Origin
 
 
 async def _grant_once(
-    connection: AsyncConnection, held: Wallet, key: str, *, made: _Made
+    connection: AsyncConnection, held: Wallet, key: str, *, asked: _Asked
 ) -> GrantWritten:
     async def write() -> GrantWritten:
-        await give(connection, held, made.grant, on=made.on, origin=made.origin)
-        return GrantWritten(grant_id=made.grant.grant_id)
+        # Here, since an attempt that comes on a later day is answered as the first one was.
+        grant = _grant(asked)
+        await give(connection, held, grant, on=asked.on, origin=asked.origin)
+        return GrantWritten(grant_id=grant.grant_id)
 
-    operation = f"wallets/{held.tenant_id}/{held.currency}/{made.origin}"
+    operation = f"wallets/{held.tenant_id}/{held.currency}/{asked.origin}"
     return await once(
         connection,
         held.account,
         key,
-        request=(operation, made.written),
+        request=(operation, asked.written),
         answer=GrantWritten,
         write=write,
     )
@@ -176,10 +180,9 @@ async def _held(
     return Wallet(account.vendor_id, account.mode, tenant_id, currency)
 
 
-def _made(caller: Caller, written: GrantWrite, *, today: date, origin: Origin) -> _Made:
-    caller.require_vendor_key()
+def _grant(asked: _Asked) -> Grant:
     try:
-        return _Made(written, written.to_domain(new_id(), today=today), today, origin)
+        return asked.written.to_domain(new_id(), today=asked.on)
     except ValueError as error:
         # Only a start that is left out can still lie behind the end: the day is the clock's.
         message = "Credit that starts today ends tomorrow or later."

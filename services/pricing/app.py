@@ -18,6 +18,7 @@ from services.pricing.api_subscriptions import changes_router, subscriptions_rou
 from services.pricing.api_trials import trials_router
 from services.pricing.api_wallets import wallets_router
 from services.pricing.consumers import add_consumers
+from services.pricing.handlers.idempotency import once
 from services.pricing.housekeeping import Housekeeper
 from services.pricing.list_prices import list_prices
 from services.pricing.settings import PricingSettings
@@ -71,7 +72,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
         access=Access(database, pepper, clock),
     )
     app.include_router(health_router({"postgres": database.ping, "kafka": ping_broker}))
-    app.include_router(accounts_router(database, pepper, clock))
+    app.include_router(accounts_router(database, pepper, clock, once))
     app.include_router(books_router(database))
     app.include_router(versions_router(database, clock))
     app.include_router(subscriptions_router(database))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, tuple_, update
+from sqlalchemy import RowMapping, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -127,7 +127,7 @@ async def list_api_keys(
 async def revoke_api_key(
     connection: AsyncConnection, account: Account, key_id: str, *, now: datetime
 ) -> None:
-    """Revoke a key, effective in seconds; twice is once. Raises `unknown_api_key`."""
+    """Revoke a key, effective in seconds; the first time counts. Raises `unknown_api_key`."""
     revoked = (
         update(api_key)
         .where(
@@ -135,7 +135,7 @@ async def revoke_api_key(
             api_key.c.vendor_id == account.vendor_id,
             api_key.c.mode == account.mode,
         )
-        .values(revoked_at=now)
+        .values(revoked_at=func.coalesce(api_key.c.revoked_at, now))
         .returning(api_key.c.key_id)
     )
     if (await connection.execute(revoked)).first() is None:

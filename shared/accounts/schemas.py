@@ -3,7 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_serializer,
+)
 
 from shared.accounts.keys import Scope
 from shared.events.message import Mode
@@ -71,6 +79,11 @@ class ApiKeyWrite(BaseModel):
     tenant_id: Slug | None = None
     expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
+    @field_serializer("scopes")
+    def _in_one_order(self, scopes: set[Scope]) -> list[Scope]:
+        # The order of a set differs between processes, and the hash of a request must not.
+        return sorted(scopes)
+
 
 class ApiKeyRead(BaseModel):
     key_id: str
@@ -93,4 +106,11 @@ class ApiKeyList(BaseModel):
 class ApiKeyMade(ApiKeyRead):
     """A fresh key: the only answer that ever holds its text."""
 
-    api_key: str
+    api_key: str | None = Field(
+        description="the key; null in the answer to a repeated request: it was shown once. If "
+        "that answer was lost, revoke this key and make another"
+    )
+
+
+class Revocation(BaseModel):
+    """The revocation of a key says nothing more, and is answered with nothing."""

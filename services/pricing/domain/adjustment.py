@@ -173,4 +173,5 @@ def _newly_unpriced(
     before: Mapping[Unpriced, Fraction], after: Mapping[Unpriced, Fraction]
 ) -> tuple[Unpriced, ...]:
     rows = ((row, quantity - before.get(row, ZERO)) for row, quantity in after.items())
-    return tuple(replace(row, quantity=more) for row, more in rows if more)
+    # What has a price by now is no less of what the period itself lacks one for.
+    return tuple(replace(row, quantity=more) for row, more in rows if more > 0)

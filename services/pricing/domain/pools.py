@@ -105,6 +105,10 @@ class Holding:
         """Return what a pool holds."""
         return pool.capacity(self.seats, self.period)
 
+    def open_to_charge(self, pool: Pool) -> Fraction:
+        """Return what of a pool the charge that burns may take, were nothing taken before."""
+        return self.capacity(pool)
+
     def capacity_of_seat(self, pool: Pool, seat_class: str) -> Fraction:
         """Return what the pool of one seat holds."""
         return pool.capacity_of_seat(seat_class, self.period)
@@ -147,10 +151,10 @@ def _draw(
 
 
 def _left(pool: Pool, holding: Holding, balances: Balances) -> Fraction:
-    given = balances.get((pool.key, SHARED), ZERO)
-    if pool.scope == "shared":
-        return holding.capacity(pool) - given
-    return _given_by_seats(pool, holding) - given
+    if pool.scope == "per_seat":
+        return _given_by_seats(pool, holding)
+    left = holding.capacity(pool) - balances.get((pool.key, SHARED), ZERO)
+    return max(min(holding.open_to_charge(pool), left), ZERO)
 
 
 def _given_by_seats(pool: Pool, holding: Holding) -> Fraction:

@@ -69,17 +69,14 @@ def split_over_tiers(quantity: Fraction, tiers: Sequence[TierType]) -> list[Tier
             break
         upper = quantity if tier.up_to is None else min(quantity, tier.up_to)
         parts.append(TierPart(number, tier, upper - lower, tier.up_to is None))
-        lower = upper if tier.up_to is None else tier.up_to
+        lower = upper
     return parts
 
 
 def tier_reached(quantity: Fraction, tiers: Sequence[TierType]) -> TierPart[TierType] | None:
-    """Return the tier that `quantity` >= 0 reaches, holding all of it; None at quantity 0."""
+    """Return the last tier that any of `quantity` >= 0 falls into; None at quantity 0."""
     parts = split_over_tiers(quantity, tiers)
-    if not parts:
-        return None
-    last = parts[-1]
-    return TierPart(last.number, last.tier, quantity, last.open_ended)
+    return parts[-1] if parts else None
 
 
 class Flat(Bounded, Protocol):

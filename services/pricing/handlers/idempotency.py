@@ -1,9 +1,7 @@
 """Writes that may be sent twice: the same key and body is one write, another body a conflict."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
 
-from fastapi import Header
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,27 +9,7 @@ from services.pricing.domain.hashing import content_hash
 from services.pricing.repository import idempotency
 from shared.accounts.repository import Account
 from shared.errors import conflict
-
-IdempotencyKey = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[A-Za-z0-9_.:/@+-]{1,128}$",
-        description="chosen by the client, the same for every attempt of one write",
-    ),
-]
-
-OptionalIdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[A-Za-z0-9_.:/@+-]{1,128}$",
-        description="the same for every attempt of one write; without one the write speaks of"
-        " itself: the same again changes nothing",
-    ),
-]
-
-Answer = TypeVar("Answer", bound=BaseModel)
+from shared.idempotency import Answer
 
 
 async def once(

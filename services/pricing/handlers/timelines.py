@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from pydantic import ValidationError
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +14,7 @@ from services.pricing.domain.subscription.terms import Terms
 from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.handlers.plans import plans
 from services.pricing.repository import catalog, subscription_changes
-from services.pricing.schemas.overrides import apply_overrides, content_of, words_of
+from services.pricing.schemas.overrides import content_of, overridden_plan, words_of
 from services.pricing.schemas.price_book import PriceBookContent
 from services.pricing.schemas.subscription_change import event_of
 from shared.accounts.repository import Account
@@ -139,14 +138,11 @@ async def _read_kept(
 def plan_of(version: RowMapping, terms: Terms) -> SoldPlan | None:
     """Return what terms mean by a version; None if it lacks the plan, or overrides do not fit."""
     content = PriceBookContent.model_validate(version["content"])
-    told: Mapping[str, tuple[str, ...]] = {}
-    if terms.overrides:
-        told = words_of(content, terms.overrides)
-        try:
-            content = apply_overrides(content, terms.overrides)
-        except ValidationError:
-            return None
-    plan = content.plan(terms.plan)
+    plan = (
+        overridden_plan(content, terms.overrides, terms.plan)
+        if terms.overrides
+        else content.plan(terms.plan)
+    )
     if plan is None:
         return None
     return SoldPlan(
@@ -155,6 +151,6 @@ def plan_of(version: RowMapping, terms: Terms) -> SoldPlan | None:
         price_hash=version["content_hash"],
         currency=content.currency,
         plan=plan,
-        overridden=told,
+        overridden=words_of(content, terms.overrides),
         overrides=content_of(terms.overrides),
     )

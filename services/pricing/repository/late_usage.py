@@ -10,7 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.repository.selection import keys, owned
-from services.pricing.tables import period_rating, statement, subscription, usage_daily
+from services.pricing.tables import (
+    period_rating,
+    price_version,
+    statement,
+    subscription,
+    usage_daily,
+)
 from shared.accounts.repository import Account
 
 BILLED = (
@@ -62,12 +68,22 @@ async def list_to_rate_again(
 async def list_without_statement(
     connection: AsyncConnection, account: Account, *, limit: int
 ) -> Sequence[RowMapping]:
-    """Return closed periods with late usage of tenants who have no subscription to bill it on."""
-    other = subscription.alias()
+    """Return closed periods with late usage of tenants who have no subscription to bill it on.
+
+    It would have to be in the currency of the period: a book keeps its currency over all versions,
+    and a subscription keeps it over all books.
+    """
+    other, version = subscription.alias(), price_version
+    paid_in_it = exists().where(
+        *(version.c[name] == other.c[name] for name in ("vendor_id", "mode")),
+        version.c.book == other.c.price_book,
+        version.c.content["currency"].astext == statement.c.currency,
+    )
     running = exists().where(
         *(other.c[name] == statement.c[name] for name in ("vendor_id", "mode")),
         other.c.tenant_id == statement.c.tenant_id,
         other.c.next_start.is_not(None),
+        paid_in_it.correlate(other, statement),
     )
     query = (
         _closed(account)

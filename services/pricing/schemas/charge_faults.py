@@ -124,11 +124,10 @@ def _event_faults(charge: PercentageCharge | ActionCreditsCharge, path: str) -> 
 
 
 def _needs_events(charge: PercentageCharge | ActionCreditsCharge) -> bool:
-    if isinstance(charge, ActionCreditsCharge):
-        return True
-    # Bounds that contradict each other are told on their own, and would be no price.
-    bound = {"max_per_event": charge.max_per_event and charge.min_per_event}
-    return charge.model_copy(update=bound).price().needs_events
+    if isinstance(charge, PercentageCharge) and charge.min_per_event is not None:
+        # Bounds that contradict each other are told on their own, and would be no price.
+        charge = charge.model_copy(update={"max_per_event": None})
+    return charge.price().needs_events
 
 
 def _band_faults(bands: list[str], path: str) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from services.pricing.domain.plan import Plan
 from services.pricing.domain.subscription import terms as domain
 from services.pricing.schemas.content import Content
 from services.pricing.schemas.price_book import PriceBookContent
@@ -53,6 +54,20 @@ def apply_overrides(
     Raises pydantic's ValidationError where a value does not fit.
     """
     return PriceBookContent.model_validate(_patched(content, overrides))
+
+
+def overridden_plan(
+    content: PriceBookContent, overrides: Sequence[domain.Override], key: str
+) -> Plan | None:
+    """Return a plan with the overrides in it; None if the book lacks it, or they do not fit it.
+
+    They were checked against the version of their day. A later one may have another model at the
+    charge, lack the pool that they name, or a bound that contradicts theirs.
+    """
+    try:
+        return apply_overrides(content, overrides).plan(key)
+    except (ValueError, KeyError):
+        return None
 
 
 def read_overrides(

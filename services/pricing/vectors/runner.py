@@ -94,7 +94,8 @@ def _values(expected: Any, found: Any, path: str) -> Iterator[tuple[str, Any, An
     elif isinstance(expected, list):
         came = found if isinstance(found, list) else []
         if len(came) > len(expected) or not expected:
-            yield f"{path}.length", str(len(expected)), Fraction(len(came))
+            length = Fraction(len(came)) if isinstance(found, list) else None
+            yield f"{path}.length", str(len(expected)), length
         for place, value in enumerate(expected):
             one = came[place] if place < len(came) else None
             yield from _values(value, one, f"{path}[{place}]")
@@ -105,7 +106,7 @@ def _values(expected: Any, found: Any, path: str) -> Iterator[tuple[str, Any, An
 def _equal(expected: Any, found: Any) -> bool:
     if isinstance(found, Fraction | Decimal | int):
         try:
-            return number(expected) == Fraction(found)
+            return number(str(expected)) == Fraction(found)
         except ValueError:
             return False
     return isinstance(found, str) and found == expected

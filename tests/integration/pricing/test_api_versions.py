@@ -129,6 +129,7 @@ async def every_write(
     await publish_demo(client, headers)
     wallet = "/v1/tenants/globex/wallets/USD"
     return [
+        ("PUT", "/v1/tenants/globex", {"name": "Globex"}, {"name": "Other"}),
         ("PUT", BOOK, {"name": "Demo"}, {"name": "Other"}),
         ("PUT", SECOND, price_book(), dearer()),
         ("POST", f"{SECOND}/publish", effective("2024-01-01"), effective("2024-02-01")),

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from examples.demo.catalog import price_book
 from services.pricing.handlers.wallets import give
 from services.pricing.repository import usage, wallets
 from services.pricing.repository.invariants_ledger import check_ledger
@@ -138,6 +139,26 @@ async def test_what_came_late_to_an_ended_subscription(
 
     assert [[], [("2023-11-01", "support-input", "4")], []] == [adjusted(one) for one in made]
     assert (["late_usage_after_end"], []) == ([i["code"] for i in told], after)
+
+
+async def test_another_currency_bills_nothing_of_it(
+    client: httpx.AsyncClient, headers: Headers, vendor: str, store: Database
+) -> None:
+    """A running subscription in euros cannot take up late usage in dollars: somebody is told."""
+    await begin(client, headers, ends_on="2023-11-30")
+    await client.put("/v1/price-books/euro", json={"name": "Euro"}, headers=headers)
+    version = "/v1/price-books/euro/versions/1"
+    await client.put(version, json=price_book() | {"currency": "EUR"}, headers=headers)
+    body = {"effective_on": "2023-11-01"}
+    await client.post(f"{version}/publish", json=body, headers=headers)
+    euros = TERMS | {"price_book": "euro", "starts_on": "2023-12-01"}
+    await client.put("/v1/subscriptions/euros", json=euros, headers=headers)
+    await seal(store, vendor, *days_of(NOVEMBER, date(2023, 12, 10)))
+    await use(store, vendor, late(1 * MILLION))
+
+    told = (await client.get("/v1/attention", headers=headers)).json()["items"]
+
+    assert ["late_usage_after_end"] == [item["code"] for item in told]
 
 
 async def test_what_credit_paid_of_it_returns_to_its_grant(

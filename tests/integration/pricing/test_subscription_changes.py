@@ -1,16 +1,20 @@
 """Changing subscriptions: what is stored, what is billed, what is refused."""
 
+from datetime import date
+from itertools import count
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from services.pricing.repository.locks import tenant_partition
 from shared.database import Database
 
-from .billing_api import Headers, execute, seal_november
+from .billing_api import Headers, days_of, execute, seal, seal_november
 from .subscription_api import (
     SUBSCRIPTION,
+    account_of,
     amounts_of,
     book,
     change,
@@ -20,6 +24,16 @@ from .subscription_api import (
     subscribe,
     use,
 )
+
+
+async def tenant_beside(client: httpx.AsyncClient, headers: Headers, vendor: str) -> str:
+    """Create a tenant whose days are sealed, and whose periods are closed, with those of globex."""
+    account = account_of(vendor)
+    names = (f"tenant-{number}" for number in count())
+    partition = tenant_partition(account, "globex")
+    beside = next(name for name in names if tenant_partition(account, name) == partition)
+    await client.put(f"/v1/tenants/{beside}", json={"name": beside}, headers=headers)
+    return beside
 
 
 @pytest.fixture(name="subscribed")
@@ -86,6 +100,30 @@ async def test_every_kind_of_change_is_billed(
     (line,) = [line for line in statement["lines"] if line["charge"] == "input"]
     told = "agreed with this tenant: unit_amount 2.00 instead of 3"
     assert [told] == [s["description"] for s in line["steps"] if s["step"] == "override"]
+
+
+async def test_own_prices_that_do_not_fit_a_later_version_stop_nobody_else(
+    client: httpx.AsyncClient, store: Database, vendor: str, subscribed: Headers
+) -> None:
+    """A minimum above the next version's maximum: that period waits and is told, others close."""
+    own = [{"target": "charge", "key": "input", "set": {"minimum_amount": "100"}}]
+    made = await change(client, subscribed, "overrides", "2023-12-01", overrides=own)
+    beside = await tenant_beside(client, subscribed, vendor)
+    await subscribe(client, subscribed, "other", tenant_id=beside)
+    capped = book()
+    capped["charges"] = [
+        one | ({"maximum_amount": "50"} if one["key"] == "input" else {})
+        for one in capped["charges"]
+    ]
+    await publish_book(client, subscribed, content=capped, version=2, effective_on="2023-12-01")
+    for last in (date(2023, 11, 30), date(2023, 12, 31)):
+        await seal(store, vendor, *days_of(last.replace(day=1), last))
+    told = (await client.get("/v1/attention", headers=subscribed)).json()["items"]
+    made_of = [row["subscription_id"] for row in await statements_of(client, subscribed)]
+
+    assert made.is_success, made.text
+    assert ["main", "other", "other"] == sorted(made_of)
+    assert [("overrides_do_not_fit", "main")] == [(i["code"], i["subject"]) for i in told]
 
 
 async def test_a_trial_and_phases_are_part_of_the_subscription(

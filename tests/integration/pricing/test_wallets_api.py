@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -39,6 +40,14 @@ Headers = dict[str, str]
 async def _client(stack: StackAddress, database: TestDatabase) -> AsyncIterator[httpx.AsyncClient]:
     settings = pricing_settings(stack, database, group=f"pricing-{uuid4().hex}")
     async with client_of(create_app(settings, FrozenClock(NOW))) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", name="later")
+async def _later(stack: StackAddress, database: TestDatabase) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of the same deployment, three days later."""
+    settings = pricing_settings(stack, database, group=f"pricing-{uuid4().hex}")
+    async with client_of(create_app(settings, FrozenClock(NOW + timedelta(days=3)))) as client:
         yield client
 
 
@@ -125,6 +134,20 @@ async def test_a_top_up_sent_twice_is_one(client: httpx.AsyncClient, headers: He
     assert ["idempotency_key_reused"] * 2 == [one.json()["code"] for one in (other, elsewhere)]
     assert [409, 409] == [other.status_code, elsewhere.status_code]
     assert "100" == (await read(client, headers))["balance_exact"]
+
+
+async def test_an_attempt_of_a_later_day_is_answered_as_the_first(
+    client: httpx.AsyncClient, later: httpx.AsyncClient, headers: Headers
+) -> None:
+    """Credit without a start, asked for again when its end has passed, was granted all the same."""
+    body = {"amount": "100", "expires_on": "2023-12-03"}
+    first = await post(client, headers, "grants", body, key="present")
+
+    again = await post(later, headers, "grants", body, key="present")
+    new = await post(later, headers, "grants", body)
+
+    assert (201, first.text) == (again.status_code, again.text)
+    assert (400, "ends_before_start") == (new.status_code, new.json()["code"])
 
 
 async def test_two_top_ups_are_two(client: httpx.AsyncClient, headers: Headers) -> None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from services.pricing.handlers.idempotency import once
 from shared.accounts.access import Access
 from shared.accounts.api import accounts_router
 from shared.accounts.bootstrap import bootstrap_vendor
@@ -45,7 +46,7 @@ async def _client(opened: Database) -> AsyncIterator[httpx.AsyncClient]:
     key = await bootstrap_vendor(opened, account, name="Acme", pepper=PEPPER, clock=CLOCK)
     access = Access(opened, PEPPER, CLOCK)
     app = create_api("Accounts", "", lifespan=_no_lifespan, access=access)
-    app.include_router(accounts_router(opened, PEPPER, CLOCK))
+    app.include_router(accounts_router(opened, PEPPER, CLOCK, once))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False),
         base_url="http://accounts",

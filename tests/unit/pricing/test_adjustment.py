@@ -1,6 +1,6 @@
 """Adjustments of billed periods."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -19,8 +19,10 @@ from services.pricing.domain.charges.package import Package
 from services.pricing.domain.charges.per_unit import PerUnit
 from services.pricing.domain.charges.volume import Volume
 from services.pricing.domain.commitment import Commitment
+from services.pricing.domain.cost.prices import Reason
 from services.pricing.domain.cost.provider_cost import ProviderPrices
-from services.pricing.domain.cost.usage_cost import total_cost
+from services.pricing.domain.cost.usage_cost import Unpriced, UsageCost, total_cost
+from services.pricing.domain.hashing import content_hash, hash_of_rating
 from services.pricing.domain.periods import Period, period_from
 from services.pricing.domain.pools import Pool
 from services.pricing.domain.rating import rate_period
@@ -193,3 +195,116 @@ def test_without_late_usage_nothing_changes() -> None:
     rated = rate_period(PLAN, [usage("a", 5)])
 
     assert rated is with_adjustments(rated, [])
+
+
+def cost_of(*rows: tuple[str, int]) -> UsageCost:
+    """Return a cost with usage of these models that has none."""
+    unpriced = (
+        Unpriced("anthropic", model, "a", Reason.UNKNOWN_MODEL, Fraction(quantity))
+        for model, quantity in rows
+    )
+    return UsageCost(unpriced=tuple(unpriced))
+
+
+def test_what_has_a_price_by_now_hides_nothing_of_the_period_itself() -> None:
+    """A closed period lacks a price for less than before: the period's own 10 are still told."""
+    own = replace(rate_period(PLAN, []), cost=cost_of(("x", 10)))
+    rated = rate_period(PLAN, [])
+    last = replace(billed(rated, months()[0]), cost=cost_of(("x", 8), ("y", 5), ("z", 3)))
+    now = replace(rated, cost=cost_of(("x", 2), ("y", 6), ("z", 3)))
+
+    told = with_adjustments(own, [(last, now)]).cost
+
+    assert told is not None
+    found = {row.model: row.quantity for row in told.unpriced}
+    assert {"x": Fraction(10), "y": Fraction(1)} == found
+
+
+def only(rated: RatedStatement, charge: str, cost: UsageCost | None = None) -> RatedStatement:
+    """Return a rating with one of its lines, and what that costs."""
+    lines = tuple(replace(line, cost=cost) for line in rated.lines if line.charge == charge)
+    return replace(rated, lines=lines)
+
+
+def test_the_details_of_a_difference_are_differences() -> None:
+    """By day: 20 taken back of one, 50 more on the next; each at what it changed."""
+    first, second = date(2023, 11, 5), date(2023, 11, 6)
+    before = [usage("d", 100, usage_day=first)]
+    later = [usage("d", -20, usage_day=first), usage("d", 50, usage_day=second)]
+    last, now = rate_period(PLAN, before), rate_period(PLAN, [*before, *later])
+
+    (line,) = adjustments(last, now)
+
+    assert [(first, Fraction(-20), Fraction(-20)), (second, Fraction(50), Fraction(50))] == [
+        (detail.usage_day, detail.quantity, detail.amount) for detail in line.details
+    ]
+    assert [("adjustment", Fraction(130)), ("adjustment", Fraction(-100))] == [
+        (s.step, s.amount) for s in line.steps
+    ]
+    (gone,) = adjustments(only(last, "d"), only(now, "nothing"))
+    assert [(first, Fraction(-100), Fraction(-100))] == [
+        (d.usage_day, d.quantity, d.amount) for d in gone.details
+    ]
+
+
+def test_a_difference_of_what_has_no_details_has_none() -> None:
+    """A minimum without usage belongs to no day; the usage that came since does not explain it."""
+    late = [usage("b", 30)]
+
+    (line,) = adjustments(rate_period(PLAN, []), rate_period(PLAN, late))
+
+    assert (Fraction(50), ()) == (line.amount, line.details)
+
+
+def test_the_cost_of_a_difference_is_what_is_newly_known() -> None:
+    """After less before; what is unpriced still, stays so; unknown on one side is unknown."""
+    rows = [[usage("d", 100)], [usage("d", 150)]]
+    last, now = (rate_period(PLAN, some) for some in rows)
+    known = UsageCost(Fraction(5), any_priced=True)
+    still = replace(cost_of(("x", 2)), known=Fraction(9), any_priced=True)
+
+    def cost(before: UsageCost | None, after: UsageCost | None) -> UsageCost | None:
+        (line,) = adjustments(only(last, "d", before), only(now, "d", after))
+        return line.cost
+
+    assert replace(still, known=Fraction(4)) == cost(known, still)
+    assert (None, None) == (cost(None, known), cost(known, None))
+    (new,) = adjustments(only(last, "nothing"), only(now, "d", known))
+    (gone,) = adjustments(only(last, "d", known), only(now, "nothing"))
+    assert (known, UsageCost(Fraction(-5))) == (new.cost, gone.cost)
+
+
+def test_the_cost_of_a_statement_holds_what_is_newly_known() -> None:
+    """The period's own, and the differences of closed ones, where both sides are known."""
+    own = replace(rate_period(PLAN, []), cost=UsageCost())
+    rated = rate_period(PLAN, [])
+    last = billed(rated, months()[0])
+    known = UsageCost(Fraction(7), any_priced=True)
+
+    told = [
+        with_adjustments(own, [(replace(last, cost=before), replace(rated, cost=after))]).cost
+        for before, after in ((UsageCost(Fraction(2)), known), (None, known), (known, None))
+    ]
+
+    assert [UsageCost(Fraction(5), any_priced=True), UsageCost(), UsageCost()] == told
+
+
+def test_the_hashes_of_a_statement_tell_its_adjustments() -> None:
+    """Another period, last rating or usage of a closed period is another input."""
+    own, rated = rate_period(PLAN, []), rate_period(PLAN, [usage("d", 95)])
+    last = billed(own, months()[0])
+    pairs = [
+        (last, rated),
+        (billed(own, months()[1]), rated),
+        (replace(last, rating_hash="other"), rated),
+        (last, replace(rated, input_hash="other")),
+    ]
+
+    made = [with_adjustments(own, [pair]) for pair in pairs]
+    other = with_adjustments(replace(own, input_hash="other"), [(last, rated)])
+
+    assert 6 == len({one.input_hash for one in (own, *made, other)})
+    assert all(one.rating_hash == hash_of_rating(one.lines, one.unrated, one.total) for one in made)
+    period = vars(last.period)
+    adjusted = {"adjusted": [[period, last.rating_hash, rated.input_hash]]}
+    assert content_hash({"period": own.input_hash} | adjusted) == made[0].input_hash

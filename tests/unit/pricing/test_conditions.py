@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.pricing.domain.bounds import at_least, at_most, discount_percent
+from services.pricing.domain.bounds import at_least, at_most, discount_fixed, discount_percent
 from services.pricing.domain.charges.flat import Flat
 from services.pricing.domain.charges.graduated import Graduated
 from services.pricing.domain.charges.matrix import Cell, Matrix
@@ -134,6 +134,21 @@ def test_every_step_is_told() -> None:
         "true-up to the commitment of 9.00 USD",
     ] == sentences(list(line.steps))
     assert Fraction(9) == line.amount == sum(step.amount for step in line.steps)
+    places = [*("free_units", "price", "discount", "discount", "maximum"), "commitment"]
+    assert places == [step.step for step in line.steps]
+
+
+def test_the_steps_above_a_bound_are_told() -> None:
+    """A minimum, a percentage of it all, and what is above a commitment, each at its place."""
+    line = rate(2, minimum=Fraction(10))
+    above = rate(8, commitment=Commitment(Fraction(10), overage_factor=Fraction(3, 2)))
+
+    assert line is not None
+    assert above is not None
+    assert [
+        ("minimum", "true-up to the minimum of 10.00 USD", Fraction(6)),
+        ("commitment", "6.00 USD above the commitment of 10.00 USD x 1.5", Fraction(3)),
+    ] == [(s.step, s.description, s.amount) for s in (line.steps[-1], above.steps[-1])]
 
 
 def test_what_is_just_reached_is_no_step() -> None:
@@ -143,10 +158,12 @@ def test_what_is_just_reached_is_no_step() -> None:
         at_least(Fraction(5), Fraction(5), TOKENS),
         discount_percent(Fraction(0), Fraction(5), TOKENS),
         discount_percent(Fraction(5), Fraction(0), TOKENS),
+        discount_fixed(Fraction(0), Fraction(5), TOKENS),
         commit(Commitment(Fraction(5)), Fraction(5), committed=Fraction(5), words=TOKENS),
+        commit(Commitment(Fraction(5)), Fraction(9), committed=Fraction(5), words=TOKENS),
     ]
 
-    assert [[]] * 5 == found
+    assert [[]] * 7 == found
 
 
 def test_the_pipeline_is_one_list() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,19 @@ def test_a_file_that_is_no_list_of_vectors_is_refused(tmp_path: Path, content: s
     result = CliRunner().invoke(app, [str(path)])
 
     assert (1, True) == (result.exit_code, "cannot read the vectors" in result.output)
+
+
+@pytest.mark.parametrize("expected", [[], 6, None])
+def test_what_was_not_found_is_never_what_was_expected(expected: Any) -> None:
+    """An empty list that nobody returned has failed; a number that is no text is compared."""
+    vector = {**VECTORS[0], "model": "own", "cases": [{"expect": {"lines": expected}}]}
+
+    came: list[dict[str, Any]] = [{}, {"lines": []}, {"lines": Fraction(6)}]
+
+    found = [run_vectors([vector], {"own": lambda *_, one=one: one}) for one in came]
+
+    passed = {0: [0, 1, 0], 1: [0, 0, 1], 2: [0, 0, 0]}[[[], 6, None].index(expected)]
+    assert passed == [outcome.passed for outcome in found]
 
 
 def test_a_vector_that_cannot_be_run_has_failed(tmp_path: Path) -> None:

@@ -150,3 +150,20 @@ def test_the_first_cell_that_matches_would_be_caught() -> None:
     row = usage("output_text", 1, model="gpt-5")
 
     assert CELLS[0].unit_amount != rate_period(terms(charged(Matrix(CELLS), "*")), [row]).total
+
+
+def test_multipliers_of_one_name_keep_their_factors() -> None:
+    """Two service tiers under one name are two prices, each for its own usage."""
+    factors = (("flex", "0.5"), ("priority", "2"))
+    matrix = Matrix(
+        (cell("1"),),
+        multipliers=tuple(
+            Multiplier("tier", "service_tier", tier, exact(factor)) for tier, factor in factors
+        ),
+    )
+    rows = [usage("out", 10, model="m", service_tier=tier) for tier, _ in factors]
+
+    line = rate_period(terms(charged(matrix, "*")), rows).lines[0]
+
+    assert [Fraction(5), Fraction(20)] == [step.amount for step in line.steps]
+    assert Fraction(25) == line.amount

@@ -97,6 +97,48 @@ def test_a_promotion_is_for_usage_up_to_its_last_day(day: int, taken: int) -> No
     assert taken == rate(promotion, used=100, day=day).pools[0].used
 
 
+def rate_days(*rows: tuple[int, int], pools: tuple[Pool, ...]) -> Line:
+    """Return the line of what was used on days of November."""
+    used = [usage("units", units, usage_day=date(2023, 11, day)) for day, units in rows]
+    return rate_period(terms(charged(CENT, pools=pools)), used).lines[0]
+
+
+def test_a_pool_gives_before_and_after_the_end_of_another() -> None:
+    """80 while a promotion of 50 lasts, 40 after it: the pool behind it gives 30 and 40."""
+    pools = (
+        pool("promotion", included=Fraction(50), ends_on=date(2023, 11, 5)),
+        pool("base", included=Fraction(100)),
+    )
+
+    line = rate_days((3, 80), (25, 40), pools=pools)
+
+    assert list(fractions(50, 70)) == [use.used for use in line.pools]
+    assert line.amount == 0
+
+
+def test_what_one_promotion_gave_another_does_not_give_again() -> None:
+    """30 of day 3 are the first one's; the second holds 50, but nothing for day 25."""
+    pools = (
+        pool("first", included=Fraction(50), ends_on=date(2023, 11, 5)),
+        pool("second", included=Fraction(50), ends_on=date(2023, 11, 20)),
+    )
+
+    line = rate_days((3, 30), (25, 100), pools=pools)
+
+    assert list(fractions(30, 0)) == [use.used for use in line.pools]
+    assert Fraction(1) == line.amount
+
+
+@pytest.mark.parametrize(("proration", "held"), [("by_days", 50), ("full", 100)])
+def test_a_pool_may_be_full_in_a_shorter_period(proration: str, held: int) -> None:
+    """The fixed part, too; the line says what is measured."""
+    own = pool(included=Fraction(100), proration=proration)
+
+    (use,) = rate(own, used=1, period=HALF).pools
+
+    assert (Fraction(held), "quantity") == (use.included, use.measure)
+
+
 def test_a_promotion_of_an_earlier_period_is_gone() -> None:
     """After its last day a pool holds nothing."""
     line = rate(pool(included=Fraction(100), ends_on=date(2023, 10, 31)), used=5)
@@ -142,12 +184,14 @@ def test_pools_of_seats_are_for_a_whole_period(proration: str, period: Period, t
     assert taken == line.pools[0].used
 
 
-@pytest.mark.parametrize(("ends_on", "taken"), [(15, 0), (16, 20)])
-def test_a_promotion_for_seats_is_for_usage_up_to_its_last_day(ends_on: int, taken: int) -> None:
-    """The last day is included for the pools of seats, too."""
+@pytest.mark.parametrize(("ends_on", "day", "taken"), [(15, 16, 0), (16, 16, 20), (1, 1, 20)])
+def test_a_promotion_for_seats_is_for_usage_up_to_its_last_day(
+    ends_on: int, day: int, taken: int
+) -> None:
+    """The last day is included for the pools of seats, too, be it the first of the period."""
     last = date(2023, 11, ends_on)
     own = pool(included_per_seat={"": Fraction(20)}, scope="per_seat", ends_on=last)
-    holder = UsageOfSeat("ann", "", "a", "m", "units", "p", date(2023, 11, 16), Fraction(30))
+    holder = UsageOfSeat("ann", "", "a", "m", "units", "p", date(2023, 11, day), Fraction(30))
     plan = terms(charged(CENT, pools=(own,)), seats=1)
     row = usage("units", 30, usage_day=date(2023, 11, 1))
 
@@ -203,14 +247,14 @@ def test_people_without_a_seat_have_no_pool() -> None:
     """One seat and two people: only one of them, who used most, holds it."""
     seats = pool(included_per_seat={"": Fraction(20)}, scope="per_seat")
     holders = tuple(
-        UsageOfSeat(name, "", "a", "m", "units", "p", date(2023, 11, 16), Fraction(10))
-        for name in ("ann", "bob")
+        UsageOfSeat(name, "", "a", "m", "units", "p", date(2023, 11, 16), Fraction(units))
+        for name, units in (("ann", 5), ("bob", 15))
     )
     plan = terms(charged(CENT, pools=(seats,)), seats=1)
 
     line = rate_period(plan, [usage("units", 20)], Readings(usage_of_seats=holders)).lines[0]
 
-    assert 10 == line.pools[0].used
+    assert 15 == line.pools[0].used
 
 
 def test_charges_share_a_pool_in_the_order_of_the_plan() -> None:

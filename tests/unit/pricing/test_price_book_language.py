@@ -247,6 +247,18 @@ def test_a_fault_of_the_book_has_a_code_and_a_place(content: Any, code: str, pat
     assert (code, True) in {(found, where.startswith(path)) for found, where in faults_of(content)}
 
 
+@pytest.mark.parametrize("bound", ["min_per_event", "max_per_event"])
+def test_a_bound_of_an_event_alone_needs_single_events(bound: str) -> None:
+    """A price with one bound and nothing else is one of single events, and names one kind."""
+    content = deepcopy(BOOK)
+    payments = content["charges"][AT["payments"]]
+    extras = ("fixed_amount", "free_events", "free_amount", "min_per_event", "max_per_event")
+    bare = {name: value for name, value in payments.items() if name not in extras}
+    content["charges"][AT["payments"]] = {**bare, bound: "5", "usage": {"kinds": ["a", "b"]}}
+
+    assert {("events_need_one_kind", f"charges[{AT['payments']}].usage")} == faults_of(content)
+
+
 def test_a_pool_of_seats_is_burned_by_one_charge() -> None:
     """What is left to a seat is known for one charge of a plan only."""
     content = charge("searches", "pools", value=["own"])

@@ -85,8 +85,8 @@ class Matrix(RowPrice):
     def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
         """Return a step for each (model, kind, price) that occurs."""
         del situation
-        quantities: dict[tuple[str, ...], list[Fraction]] = defaultdict(list)
-        prices: dict[tuple[str, ...], Fraction] = {}
+        # By the price, too: multipliers of one name may have several factors.
+        quantities: dict[tuple[tuple[str, ...], Fraction], list[Fraction]] = defaultdict(list)
         # Rows that are alike have one price: it is looked for once.
         alike: dict[tuple[str, ...], tuple[list[Fraction], Fraction]] = {}
         amounts = []
@@ -94,14 +94,13 @@ class Matrix(RowPrice):
             dimensions = self._priced_by(row)
             found = alike.get(dimensions)
             if found is None:
-                key, price = self._price_of(row)
-                prices[key] = price
-                found = alike[dimensions] = (quantities[key], price / self.per)
+                priced = self._price_of(row)
+                found = alike[dimensions] = (quantities[priced], priced[1] / self.per)
             found[0].append(row.quantity)
             amounts.append(row.quantity * found[1])
         steps = []
-        for key in sorted(quantities):
-            quantity, price = sum_exact(quantities[key]), prices[key]
+        for key, price in sorted(quantities):
+            quantity = sum_exact(quantities[key, price])
             if quantity:
                 text = self._description(key, quantity, price=price, words=words)
                 steps.append(Step(PRICE, text, quantity * price / self.per))

@@ -94,8 +94,14 @@ class QuantityPrice(ABC):
         return []
 
     def tiers_entered(self, part: PartOfQuantity) -> int:
-        """Return the number of the last tier whose flat fee a part pays, or has found paid."""
-        return len(self.flats(part.after))
+        """Return the number of tiers whose flat fees are paid when a part is.
+
+        Where a quantity falls back over the border of a tier, its flat fee is given back, and is
+        due again when the tier is entered again.
+        """
+        before, after = len(self.flats(part.before)), len(self.flats(part.after))
+        charged = part.tiers_charged
+        return min(charged, after) if after < before else max(charged, after)
 
     def price_part(self, part: PartOfQuantity, words: Words) -> list[Step]:
         """Return what a part adds: f(before + quantity) - f(before), no tier's flat fee twice."""

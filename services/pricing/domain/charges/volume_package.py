@@ -30,7 +30,8 @@ class VolumePackage(QuantityPrice):
     def tiers_entered(self, part: PartOfQuantity) -> int:
         """Return the tier that the whole period reaches, where a part has any of it."""
         reached = tier_reached(abs(part.total), self.tiers)
-        return reached.number if reached and part.quantity else part.tiers_charged
+        entered = reached.number if reached and part.quantity else 0
+        return max(part.tiers_charged, entered)
 
     def price_part(self, part: PartOfQuantity, words: Words) -> list[Step]:
         """Return the packages beyond those before, of the tier that the whole period reaches."""

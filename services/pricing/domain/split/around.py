@@ -39,6 +39,7 @@ def count_usage(joint: Joint) -> None:
     whole.unit, whole.billed_unit = joint.pieces[-1].unit, joint.pieces[-1].billed_unit
     whole.rows = tuple(row for piece in joint.pieces for row in piece.rows)
     whole.units = [units for piece in joint.pieces for units in piece.units]
+    whole.all_units = sum_exact(whole.units)
     counts = [piece.quantity for piece in joint.pieces]
     fee = isinstance(whole.charge.price, FeePrice)
     whole.quantity = max(counts) if fee else sum_exact(counts)
@@ -137,7 +138,7 @@ def _price_piece(joint: Joint, index: int) -> None:
         total = sum_exact([one.billable for one in pieces])
         part = PartOfQuantity(counted, piece.billable, total, tiers)
         piece.add(price.price_part(part, words))
-        tiers = max(tiers, price.tiers_entered(part))
+        tiers = price.tiers_entered(part)
     elif isinstance(price, EventPrice):
         events = tuple(value for one in pieces[:index] for value in one.events)
         piece.add(price.price_part(events, piece.events, words))

@@ -14,40 +14,53 @@ Stock = tuple[Situation, Mapping[str, Pool]]
 
 @dataclass(frozen=True)
 class SplitHolding(Holding):
-    """A holding whose pools are filled by parts; a part whose charge has none adds nothing.
+    """A holding whose pools are filled by parts.
 
-    `proration: full` means that the whole amount is there, however long: here each part adds its
-    share of the days that are due.
+    `stocks` are the parts of the charge that burns: one in which it names no pool adds nothing to
+    what is open to it. `book` are the parts of the period with the pools that any charge of theirs
+    names, which are what a pool holds. `proration: full` means that the whole amount is there,
+    however long: here each part adds its share of the days that are due.
     """
 
     stocks: tuple[Stock, ...] = ()
+    book: tuple[Stock, ...] = ()
 
     def capacity(self, pool: Pool) -> Fraction:
-        """Return what the pool of this key holds over all parts."""
-        return self._added(pool, lambda found, s: found.capacity(s.seats, s.period))
+        """Return what the pool of this key holds over all parts, for all charges together."""
+        naming = [stock for stock in self.book if pool.key in stock[1]]
+        return self._added(naming, pool, lambda found, s: found.capacity(s.seats, s.period))
+
+    def open_to_charge(self, pool: Pool) -> Fraction:
+        """Return what the parts in which the charge names the pool hold."""
+        return self._added(self.stocks, pool, lambda found, s: found.capacity(s.seats, s.period))
 
     def capacity_of_seat(self, pool: Pool, seat_class: str) -> Fraction:
         """Return what the pool of one seat holds over all parts."""
-        return self._added(pool, lambda found, s: found.capacity_of_seat(seat_class, s.period))
+        return self._added(
+            self.stocks, pool, lambda found, s: found.capacity_of_seat(seat_class, s.period)
+        )
 
-    def _added(self, pool: Pool, capacity: Callable[[Pool, Situation], Fraction]) -> Fraction:
+    def _added(
+        self, stocks: Sequence[Stock], pool: Pool, capacity: Callable[[Pool, Situation], Fraction]
+    ) -> Fraction:
         total = ZERO
-        for situation, pools in self.stocks:
+        for situation, pools in stocks:
             found = pools.get(pool.key)
             if found is None or (found.ends_on is not None and found.ends_on < self.period.start):
                 continue
             open_ended = replace(found, ends_on=None)
             if found.proration == "full":
                 full = replace(situation, seats=self.seats)
-                total += capacity(open_ended, full) * self._share_of(situation.period)
+                total += capacity(open_ended, full) * _share_of(situation.period, stocks)
             else:
                 total += capacity(open_ended, situation)
         return total
 
-    def _share_of(self, period: Period) -> Fraction:
-        """Return the part of all days due that a period is."""
-        due = sum(s.period.days for s, _ in self.stocks if s.period.due)
-        return Fraction(period.days, due) if period.due else ZERO
+
+def _share_of(period: Period, stocks: Sequence[Stock]) -> Fraction:
+    """Return the part of all days due that a period is."""
+    due = sum(s.period.days for s, _ in stocks if s.period.due)
+    return Fraction(period.days, due) if period.due else ZERO
 
 
 def merged_pools(stocks: Sequence[Stock]) -> tuple[Pool, ...]:

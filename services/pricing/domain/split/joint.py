@@ -24,11 +24,13 @@ ZERO = Fraction(0)
 class Joint:
     """`pieces` are the charge in each part, in the order of time; `whole` is the line.
 
-    `priced` is what the price of each piece came to, before anything on the whole.
+    `book` are all parts of the charge's price book with the pools that their charges name. `priced`
+    is what the price of each piece came to, before anything on the whole.
     """
 
     pieces: list[Draft]
     whole: Draft
+    book: tuple[Stock, ...]
     priced: list[Fraction] = field(default_factory=list)
 
     @property
@@ -74,7 +76,8 @@ class Joint:
         )
         situations = [piece.situation for piece in self.pieces]
         held = [s.seats for s in situations if s.period.due] or [situations[-1].seats]
-        return SplitHolding(situations[0].period, held[-1], usage, tuple(self.stocks()))
+        stocks = tuple(self.stocks())
+        return SplitHolding(situations[0].period, held[-1], usage, stocks, self.book)
 
 
 def grown(values: Sequence[Fraction]) -> list[Fraction]:

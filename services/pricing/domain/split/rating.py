@@ -33,6 +33,7 @@ from services.pricing.domain.rating import (
     plan_lines,
 )
 from services.pricing.domain.split.around import SPLIT_PIPELINE
+from services.pricing.domain.split.holding import Stock
 from services.pricing.domain.split.joint import Joint
 from services.pricing.domain.split.parts import Part, SplitTerms
 from services.pricing.domain.statement import FeePeriod, Line, RatedStatement
@@ -56,6 +57,17 @@ class _Lines:
 
     terms: SplitTerms
     balances: dict[str, Balances] = field(default_factory=lambda: defaultdict(dict))
+
+    def stocks(self, price_book: str) -> tuple[Stock, ...]:
+        """Return the parts that are rated by a book, with the pools that their charges name."""
+        return tuple(
+            (
+                Situation(part.period, part.seats),
+                {pool.key: pool for c in part.plan.charges for pool in c.conditions.pools},
+            )
+            for part in self.terms.parts
+            if part.price_book == price_book and part.charged != "nothing"
+        )
 
 
 def rate_parts(
@@ -174,7 +186,7 @@ def _rate_line(
         return _trial_line(position, pieces, shared.terms)
     drafts = [_draft(shared, part, charge, rows) for part, charge, rows in pieces]
     whole = replace(_draft(shared, *pieces[-1]), rows=())
-    joint = Joint(drafts, whole)
+    joint = Joint(drafts, whole, shared.stocks(key[0]))
     for step in SPLIT_PIPELINE:
         step(joint)
     _tell_overrides(joint, [part for part, _, _ in pieces])

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from services.pricing.domain.periods import Period
 from services.pricing.domain.seats import SeatChange, Seats
@@ -36,11 +36,14 @@ def _seats_of(by_class: dict[str, dict[date, int]], stretch: Period, paid: dict[
     initial, changes = {}, []
     for seat_class, counts in sorted(by_class.items()):
         current = _count_on(counts, stretch.start)
-        held = max(current, paid.get(seat_class, 0)) if stretch.due else current
+        if not stretch.due:
+            if current:
+                initial[seat_class] = current
+            paid[seat_class] = _kept(counts, stretch, paid.get(seat_class, 0))
+            continue
+        held = max(current, paid.get(seat_class, 0))
         if held:
             initial[seat_class] = held
-        if not stretch.due:
-            continue
         for day in sorted(day for day in counts if stretch.start < day < stretch.end):
             count = counts[day]
             if count > held:
@@ -51,6 +54,15 @@ def _seats_of(by_class: dict[str, dict[date, int]], stretch: Period, paid: dict[
             current = count
         paid[seat_class] = held
     return Seats(initial, tuple(sorted(changes, key=lambda c: (c.day, c.seat_class, c.delta))))
+
+
+def _kept(counts: dict[date, int], stretch: Period, held: int) -> int:
+    """Return what is left, after days that are not due, of the seats that were held before them."""
+    current = _count_on(counts, stretch.start - timedelta(days=1))
+    for day in sorted(day for day in counts if stretch.start <= day < stretch.end):
+        held = max(held, counts[day]) if counts[day] > current else held - current + counts[day]
+        current = counts[day]
+    return max(held, 0)
 
 
 def _count_on(counts: dict[date, int], day: date) -> int:

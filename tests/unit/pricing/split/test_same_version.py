@@ -26,6 +26,7 @@ from services.pricing.domain.charges.volume import Volume
 from services.pricing.domain.charges.volume_package import VolumePackage
 from services.pricing.domain.charges.weighted_sum import WeightedSum
 from services.pricing.domain.commitment import Commitment
+from services.pricing.domain.conversion import Conversion, ConversionRate
 from services.pricing.domain.periods import Cycle, Period
 from services.pricing.domain.plan import Plan
 from services.pricing.domain.pools import Pool
@@ -39,7 +40,7 @@ from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.domain.tiers import PackageTier
 from services.pricing.domain.usage import Usage
 from shared.currencies import CURRENCIES
-from tests.support.pricing_values import NOVEMBER, charged, plan, tier, usage
+from tests.support.pricing_values import NOVEMBER, charged, plan, terms, tier, usage
 
 DOLLAR = CURRENCIES["USD"]
 FLATS = (tier("10", "3", "7"), tier("40", "2", "5"), tier(None, "1", "11"))
@@ -182,11 +183,11 @@ def test_parts_that_forget_what_came_before_are_noticed(
 ) -> None:
     """Each part priced alone begins its tiers and packages again, which is another amount."""
     rows = [usage("units", 9 + n, usage_day=date(2023, 11, 10 * n)) for n in (1, 2)]
-    terms = parts_of(timeline({date(2023, 11, 16)}, []), NOVEMBER, plan(charged(price)))
-    right = rate_parts(terms, rows).total
+    parts = parts_of(timeline({date(2023, 11, 16)}, []), NOVEMBER, plan(charged(price)))
+    right = rate_parts(parts, rows).total
     monkeypatch.setattr("services.pricing.domain.split.around.PartOfQuantity", alone)
 
-    assert right != rate_parts(terms, rows).total
+    assert right != rate_parts(parts, rows).total
 
 
 @settings(max_examples=100, deadline=None)
@@ -201,11 +202,40 @@ def test_parts_of_lines_sum_and_order_is_nothing(
     """Steps and details sum to their line, lines to the total; shuffled rows give the same hash."""
     shuffled = list(rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    terms = parts_of(timeline(cuts, seats), NOVEMBER, plan(charge))
-    rated = rate_parts(terms, rows)
+    parts = parts_of(timeline(cuts, seats), NOVEMBER, plan(charge))
+    rated = rate_parts(parts, rows)
 
-    assert rated == rate_parts(terms, shuffled)
+    assert rated == rate_parts(parts, shuffled)
     assert rated.total == sum(line.amount for line in rated.lines)
     for line in rated.lines:
         assert line.amount == sum(step.amount for step in line.steps)
         assert not line.details or line.amount == sum(d.amount for d in line.details)
+
+
+@pytest.mark.parametrize("price", QUANTITY_PRICES, ids=lambda price: type(price).__name__)
+def test_a_border_that_is_crossed_back_and_again_is_paid_once(price: QuantityPrice) -> None:
+    """A reversal takes a flat fee back with its tier; entered again, the tier costs it again."""
+    rows = [
+        usage("units", quantity, usage_day=date(2023, 11, day))
+        for day, quantity in ((5, 15), (15, -8), (25, 8))
+    ]
+    cuts = {date(2023, 11, 10), date(2023, 11, 20)}
+
+    assert in_one(charged(price), rows, []) == in_parts(charged(price), rows, [], cuts)
+
+
+def test_the_same_version_again_spreads_a_line_alike() -> None:
+    """What each agent and day caused is told by converted units, in parts as in one."""
+    rates = (ConversionRate(Fraction(10), kinds=("a",)), ConversionRate(Fraction(1), kinds=("b",)))
+    charge = charged(PerUnit(Fraction(1)), "a", "b", conversion=Conversion("credits", rates))
+    rows = [
+        usage("a", 1, usage_day=date(2023, 11, 3)),
+        usage("b", 10, usage_day=date(2023, 11, 20)),
+        usage("b", -4, usage_day=date(2023, 11, 25)),
+    ]
+    told = parts_of(timeline({date(2023, 11, 16)}, []), NOVEMBER, plan(charge))
+
+    (line,) = rate_parts(told, rows).lines
+
+    assert [10, 10, -4] == [detail.amount for detail in line.details]
+    assert line.details == rate_period(terms(charge), rows).lines[0].details

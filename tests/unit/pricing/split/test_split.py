@@ -24,7 +24,7 @@ from services.pricing.domain.split.rating import rate_parts
 from services.pricing.domain.statement import Line, RatedStatement
 from services.pricing.domain.usage import Usage
 from shared.currencies import CURRENCIES
-from tests.support.pricing_values import charged, plan, tier, usage
+from tests.support.pricing_values import charged, fractions, plan, tier, usage
 
 SPLIT = date(2023, 11, 16)
 DOLLAR = CURRENCIES["USD"]
@@ -300,3 +300,67 @@ def test_a_surcharge_comes_beside_in_each_part() -> None:
     assert {"c": 20, "more": 8 * 2 + 12 * 5} == {
         line.charge: line.amount for line in rate(old, new, used(8, 12)).lines
     }
+
+
+def pooled(*kinds: str) -> Plan:
+    """Return a plan with a charge for each kind, which share a pool of 100."""
+    pool = Pool("p", "Pool", "quantity", Fraction(100))
+    return plan(*(charged(PerUnit(Fraction(1)), kind, key=kind, pools=(pool,)) for kind in kinds))
+
+
+def test_a_charge_that_comes_later_shares_what_the_others_left() -> None:
+    """The second half sells b as well: a has taken 80 of the 100, so 20 of b's 30 are included."""
+    rows = [
+        usage("a", 80, usage_day=date(2023, 11, 3)),
+        usage("b", 30, usage_day=date(2023, 11, 20)),
+    ]
+
+    rated = rate(pooled("a"), pooled("a", "b"), rows)
+
+    assert {"a": 0, "b": 10} == {line.charge: line.amount for line in rated.lines}
+    assert [fractions(80, 20), fractions(20, 0)] == [
+        (use.used, use.remaining) for line in rated.lines for use in line.pools
+    ]
+
+
+def test_a_charge_takes_from_a_pool_what_its_own_days_hold() -> None:
+    """Sold in the second half alone, b reaches that half of the pool, 50, and no more."""
+    rows = [usage("b", 60, usage_day=date(2023, 11, 20))]
+
+    rated = rate(pooled("a"), pooled("a", "b"), rows)
+
+    assert {"b": 10} == {line.charge: line.amount for line in rated.lines}
+
+
+def test_a_pool_that_is_used_up_gives_nothing_and_takes_nothing() -> None:
+    """All of the pool went to a: what b used is billed, and not a unit more."""
+    rows = [
+        usage("a", 120, usage_day=date(2023, 11, 3)),
+        usage("b", 30, usage_day=date(2023, 11, 20)),
+    ]
+
+    rated = rate(pooled("a"), pooled("a", "b"), rows)
+
+    assert {"a": 20, "b": 30} == {line.charge: line.amount for line in rated.lines}
+
+
+def test_a_class_of_seats_that_comes_later_has_its_days() -> None:
+    """Premium seats have units in the second half alone: half of 30, in a pool of each seat."""
+    day = date(2023, 11, 20)
+    read = Readings(
+        usage_of_seats=(
+            UsageOfSeat("ann", "premium", "a", "m", "units", "", day, Fraction(20)),
+            UsageOfSeat("bob", "", "a", "m", "units", "", day, Fraction(20)),
+        )
+    )
+    parts = []
+    for second, classes in enumerate(({"": 10}, {"": 10, "premium": 30})):
+        units = {name: Fraction(held) for name, held in classes.items()}
+        own = Pool("p", "Pool", "quantity", included_per_seat=units, scope="per_seat")
+        sold = part(plan(charged(PerUnit(Fraction(1)), pools=(own,))), second=bool(second))
+        seats = Seats({"": 1, "premium": 1})
+        parts.append(replace(sold, seats=seats, readings=read if second else Readings()))
+
+    (line,) = rate_parts(SplitTerms(tuple(parts), DOLLAR), used(0, 40)).lines
+
+    assert [Fraction(25)] == [use.used for use in line.pools]

@@ -9,6 +9,7 @@ from services.pricing.schemas.catalog import PRICE_BOOK_EXAMPLE
 from services.pricing.schemas.overrides import (
     apply_overrides,
     content_of,
+    overridden_plan,
     overrides_of,
     read_overrides,
     words_of,
@@ -125,3 +126,30 @@ def test_stored_overrides_are_read_as_they_were() -> None:
     overrides = (own("charge", "output", unit_amount="16.00"),)
 
     assert overrides == overrides_of(content_of(overrides))
+
+
+def later(**output: Any) -> PriceBookContent:
+    """Return a later version of the book, whose charge for output is another."""
+    charge = {"key": "output", "name": "Output", "usage": {"kinds": ["output_text"]}, **output}
+    return read_price_book({**EXAMPLE, "charges": [*EXAMPLE["charges"][:3], charge]})
+
+
+@pytest.mark.parametrize(
+    ("agreed", "version"),
+    [
+        (
+            own("charge", "output", minimum_amount="100"),
+            later(model="per_unit", unit_amount="1", maximum_amount="50"),
+        ),
+        (own("charge", "output", pools=["tokens"]), later(model="per_unit", unit_amount="1")),
+        (own("charge", "output", unit_amount="1"), later(model="dynamic")),
+    ],
+    ids=["bound", "pool", "model"],
+)
+def test_what_does_not_fit_a_later_version_is_no_plan(
+    book: PriceBookContent, agreed: Override, version: PriceBookContent
+) -> None:
+    """Each was right when it was agreed; a version that it does not fit waits for a person."""
+    assert overridden_plan(book, [agreed], "team") is not None
+    assert overridden_plan(version, [agreed], "team") is None
+    assert overridden_plan(version, [], "team") is not None

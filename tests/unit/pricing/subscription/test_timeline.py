@@ -180,6 +180,35 @@ def test_seats_of_a_trial_or_a_pause_are_not_kept() -> None:
     assert [5, 3] == [s.seats.count(ANY_CLASS) for s in told.stretches(NOVEMBER)]
 
 
+@pytest.mark.parametrize(
+    ("before", "within", "comes_to"),
+    [
+        # Removed in the pause: not kept.
+        ((), (3,), 3),
+        # Removed before it: paid to the end, pause or not.
+        ((3,), (), 5),
+        # Of two that went before the pause and one that goes in it, the two are kept.
+        ((3,), (2,), 4),
+        # Those that come in the pause and stay are paid from its end on; those that go again, not.
+        ((), (7,), 7),
+        ((), (7, 5), 5),
+        ((3,), (4,), 5),
+    ],
+)
+def test_seats_that_are_removed_in_a_pause(
+    before: tuple[int, ...], within: tuple[int, ...], comes_to: int
+) -> None:
+    """What is due after a pause are the seats that were kept before it, less those it removed."""
+    told = changed(
+        *((day(2 + n), SetSeats(count)) for n, count in enumerate(before)),
+        (day(10), Pause()),
+        *((day(10 + n), SetSeats(count)) for n, count in enumerate(within)),
+        (day(20), Resume()),
+    )
+
+    assert comes_to == told.stretches(NOVEMBER)[-1].seats.initial[ANY_CLASS]
+
+
 def test_seats_by_class() -> None:
     """Classes are counted apart."""
     told = changed((day(1), SetSeats(2, "admin")), (day(16), SetSeats(4, "admin")))

@@ -1,0 +1,72 @@
+"""Every write of the published APIs takes an Idempotency-Key, or is listed with a reason."""
+
+import pytest
+from fastapi import FastAPI
+
+from shared.idempotency import IdempotencyKey, OptionalIdempotencyKey
+from tests.support.reference import applications
+
+WRITES = {"post", "put", "patch", "delete"}
+
+NOTHING_IS_WRITTEN = "answers a question, nothing is stored"
+WITHOUT = {
+    "pricing": {
+        "post /v1/evaluate": NOTHING_IS_WRITTEN,
+        "post /v1/price-books/{book}/diff": NOTHING_IS_WRITTEN,
+        "post /v1/price-books/{book}/migrations/preview": NOTHING_IS_WRITTEN,
+        "post /v1/subscriptions/{subscription_id}/changes/preview": NOTHING_IS_WRITTEN,
+    },
+    "metering": {
+        "post /v1/events": "the event's id is the key, kept for ever; other content is a conflict",
+        "post /v1/meters": "the same content again is the version that is there",
+        "post /v1/republish": "sends what is there again; who reads it takes a version once",
+    },
+    "invoicing": {
+        "post /v1/invoices/{invoice_id}/retry": "only a parked invoice goes on, else 409",
+        "put /v1/stripe-account": "replaces the whole, secrets that no answer may hold included",
+        "post /v1/webhooks/stripe/{vendor_id}/{mode}": "Stripe's event id is the key",
+    },
+}
+"""The writes that are once by themselves, and why."""
+
+
+def keyless(app: FastAPI) -> set[str]:
+    """Return the write operations that do not take the header."""
+    return {
+        f"{method} {path}"
+        for path, operations in app.openapi()["paths"].items()
+        for method, operation in operations.items()
+        if method in WRITES
+        and not any(
+            (parameter["in"], parameter["name"]) == ("header", "Idempotency-Key")
+            for parameter in operation.get("parameters", [])
+        )
+    }
+
+
+@pytest.mark.parametrize("service", sorted(WITHOUT))
+def test_every_write_takes_a_key(service: str) -> None:
+    """No write lacks the header by oversight, and nothing is excused that has it."""
+    assert set(WITHOUT[service]) == keyless(applications()[service])
+
+
+def test_every_service_is_looked_at() -> None:
+    """A new service is in the list above, or this fails."""
+    assert set(applications()) == set(WITHOUT)
+
+
+def test_a_write_without_a_key_would_be_found() -> None:
+    """The check fails for every kind of write without the header, and passes with it."""
+    app = FastAPI()
+
+    def bare() -> None: ...
+
+    def asked(key: IdempotencyKey) -> None: ...
+
+    def offered(key: OptionalIdempotencyKey = None) -> None: ...
+
+    for method in WRITES:
+        for route in (bare, asked, offered):
+            app.add_api_route(f"/{route.__name__}", route, methods=[method.upper()])
+
+    assert {f"{method} /bare" for method in WRITES} == keyless(app)
