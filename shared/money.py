@@ -23,6 +23,7 @@ __all__ = [
     "format_exact",
     "format_ratio",
     "format_shown",
+    "nearest_decimal",
     "parse_decimal",
     "parse_exact",
     "round_to_minor_units",
@@ -34,6 +35,9 @@ SHOWN_DIGITS = 34
 
 MAXIMUM_DIGITS = 60
 """Digits allowed in a number that is read, so that a hostile exponent cannot fill the memory."""
+
+PLACES_MAX = 20
+"""Decimal places of a number that is read."""
 
 _DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,20})?\Z")
 _EXACT = re.compile(r"-?\d{1,400}(?:/\d{1,400}|\.\d{1,400})?\Z")
@@ -130,6 +134,19 @@ def format_shown(amount: Fraction) -> str:
         return format_exact(amount)
     context = Context(prec=SHOWN_DIGITS, rounding=ROUND_HALF_EVEN)
     return format(context.divide(Decimal(amount.numerator), Decimal(amount.denominator)), "f")
+
+
+def nearest_decimal(value: Fraction) -> Decimal:
+    """Return the decimal that `parse_decimal` reads and that is nearest: `value` where it can be.
+
+    It is for quantities that are shown; what is computed from them is computed from the fraction.
+    """
+    text = format_exact(value)
+    if _DECIMAL.match(text):
+        return Decimal(text)
+    context = Context(prec=2 * MAXIMUM_DIGITS, rounding=ROUND_HALF_EVEN)
+    quotient = context.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return context.quantize(quotient, Decimal(1).scaleb(-PLACES_MAX))
 
 
 def format_decimal(value: Decimal) -> str:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from services.pricing.domain.cost.usage_cost import UsageCost
+from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.step import Step
 from shared.money import format_ratio
@@ -59,7 +60,8 @@ class Line:
     `pools` say what the line took from pools. `blocked` is what lay above them and is not billed:
     units, or money where the pools hold money. `cost` is what the usage takes at its providers;
     None where the line has no usage of its own (fees, surcharges), or costs were not asked for.
-    `adjusts`: the line is the difference of an earlier period.
+    `adjusts`: the line is the difference of an earlier period. `meters` are the single values that
+    the quantity holds, by kind; the steps tell of them, so they are in the hashes.
     """
 
     line_key: str
@@ -75,6 +77,7 @@ class Line:
     blocked: Fraction = Fraction(0)
     cost: UsageCost | None = None
     adjusts: AdjustedPeriod | None = None
+    meters: tuple[tuple[str, MeterReading], ...] = ()
 
 
 @dataclass(frozen=True)

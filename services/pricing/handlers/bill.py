@@ -9,6 +9,7 @@ from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period
 from services.pricing.handlers.issuing import open_period
 from services.pricing.handlers.late_usage import rate_with_late_usage
+from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.statement_message import (
     cost_of,
@@ -23,16 +24,27 @@ from shared.money import format_exact, format_shown
 
 
 async def read_bill(
-    connection: AsyncConnection, account: Account, tenant_id: str, *, now: datetime
+    connection: AsyncConnection,
+    account: Account,
+    tenant_id: str,
+    *,
+    now: datetime,
+    meters: MeterLookup,
 ) -> Bill:
-    """Return the open period of each of a tenant's subscriptions; raises `unknown_tenant`."""
+    """Return the open period of each of a tenant's subscriptions; raises `unknown_tenant`.
+
+    `meters` find the newest values of meters, and know afterwards which were asked for.
+    """
     await read_tenant(connection, account, tenant_id)
     prices = await load_prices(connection, account)
     bills = []
     for row in await subscriptions.list_of_tenant(connection, account, tenant_id):
         period = open_period(row)
         if period is not None:
-            bills.append(await _bill_subscription(connection, account, row, period, prices=prices))
+            bill = await _bill_subscription(
+                connection, account, row, period, prices=prices, meters=meters
+            )
+            bills.append(bill)
     return Bill(
         tenant_id=tenant_id,
         mode=account.mode,
@@ -49,6 +61,7 @@ async def _bill_subscription(
     period: Period,
     *,
     prices: ProviderPrices,
+    meters: MeterLookup,
 ) -> SubscriptionBill:
     bill = SubscriptionBill(
         subscription_id=row["subscription_id"],
@@ -68,7 +81,9 @@ async def _bill_subscription(
         lines=[],
         unrated=[],
     )
-    rated = await rate_with_late_usage(connection, account, row, period, prices=prices)
+    rated = await rate_with_late_usage(
+        connection, account, row, period, prices=prices, meters=meters
+    )
     if rated is None:
         return bill
     statement = rated.rated

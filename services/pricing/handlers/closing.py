@@ -51,13 +51,20 @@ class _Due:
 
 
 async def _close_all(connection: AsyncConnection, closing: Closing, due: list[_Due]) -> int:
-    """Close periods one by one; a subscription several months behind comes up again for each."""
+    """Close periods one by one; a subscription several months behind comes up again for each.
+
+    The later periods of a tenant who waits for a value of a meter wait, too: their order decides
+    what credits pay.
+    """
     heapify(due)
     closed = 0
     for _ in range(len(due) * PERIODS_MAX):
         if not due:
             return closed
-        following = await close_period(connection, closing, heappop(due).subscription)
+        subscription = heappop(due).subscription
+        if subscription["tenant_id"] in closing.waiting:
+            continue
+        following = await close_period(connection, closing, subscription)
         if following is None:
             continue
         closed += 1

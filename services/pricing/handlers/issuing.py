@@ -1,6 +1,6 @@
 """A closed period becomes a statement: rated, paid from credits as far as they go, issued."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import structlog
@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period, period_from
 from services.pricing.handlers.late_usage import rate_with_late_usage, store_ratings
+from services.pricing.handlers.meter_readings import MeterLookup, ask
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.rating import rate_subscription
 from services.pricing.handlers.statement_message import statement_of, with_draws, with_returns
 from services.pricing.handlers.wallets import draw, return_adjusted
-from services.pricing.repository import late_usage, statements, subscriptions, wallets
+from services.pricing.repository import late_usage, meters, statements, subscriptions, wallets
 from services.pricing.repository.wallets import Wallet
 from shared.accounts.repository import Account
 from shared.events.statement_rated import StatementRated
@@ -27,7 +28,8 @@ logger = structlog.get_logger()
 class Closing:
     """What the periods that are closed together share; `through` is sealed, inclusive.
 
-    `held` are the wallets, `late` the tenants who have or had late usage: few of all.
+    `held` are the wallets, `late` the tenants who have or had late usage: few of all. `singles` are
+    the meters that do not add up, `waiting` the tenants whose values of these are not there.
     """
 
     account: Account
@@ -35,6 +37,8 @@ class Closing:
     prices: ProviderPrices
     held: frozenset[Wallet]
     late: frozenset[str]
+    singles: frozenset[str]
+    waiting: set[str] = field(default_factory=set)
 
     @classmethod
     async def begin(cls, connection: AsyncConnection, account: Account, through: date) -> "Closing":
@@ -45,6 +49,7 @@ class Closing:
             await load_prices(connection, account),
             held=frozenset(await wallets.list_wallets(connection, account)),
             late=await late_usage.tenants_with_late_usage(connection, account),
+            singles=await meters.read_singles(connection, account),
         )
 
 
@@ -53,13 +58,21 @@ async def close_period(
 ) -> RowMapping | None:
     """Issue the statement of a subscription's open period; return what comes after it.
 
-    None while no version is in force at the period's start: publishing one closes it.
+    None while no version is in force at the period's start: publishing one closes it; and while
+    values of meters are not there: they are asked for, and the last to come closes it.
     """
     account, period = closing.account, open_period(subscription)
     assert period is not None, "a subscription that is due has an open period"
     # Most tenants never have late usage: they are not asked for it.
     rate = rate_with_late_usage if subscription["tenant_id"] in closing.late else rate_subscription
-    rated = await rate(connection, account, subscription, period, prices=closing.prices)
+    lookup = MeterLookup(account, closing.singles, booked_before=period.end)
+    rated = await rate(
+        connection, account, subscription, period, prices=closing.prices, meters=lookup
+    )
+    if lookup.missing:
+        await ask(connection, account, lookup.missing)
+        closing.waiting.add(subscription["tenant_id"])
+        return None
     if rated is None:
         return None
     statement = statement_of(account, rated, new_id())

@@ -15,6 +15,7 @@ from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Cycle, Period
 from services.pricing.domain.statement import AdjustedPeriod, RatedStatement
 from services.pricing.handlers.billed import BilledContent, billed_content
+from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.rating import RatedPeriod, Rerating, rate_rows, rate_subscription
 from services.pricing.repository import late_usage, statements, subscriptions, usage
 from services.pricing.repository.late_usage import Reading
@@ -28,9 +29,15 @@ async def rate_with_late_usage(
     period: Period,
     *,
     prices: ProviderPrices,
+    meters: MeterLookup,
 ) -> RatedPeriod | None:
-    """Rate a period, and again each closed one for which usage came; None without a price yet."""
-    rated = await rate_subscription(connection, account, subscription, period, prices=prices)
+    """Rate a period, and again each closed one for which usage came; None without a price yet.
+
+    `meters` find the values of all of them as they are for this period: what came late is in.
+    """
+    rated = await rate_subscription(
+        connection, account, subscription, period, prices=prices, meters=meters
+    )
     if rated is None:
         return None
     reading = Reading(
@@ -38,7 +45,9 @@ async def rate_with_late_usage(
     )
     found = await late_usage.list_to_rate_again(connection, account, reading)
     reratings = [
-        await _rate_again(connection, account, row, booked_before=period.end, prices=prices)
+        await _rate_again(
+            connection, account, row, booked_before=period.end, prices=prices, meters=meters
+        )
         for row in found
     ]
     pairs = [(rerating.last, rerating.now) for rerating in reratings]
@@ -53,6 +62,7 @@ async def _rate_again(
     *,
     booked_before: date,
     prices: ProviderPrices,
+    meters: MeterLookup,
 ) -> Rerating:
     """Rate a closed period by its own terms, with all that is known of it."""
     owner = await subscriptions.read(connection, account, billed["subscription_id"])
@@ -61,7 +71,9 @@ async def _rate_again(
     rows = await usage.read_period(
         connection, account, billed["tenant_id"], period, booked_before=booked_before
     )
-    now = await rate_rows(connection, account, owner, period=period, rows=rows, prices=prices)
+    now = await rate_rows(
+        connection, account, owner, period=period, rows=rows, prices=prices, meters=meters
+    )
     assert now is not None, "what a period was billed with stays in force for it"
     last, revision = await _last_rating(connection, account, billed)
     return Rerating(last, billed["sequence"], revision + 1, now.rated)

@@ -15,6 +15,7 @@ from services.pricing.domain.split.parts import Part, SplitTerms
 from services.pricing.domain.split.rating import rate_parts
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
 from services.pricing.domain.usage import Usage
+from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.sharing import own_usage
 from services.pricing.handlers.timelines import SoldPlan, read_plan, read_timeline
 from services.pricing.repository import usage
@@ -61,14 +62,15 @@ async def rate_subscription(
     period: Period,
     *,
     prices: ProviderPrices,
+    meters: MeterLookup,
 ) -> RatedPeriod | None:
     """Rate a period with the version in force at its start; None when there is none yet.
 
-    `prices` say what the usage costs at its providers.
+    `prices` say what the usage costs at its providers, `meters` find single values.
     """
     rows = await usage.read_period(connection, account, subscription["tenant_id"], period)
     return await rate_rows(
-        connection, account, subscription, period=period, rows=rows, prices=prices
+        connection, account, subscription, period=period, rows=rows, prices=prices, meters=meters
     )
 
 
@@ -80,6 +82,7 @@ async def rate_rows(
     period: Period,
     rows: Sequence[Usage],
     prices: ProviderPrices,
+    meters: MeterLookup,
 ) -> RatedPeriod | None:
     """Rate what is the subscription's of a tenant's rows; its period is open or closed."""
     timeline = await read_timeline(connection, account, subscription)
@@ -92,6 +95,7 @@ async def rate_rows(
         period=period,
         rows=own,
         prices=prices,
+        meters=meters,
     )
 
 
@@ -103,7 +107,8 @@ async def rate_timeline(
     timeline: Timeline,
     period: Period,
     rows: Sequence[Usage],
-    prices: ProviderPrices | None = None,
+    prices: ProviderPrices,
+    meters: MeterLookup,
 ) -> RatedPeriod | None:
     """Rate rows by what a timeline says of a period: in parts, where something changes in it."""
     stretches = timeline.stretches(period)
@@ -117,6 +122,7 @@ async def rate_timeline(
     last = found[-1]
     whole = len(found) == 1 and stretches[0].charged == "all" and not last.overrides
     parts = [_part(stretch, one) for stretch, one in zip(stretches, found, strict=True)]
+    parts = await meters.read(connection, subscription["tenant_id"], parts)
     currency = CURRENCIES[last.currency]
     if whole:
         terms = RatingTerms(
@@ -126,7 +132,7 @@ async def rate_timeline(
             seats=stretches[0].seats,
             period=period,
         )
-        rated = rate_period(terms, rows, prices=prices)
+        rated = rate_period(terms, rows, parts[0].readings, prices=prices)
     else:
         rated = rate_parts(SplitTerms(tuple(parts), currency), rows, prices=prices)
     return RatedPeriod(

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from services.pricing.domain import statement as domain
 from services.pricing.domain.cost.usage_cost import UsageCost
+from services.pricing.domain.meters import MeterReading, meter_of
 from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.rating import COST_CURRENCY
 from services.pricing.domain.step import Step
@@ -16,6 +17,7 @@ from shared.events.statement_rated import (
     AdjustedPeriod,
     CreditDraw,
     CreditReturn,
+    MeterUsed,
     PoolDraw,
     ProviderCost,
     RatingStep,
@@ -25,7 +27,7 @@ from shared.events.statement_rated import (
     UnpricedUsage,
     UnratedUsage,
 )
-from shared.money import format_exact, parse_decimal
+from shared.money import format_exact, nearest_decimal
 
 
 def statement_of(account: Account, rated: RatedPeriod, statement_id: str) -> StatementRated:
@@ -90,7 +92,7 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
         charge=line.charge,
         model=line.model,
         description=line.name,
-        quantity=parse_decimal(format_exact(line.quantity)),
+        quantity=nearest_decimal(line.quantity),
         unit=line.unit,
         amount_exact=format_exact(line.amount),
         steps=[_step(step) for step in line.steps],
@@ -99,6 +101,26 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
         blocked_exact=format_exact(line.blocked),
         cost=cost_of(line.cost, line.amount, currency),
         adjusts=AdjustedPeriod(**vars(line.adjusts)) if line.adjusts else None,
+        quantity_exact=_beyond_decimal(line.quantity),
+        meters=[_meter(kind, reading) for kind, reading in line.meters],
+    )
+
+
+def _beyond_decimal(quantity: Fraction) -> str | None:
+    """Return a quantity that is not the decimal that is shown for it; None where it is."""
+    return None if nearest_decimal(quantity) == quantity else format_exact(quantity)
+
+
+def _meter(kind: str, reading: MeterReading) -> MeterUsed:
+    name, version = meter_of(kind)
+    return MeterUsed(
+        meter=name,
+        version=version,
+        value_exact=None if reading.value is None else format_exact(reading.value),
+        state=reading.state,
+        events=reading.events,
+        content_hash=reading.content_hash or None,
+        as_of=reading.as_of,
     )
 
 
@@ -114,8 +136,9 @@ def _detail(detail: domain.Detail) -> StatementDetail:
         model=detail.model,
         kind=detail.kind,
         usage_day=detail.usage_day,
-        quantity=parse_decimal(format_exact(detail.quantity)),
+        quantity=nearest_decimal(detail.quantity),
         amount_exact=detail.amount_text,
+        quantity_exact=_beyond_decimal(detail.quantity),
     )
 
 
@@ -150,7 +173,7 @@ def unpriced_of(cost: UsageCost | None) -> list[UnpricedUsage]:
             model=row.model,
             kind=row.kind,
             reason=row.reason.value,
-            quantity=parse_decimal(format_exact(row.quantity)),
+            quantity=nearest_decimal(row.quantity),
         )
         for row in (cost.unpriced if cost else ())
     ]
@@ -161,5 +184,5 @@ def unrated_of(row: domain.Unrated) -> UnratedUsage:
         provider=row.provider,
         model=row.model,
         kind=row.kind,
-        quantity=parse_decimal(format_exact(row.quantity)),
+        quantity=nearest_decimal(row.quantity),
     )

@@ -39,6 +39,7 @@ def count_usage(joint: Joint) -> None:
     whole.unit, whole.billed_unit = joint.pieces[-1].unit, joint.pieces[-1].billed_unit
     whole.rows = tuple(row for piece in joint.pieces for row in piece.rows)
     whole.units = [units for piece in joint.pieces for units in piece.units]
+    whole.meters = tuple(read for piece in joint.pieces for read in piece.meters)
     counts = [piece.quantity for piece in joint.pieces]
     fee = isinstance(whole.charge.price, FeePrice)
     whole.quantity = max(counts) if fee else sum_exact(counts)
