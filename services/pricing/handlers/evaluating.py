@@ -11,6 +11,7 @@ from services.pricing.domain.plan import Plan
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.usage import Usage
 from services.pricing.handlers.catalog import read_version
+from services.pricing.handlers.meter_readings import MeterLookup, newest_readings
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.statement_message import line_of, unrated_of
 from services.pricing.handlers.trial import Trial, rate_aside
@@ -102,18 +103,23 @@ def _plan_key(content: PriceBookContent, named: str | None) -> str:
 async def _readings(
     connection: AsyncConnection, account: Account, written: EvaluationWrite, plan: Plan
 ) -> Readings:
-    """Return what was given beside usage, and which values of meters are missing."""
+    """Return what was given beside usage, and the other values of meters: a tenant's, or none."""
     readings = written.readings()
-    named = plan.named_meters - {row.kind for row in written.usage or ()}
-    if not named and not readings.meters:
+    if not plan.named_meters and not readings.meters:
         return readings
     known = await meters.read_kinds(connection, account)
     if adding_up := sorted(kind for kind in readings.meters if known.get(kind)):
         message = f"The values of {adding_up[0]} add up: they are usage of that kind."
         raise _refused("meter_adds_up", message, f"meters.{adding_up[0]}")
-    singles = [kind for kind in named if not known.get(kind, True)]
-    unknown = MeterReading(None, written.period().last_day, "missing")
-    return replace(readings, meters=dict.fromkeys(singles, unknown) | dict(readings.meters))
+    given = {row.kind for row in written.usage or ()} | readings.events.keys()
+    singles = frozenset(kind for kind in known if not known[kind]) - given
+    if written.tenant is not None:
+        lookup = MeterLookup(account, singles)
+        newest = await newest_readings(connection, lookup, written.tenant, plan, written.period())
+    else:
+        unknown = MeterReading(None, written.period().last_day, "missing")
+        newest = dict.fromkeys(plan.named_meters & singles, unknown)
+    return replace(readings, meters={**newest, **readings.meters})
 
 
 async def _rows(

@@ -1,13 +1,15 @@
 """The values of meters that ratings need: looked up, and asked for where they are not there."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.meters import MeterReading, MeterState, meter_of
+from services.pricing.domain.periods import Period
+from services.pricing.domain.plan import Plan
 from services.pricing.domain.split.meter_spans import meter_spans
 from services.pricing.domain.split.parts import Part
 from services.pricing.repository import meter_values, meters
@@ -78,6 +80,14 @@ def _reading(question: Question, answer: Answer | None) -> MeterReading:
 async def live_lookup(connection: AsyncConnection, account: Account) -> MeterLookup:
     """Return what finds the newest values, for what is shown and not billed."""
     return MeterLookup(account, await meters.read_singles(connection, account))
+
+
+async def newest_readings(
+    connection: AsyncConnection, lookup: MeterLookup, tenant_id: str, plan: Plan, period: Period
+) -> Mapping[str, MeterReading]:
+    """Return the newest values that a plan needs for a tenant's days, missing ones included."""
+    (part,) = await lookup.read(connection, tenant_id, [Part(period, plan, "", "")])
+    return part.readings.meters
 
 
 async def ask(connection: AsyncConnection, account: Account, questions: Sequence[Question]) -> None:

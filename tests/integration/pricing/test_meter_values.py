@@ -56,9 +56,11 @@ def charge(key: str, amount: str, kind: str) -> dict[str, Any]:
     }
 
 
-async def define(store: Database, vendor: str, *, is_additive: bool = False) -> None:
+async def define(
+    store: Database, vendor: str, name: str = "people", *, is_additive: bool = False
+) -> None:
     message = MeterDefined(
-        vendor_id=vendor, mode="test", name="people", meter_version=1, is_additive=is_additive
+        vendor_id=vendor, mode="test", name=name, meter_version=1, is_additive=is_additive
     )
     async with store.transaction() as connection:
         await remember_meter(connection, message)
@@ -226,6 +228,32 @@ async def test_later_periods_of_the_tenant_wait_behind(
     assert [NOVEMBER] == [question.period_start for question in first]
     assert [NOVEMBER, DECEMBER] == [question.period_start for question in both]
     assert ["5", "10"] == [one["total_exact"] for one in made]
+
+
+async def test_other_subscriptions_of_the_tenant_wait_behind(
+    client: httpx.AsyncClient, headers: Headers, vendor: str, sold: Database
+) -> None:
+    """The order of a tenant's statements decides what credits pay: it is not the network's."""
+    second = charge("images", "1", "images")
+    plan = {"key": "extra", "name": "Extra", "charges": ["images"]}
+    content = {"currency": "USD", "charges": [second], "plans": [plan]}
+    path = "/v1/price-books/extra"
+    await client.put(path, json={"name": "Extra"}, headers=headers)
+    await client.put(f"{path}/versions/1", json=content, headers=headers)
+    body = {"effective_on": "2023-11-01"}
+    await client.post(f"{path}/versions/1/publish", json=body, headers=headers)
+    terms = TERMS | {"price_book": "extra", "plan": "extra"}
+    made = await client.put("/v1/subscriptions/next-to-main", json=terms, headers=headers)
+    assert made.is_success, made.text
+
+    await seal(sold, vendor, *THROUGH_NOVEMBER)
+    before = await statements_of(client, headers)
+    (question,) = await wanted(sold, vendor)
+    await answer(sold, valued(question, "1"))
+    after = await statements_of(client, headers)
+
+    assert [] == before
+    assert ["main", "next-to-main"] == [one["subscription_id"] for one in after]
 
 
 async def test_late_usage_asks_again_and_bills_the_difference(
@@ -400,7 +428,55 @@ async def test_a_trial_takes_given_values(
     assert [("people", "0", "missing")] == told_of(missing)
     assert ["meter_given_twice"] == [fault["code"] for fault in twice["faults"]]
     assert 1 == len(misnamed["faults"])
-    await define(sold, vendor)
+
+
+async def test_a_trial_over_past_usage_takes_what_is_known(
+    client: httpx.AsyncClient, headers: Headers, vendor: str, sold: Database
+) -> None:
+    """The tenant's newest value, unless another is given; what adds up is usage."""
+    await bill_of(client, headers)
+    (question,) = await wanted(sold, vendor)
+    await answer(sold, valued(question, "6"))
+    await define(sold, vendor, "actions", is_additive=True)
+    asked = {
+        "price_book": "demo",
+        "version": 1,
+        "start": "2023-11-01",
+        "end": "2023-12-01",
+        "tenant": "globex",
+    }
+    adding_up = {"meter:actions@1": "7"}
+
+    known = (await client.post("/v1/evaluate", json=asked, headers=headers)).json()
+    refused = await client.post("/v1/evaluate", json=asked | {"meters": adding_up}, headers=headers)
+
+    assert [("people", "30", "provisional")] == told_of(known)
+    assert (400, "meters.meter:actions@1") == (
+        *(refused.status_code, refused.json()["faults"][0]["path"]),
+    )
+
+
+async def test_a_difference_in_money_takes_what_is_known_and_says_what_is_not(
+    client: httpx.AsyncClient, headers: Headers, vendor: str, sold: Database
+) -> None:
+    """November's people at 5.00 and at 6.00; before their value is there, that it is not."""
+    dearer = book(unit_amount="6.00")
+    path = "/v1/price-books/demo/diff"
+    before = (await client.post(path, json=dearer, headers=headers)).json()["money"]
+    await seal(sold, vendor, *THROUGH_NOVEMBER)
+    (question,) = await wanted(sold, vendor)
+    await answer(sold, valued(question, "7"))
+
+    after = (await client.post(path, json=dearer, headers=headers)).json()["money"]
+
+    assert ("0", [PEOPLE]) == (
+        before["total"]["after_exact"],
+        before["subscriptions"][0]["meters_missing"],
+    )
+    assert ("35", "42", []) == (
+        *(after["total"]["before_exact"], after["total"]["after_exact"]),
+        after["subscriptions"][0]["meters_missing"],
+    )
 
 
 async def test_a_book_asks_no_more_of_a_single_value_than_it_tells(
