@@ -120,8 +120,8 @@ async def _shop() -> AsyncIterator[Shop]:
             yield Shop(deployment, client)
 
 
-async def test_values_reach_the_statement(shop: Shop) -> None:
-    """First provisional on the bill, then final on one statement, though the publisher is killed.
+async def test_values_reach_the_invoice(shop: Shop) -> None:
+    """First provisional on the bill, then final on one invoice, though the publisher is killed.
 
     Values of before the usage are there for a minute: the bill is read when all is counted.
     """
@@ -143,7 +143,12 @@ async def test_values_reach_the_statement(shop: Shop) -> None:
     await closing
     (made,) = await eventually(shop.statements, bool)
 
+    invoiced = await eventually(
+        lambda: shop.call("GET", "invoicing", "/v1/invoices?tenant=acme"),
+        lambda listed: bool(listed["invoices"]),
+    )
+
     assert {name: (amount, "provisional") for name, amount in AMOUNTS.items()} == bill
     assert AMOUNTS == {line["charge"]: line["amount_exact"] for line in made["lines"]}
     assert {"final"} == {line["meters"][0]["state"] for line in made["lines"]}
-    assert "64" == made["total_exact"]
+    assert [6_400] == [invoice["total_minor"] for invoice in invoiced["invoices"]]

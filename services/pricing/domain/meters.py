@@ -9,6 +9,9 @@ from services.pricing.domain.usage import DIMENSIONS, Usage
 
 METER_PREFIX = "meter:"
 
+DIGITS_SHOWN = 16
+"""Of a hash, in the words of a line: the whole stands beside the value, and in the input hash."""
+
 MeterState = Literal["final", "provisional", "missing", "given"]
 """`final`: of sealed days. `missing`: nobody knows it yet. `given`: stated by who asks."""
 
@@ -46,7 +49,8 @@ class MeterReading:
             return f"{meter} is {shown}, as given"
         if self.state == "provisional":
             return f"{meter} is {shown} so far, of {self.events:,} events"
-        return f"{meter} is {shown}, of {self.events:,} events with the hash {self.content_hash}"
+        digest = self.content_hash[:DIGITS_SHOWN]
+        return f"{meter} is {shown}, of {self.events:,} events with the hash {digest}"
 
 
 def usage_of(kind: str, reading: MeterReading) -> list[Usage]:
