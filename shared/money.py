@@ -23,12 +23,13 @@ __all__ = [
     "format_exact",
     "format_ratio",
     "format_shown",
+    "is_whole",
+    "nearest_decimal",
     "parse_decimal",
     "parse_exact",
     "ratio_format",
     "round_to_minor_units",
     "sum_exact",
-    "to_decimal",
 ]
 
 SHOWN_DIGITS = 34
@@ -36,6 +37,9 @@ SHOWN_DIGITS = 34
 
 MAXIMUM_DIGITS = 60
 """Digits allowed in a number that is read, so that a hostile exponent cannot fill the memory."""
+
+PLACES_MAX = 20
+"""Decimal places of a number that is read."""
 
 _WHOLE_MAX = 10**40
 _DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,20})?\Z")
@@ -57,17 +61,6 @@ def exact(value: Decimal | int | str | Fraction) -> Fraction:
     if isinstance(value, float):
         raise TypeError("an amount is never a float")
     return Fraction(parse_decimal(value)) if isinstance(value, str) else Fraction(value)
-
-
-def to_decimal(amount: Fraction) -> Decimal:
-    """Return an amount that ends as a decimal; raises ValueError for another, as `parse_decimal`.
-
-    Most quantities are whole: those need no text on the way.
-    """
-    numerator, denominator = amount.as_integer_ratio()
-    if denominator == 1 and -_WHOLE_MAX < numerator < _WHOLE_MAX:
-        return Decimal(numerator)
-    return parse_decimal(format_exact(amount))
 
 
 def parse_exact(text: str) -> Fraction:
@@ -157,6 +150,27 @@ def format_shown(amount: Fraction) -> str:
         return format_exact(amount)
     context = Context(prec=SHOWN_DIGITS, rounding=ROUND_HALF_EVEN)
     return format(context.divide(Decimal(amount.numerator), Decimal(amount.denominator)), "f")
+
+
+def is_whole(value: Fraction) -> bool:
+    """Tell whether a number has no part behind the point, and few enough digits to be read."""
+    numerator, denominator = value.as_integer_ratio()
+    return denominator == 1 and -_WHOLE_MAX < numerator < _WHOLE_MAX
+
+
+def nearest_decimal(value: Fraction) -> Decimal:
+    """Return the decimal that `parse_decimal` reads and that is nearest: `value` where it can be.
+
+    It is for quantities that are shown; what is computed from them is computed from the fraction.
+    """
+    if is_whole(value):
+        return Decimal(value.numerator)
+    text = format_exact(value)
+    if _DECIMAL.match(text):
+        return Decimal(text)
+    context = Context(prec=2 * MAXIMUM_DIGITS, rounding=ROUND_HALF_EVEN)
+    quotient = context.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return context.quantize(quotient, Decimal(1).scaleb(-PLACES_MAX))
 
 
 def format_decimal(value: Decimal) -> str:

@@ -29,8 +29,12 @@ USAGE_REJECTED = Topic("usage.rejected", 4, 30, "events that were refused after 
 USAGE_AGGREGATED = Topic("usage.aggregated", 4, 30, "cumulative daily usage, and seals behind it")
 STATEMENT_RATED = Topic("statement.rated", 4, 30, "rated statements with exact amounts")
 INVOICE_CHANGED = Topic("invoice.changed", 4, 30, "what became of an invoice")
+METER_WANTED = Topic("meter.wanted", 4, 30, "values of meters that pricing asks for")
 
-TOPICS = (USAGE_RECORDED, USAGE_REJECTED, USAGE_AGGREGATED, STATEMENT_RATED, INVOICE_CHANGED)
+TOPICS = (
+    *(USAGE_RECORDED, USAGE_REJECTED, USAGE_AGGREGATED),
+    *(METER_WANTED, STATEMENT_RATED, INVOICE_CHANGED),
+)
 
 
 async def create_topics(kafka_bootstrap: str, *, replication: int = 1) -> None:

@@ -11,6 +11,7 @@ from services.metering.archive.archiver import Archiver
 from services.metering.archive.storage import ArchiveStorage
 from services.metering.archive.verification import Verifier
 from services.metering.backfill import MeterBackfill
+from services.metering.consumers import add_consumers
 from services.metering.event_source import HistoricEvents
 from services.metering.housekeeping import Housekeeper
 from services.metering.ingest.log import KafkaLogEnds, LogEnds
@@ -19,7 +20,8 @@ from services.metering.running import EXIT_FAILED, on_termination, open_database
 from services.metering.sealing import Sealer
 from services.metering.settings import MeteringSettings
 from services.metering.tables import outbox
-from shared.broker import create_producer
+from services.metering.valuing import MeterValuer
+from shared.broker import create_broker, create_producer
 from shared.clock import SystemClock
 from shared.database import Database
 from shared.outbox import OutboxRelay
@@ -28,7 +30,7 @@ logger = structlog.get_logger()
 
 
 def run_publisher(settings: MeteringSettings) -> int:
-    """Publish, seal due days and relay the outbox until SIGTERM."""
+    """Publish, seal due days, answer for meters and relay the outbox until SIGTERM."""
 
     async def publish() -> None:
         stopping = asyncio.Event()
@@ -38,8 +40,11 @@ def run_publisher(settings: MeteringSettings) -> int:
         ends = KafkaLogEnds(settings.kafka_bootstrap)
         storage = ArchiveStorage.open(settings.archive_url)
         events = HistoricEvents(database, settings.kafka_bootstrap, storage)
+        broker = create_broker(settings.kafka_bootstrap, logger=None)
+        add_consumers(broker, database, SystemClock(), settings)
         try:
             await ends.start()
+            await broker.start()
             logger.info("publisher_started", grace_minutes=settings.seal_grace_minutes)
             await run_until(
                 stopping,
@@ -50,8 +55,10 @@ def run_publisher(settings: MeteringSettings) -> int:
                 OutboxRelay(database, outbox, new_producer).run(),
                 Housekeeper(database, SystemClock()).run(),
                 MeterBackfill(database, events, SystemClock()).run(),
+                MeterValuer(database, events, SystemClock()).run(),
             )
         finally:
+            await broker.stop()
             await ends.stop()
             await database.close()
 

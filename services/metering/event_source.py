@@ -34,7 +34,7 @@ RECORDS_PER_READ = 500
 class EventSelection:
     """Events of an account on usage days [first, end), as they counted below offsets.
 
-    `tenant_id` None means all tenants; without `first` from the beginning.
+    `tenant_id` None means all tenants, or those of `tenants`; without `first` from the beginning.
     """
 
     account: Account
@@ -42,6 +42,7 @@ class EventSelection:
     first: date | None
     end: date | None
     before: Mapping[int, int]
+    tenants: frozenset[str] | None = None
 
 
 class EventSource(Protocol):
@@ -109,11 +110,13 @@ class HistoricEvents:
 
 
 def of_account(events: pl.DataFrame, selection: EventSelection) -> pl.DataFrame:
-    """Return the events of the selection's account and tenant, of all days."""
+    """Return the events of the selection's account and tenants, of all days."""
     account = selection.account
     own = events.filter(pl.col("vendor_id") == account.vendor_id, pl.col("mode") == account.mode)
     if selection.tenant_id is not None:
         own = own.filter(pl.col("tenant_id") == selection.tenant_id)
+    if selection.tenants is not None:
+        own = own.filter(pl.col("tenant_id").is_in(sorted(selection.tenants)))
     return own
 
 

@@ -15,6 +15,9 @@ class MeteringSettings(SharedSettings):
     metering_api_processes: int = Field(
         default=1, ge=1, le=64, description="processes that share the API's port"
     )
+    metering_consumer_group: str = Field(
+        default="metering", min_length=1, description="Kafka consumer group of the publisher"
+    )
     seal_grace_minutes: int = Field(
         default=720, ge=0, description="how long after its end a day stays open for late events"
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from services.pricing.handlers import attention, bill
+from services.pricing.handlers.meter_readings import ask_live, live_lookup
 from services.pricing.repository import statements
 from services.pricing.schemas.bill import (
     Attention,
@@ -55,11 +56,20 @@ def billing_router(database: Database, clock: Clock, settings: PricingSettings) 
 
     @router.get("/tenants/{tenant_id}/bill")
     async def get_bill(tenant_id: Annotated[Slug, Path()], caller: BillingReader) -> Bill:
-        """Return the running bill of the open period, with the watermark that it is true for."""
+        """Return the running bill of the open period, with the watermark that it is true for.
+
+        Values of meters that do not add up are as new as the last answer to a reading of the bill:
+        each reading asks for newer ones, once a minute at most.
+        """
         account = Account(caller.vendor_id, caller.mode)
         tenant = caller.tenant(tenant_id)
         async with database.transaction("REPEATABLE READ") as connection:
-            return await bill.read_bill(connection, account, tenant, now=clock.now())
+            meters = await live_lookup(connection, account)
+            read = await bill.read_bill(connection, account, tenant, now=clock.now(), meters=meters)
+        if meters.asked:
+            async with database.transaction() as connection:
+                await ask_live(connection, account, meters.asked, clock.now())
+        return read
 
     @router.get("/statements")
     async def list_statements(

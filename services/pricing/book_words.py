@@ -43,6 +43,9 @@ def _show_money(console: Console, money: Mapping[str, Any]) -> None:
         elif one["unrated_after"] > one["unrated_before"]:
             more = one["unrated_after"] - one["unrated_before"]
             console.print(f"{one['subscription_id']}: {more} more kinds of usage stay unrated.")
+        if one["meters_missing"]:
+            missing = escape(", ".join(one["meters_missing"]))
+            console.print(f"{one['subscription_id']}: without {missing}, which have no value yet.")
 
 
 def _size(subscription: Mapping[str, Any]) -> Any:

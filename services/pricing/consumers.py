@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.handlers.meter_values import store_meter_value
 from services.pricing.handlers.meters import remember_meter
 from services.pricing.handlers.usage import record_seal, store_usage
 from services.pricing.handlers.wallets import return_credits
@@ -21,7 +22,12 @@ from services.pricing.settings import PricingSettings
 from shared.database import Database
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.message import Message
-from shared.events.usage_aggregated import DaySealed, MeterDefined, UsageAggregated
+from shared.events.usage_aggregated import (
+    DaySealed,
+    MeterDefined,
+    MeterValued,
+    UsageAggregated,
+)
 from shared.topics import INVOICE_CHANGED, USAGE_AGGREGATED
 
 logger = structlog.get_logger()
@@ -38,7 +44,7 @@ Received = TypeVar("Received", bound=Message)
 def add_consumers(broker: KafkaBroker, database: Database, settings: PricingSettings) -> None:
     """Subscribe to the usage of metering, and to what becomes of invoices.
 
-    Rows and seals share one consumer, to keep their order.
+    Rows, seals and values of meters share one consumer, to keep their order.
 
     A handler that fails nacks its message, which then comes again; what can never be read is
     stored as a dead letter and acknowledged.
@@ -69,6 +75,10 @@ def add_consumers(broker: KafkaBroker, database: Database, settings: PricingSett
     @subscriber(filter=lambda message: message.headers.get("type") == "MeterDefined")
     async def on_meter_defined(_body: Any, message: KafkaMessage) -> None:
         await deliver(message, MeterDefined, remember_meter)
+
+    @subscriber(filter=lambda message: message.headers.get("type") == "MeterValued")
+    async def on_meter_valued(_body: Any, message: KafkaMessage) -> None:
+        await deliver(message, MeterValued, store_meter_value)
 
     @subscriber
     async def on_unknown_type(_body: Any, message: KafkaMessage) -> None:

@@ -1,4 +1,4 @@
-"""What is kept for a time only: idempotency keys go after 30 days, a few at a time."""
+"""What is kept for a time only: idempotency keys and live values go after 30 days."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 
 from services.pricing.repository.idempotency import delete_older
+from services.pricing.repository.meter_values import forget_live
 from shared.clock import Clock
 from shared.database import Database
 
@@ -14,6 +15,9 @@ logger = structlog.get_logger()
 
 KEYS_KEPT = timedelta(days=30)
 """A write that is sent again later is a new one. The database refuses to forget it sooner."""
+
+LIVE_VALUES_KEPT = timedelta(days=30)
+"""Since somebody last looked at them: the value that is billed is another row."""
 
 ROWS_PER_DELETION = 1_000
 PERIOD_SECONDS = 3_600.0
@@ -31,6 +35,7 @@ class Housekeeper:
         while True:
             try:
                 await self.delete_old_keys()
+                await self.forget_live_values()
             except Exception:
                 logger.exception("housekeeping_failed")
             await asyncio.sleep(PERIOD_SECONDS)
@@ -48,3 +53,9 @@ class Housekeeper:
         if deleted:
             logger.info("old_idempotency_keys_deleted", rows=deleted)
         return deleted
+
+    async def forget_live_values(self) -> int:
+        """Delete some live values that nobody looks at any more; return how many."""
+        before = self.clock.now() - LIVE_VALUES_KEPT
+        async with self.database.transaction() as connection:
+            return await forget_live(connection, before, limit=ROWS_PER_DELETION)

@@ -4,8 +4,14 @@ from typing import Any
 
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.message import Message
+from shared.events.meter_wanted import MeterWanted
 from shared.events.statement_rated import StatementRated
-from shared.events.usage_aggregated import DaySealed, MeterDefined, UsageAggregated
+from shared.events.usage_aggregated import (
+    DaySealed,
+    MeterDefined,
+    MeterValued,
+    UsageAggregated,
+)
 from shared.events.usage_recorded import CONTENT_TYPE, SCHEMA
 from shared.events.usage_rejected import UsageRejected
 from shared.topics import TOPICS, USAGE_RECORDED
@@ -15,6 +21,8 @@ MESSAGES: tuple[type[Message], ...] = (
     UsageAggregated,
     DaySealed,
     MeterDefined,
+    MeterValued,
+    MeterWanted,
     StatementRated,
     InvoiceChanged,
 )

@@ -4,7 +4,7 @@ Guarantees: a statement never changes; (vendor, mode, `statement_id`) is its ide
 input gives the same `rating_hash`. Invoicing owns rounding, allocation and everything after.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -30,6 +30,11 @@ class StatementDetail(Frozen):
     usage_day: date
     quantity: Quantity
     amount_exact: str = Field(description="plain decimal, or numerator/denominator")
+    quantity_exact: str | None = Field(
+        default=None,
+        exclude_if=lambda text: text is None,
+        description="numerator/denominator of a quantity that `quantity` has only the nearest of",
+    )
 
 
 class PoolDraw(Frozen):
@@ -51,6 +56,24 @@ class ProviderCost(Frozen):
     margin_exact: str | None = Field(
         description="the amount billed less the cost; null unless all is priced, in US dollars"
     )
+
+
+class MeterUsed(Frozen):
+    """The value of a meter that does not add up, as one quantity of a line."""
+
+    meter: str
+    version: int = Field(ge=1)
+    value_exact: str | None = Field(
+        description="plain decimal, or numerator/denominator; null while there is none"
+    )
+    state: Literal["final", "provisional", "missing", "given"] = Field(
+        description="final: of sealed days, as on every statement; given: for a trial of prices"
+    )
+    events: int = Field(ge=0, description="that the meter counted")
+    content_hash: str | None = Field(
+        description="SHA-256, hexadecimal, of the definition, the days and every measured event"
+    )
+    as_of: datetime | None = Field(description="events before it are in")
 
 
 class AdjustedPeriod(Frozen):
@@ -99,6 +122,16 @@ class StatementLine(Frozen):
         default=None,
         exclude_if=lambda period: period is None,
         description="the line is a fee that is charged before these days, or a change of one",
+    )
+    quantity_exact: str | None = Field(
+        default=None,
+        exclude_if=lambda text: text is None,
+        description="numerator/denominator of a quantity that `quantity` has only the nearest of",
+    )
+    meters: list[MeterUsed] = Field(
+        default_factory=list,
+        exclude_if=lambda meters: not meters,
+        description="values that are of the period and not of single days, agents or models",
     )
 
 

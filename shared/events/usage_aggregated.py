@@ -6,11 +6,12 @@ belongs to one publisher at a time. `DaySealed` goes to every partition, behind 
 """
 
 from datetime import date, datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.events.message import Frozen, Message, Quantity
+from shared.money import parse_exact
 from shared.topics import USAGE_AGGREGATED, Topic
 
 ROWS_PER_MESSAGE = 500
@@ -112,7 +113,8 @@ class DaySealed(Message):
 class MeterDefined(Message):
     """A version of a meter exists, and never changes: a price book may name it.
 
-    The values of an additive one come as rows of `kind = meter:<name>@<meter_version>`.
+    The values of an additive one come as rows of `kind = meter:<name>@<meter_version>`, those of
+    any other as `MeterValued`, to whoever asks with `MeterWanted`.
     """
 
     topic: ClassVar[Topic] = USAGE_AGGREGATED
@@ -123,3 +125,50 @@ class MeterDefined(Message):
 
     def key_parts(self) -> tuple[str, ...]:
         return (self.vendor_id,)
+
+
+def _exact_text(text: str) -> str:
+    try:
+        parse_exact(text)
+    except ZeroDivisionError as error:
+        raise ValueError("nothing is divided by 0") from error
+    return text
+
+
+class MeterValued(Message):
+    """The value of a meter that does not add up, over a tenant's days: the answer to `MeterWanted`.
+
+    With `booked_before` it is final: it counts what was below the offsets at which the day before
+    that one was sealed, and the same question has the same answer for ever. Without, it counts what
+    was below `offsets` when it was computed, and is provisional.
+    """
+
+    topic: ClassVar[Topic] = USAGE_AGGREGATED
+
+    tenant_id: str
+    request_id: str = Field(description="of the question")
+    name: str
+    meter_version: int = Field(ge=1)
+    period_start: date = Field(description="inclusive")
+    period_end: date = Field(description="exclusive")
+    booked_before: date | None
+    value_exact: Annotated[str, AfterValidator(_exact_text)] = Field(
+        description="plain decimal, or numerator/denominator"
+    )
+    events: int = Field(ge=0, description="of the period that the meter counted")
+    content_hash: str = Field(
+        description="SHA-256, hexadecimal, of the definition, the days and every measured event"
+    )
+    offsets: dict[int, int] = Field(
+        description="of `usage.recorded` by partition, exclusive: what lies below is counted"
+    )
+    as_of: datetime = Field(
+        description="final: when the last day was sealed; provisional: events before it are in"
+    )
+
+    @property
+    def is_final(self) -> bool:
+        return self.booked_before is not None
+
+    def key_parts(self) -> tuple[str, ...]:
+        return (self.vendor_id, self.tenant_id)

@@ -9,7 +9,7 @@ from services.metering.api.dependencies import CatalogWriter, Needs, UsageReader
 from services.metering.api.usage import Days
 from services.metering.handlers import meters as handlers
 from services.metering.handlers.events import account_of
-from services.metering.handlers.meters import ValueQuestion
+from services.metering.handlers.meter_values import ValueQuestion, read_value
 from services.metering.repository.meters import Span
 from services.metering.schemas import Meter, Meters, MeterValue, MeterWrite
 from shared.accounts.access import Caller
@@ -78,4 +78,4 @@ async def get_meter_value(
     It is provisional until the period's last day is sealed; from then on it stays as it is.
     """
     question = ValueQuestion(name, version, parameters.span(caller, needs.clock))
-    return await handlers.read_value(needs.database, needs.events, question, needs.clock.now())
+    return await read_value(needs.database, needs.events, question, needs.clock.now())

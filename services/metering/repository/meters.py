@@ -98,35 +98,51 @@ async def sum_kind(connection: AsyncConnection, span: Span, kind: str) -> tuple[
     return Decimal(quantity), int(events)
 
 
-async def read_seal_offsets(
-    connection: AsyncConnection, account: Account, day: date
-) -> dict[int, int] | None:
-    """Return the offsets that a day was sealed at; None while it is open."""
-    query = select(seal.c.offsets).where(
+@dataclass(frozen=True)
+class SealedAt:
+    """The offsets that a day was sealed at, and when."""
+
+    offsets: dict[int, int]
+    at: datetime
+
+
+async def read_seal(connection: AsyncConnection, account: Account, day: date) -> SealedAt | None:
+    """Return where a day was sealed; None while it is open."""
+    query = select(seal.c.offsets, seal.c.sealed_at).where(
         seal.c.vendor_id == account.vendor_id, seal.c.mode == account.mode, seal.c.day == day
     )
-    offsets = await connection.scalar(query)
-    return None if offsets is None else {int(p): offset for p, offset in offsets.items()}
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return SealedAt({int(p): offset for p, offset in row.offsets.items()}, row.sealed_at)
 
 
-async def read_value(connection: AsyncConnection, meter_id: int, span: Span) -> RowMapping | None:
+async def read_value(
+    connection: AsyncConnection, meter_id: int, span: Span, *, booked_before: date
+) -> RowMapping | None:
     """Return the stored value of a meter over a sealed period."""
     query = select(meter_value).where(
         meter_value.c.meter_id == meter_id,
         meter_value.c.tenant_id == span.tenant_id,
         meter_value.c.period_start == span.first,
         meter_value.c.period_end == span.end,
+        meter_value.c.booked_before == booked_before,
     )
     row: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
     return row
 
 
 async def store_value(
-    connection: AsyncConnection, meter_id: int, span: Span, values: Mapping[str, Any]
+    connection: AsyncConnection,
+    meter_id: int,
+    span: Span,
+    *,
+    booked_before: date,
+    values: Mapping[str, Any],
 ) -> None:
     """Store a value for good; the first one stays."""
     keys: dict[str, Any] = {"meter_id": meter_id, "tenant_id": span.tenant_id}
-    keys |= {"period_start": span.first, "period_end": span.end}
+    keys |= {"period_start": span.first, "period_end": span.end, "booked_before": booked_before}
     await connection.execute(
         insert(meter_value).values({**keys, **values}).on_conflict_do_nothing()
     )

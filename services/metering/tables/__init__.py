@@ -17,7 +17,7 @@ from services.metering.tables.log import (
     partition_lease,
     rejection_halt,
 )
-from services.metering.tables.meters import meter, meter_backfill, meter_value
+from services.metering.tables.meters import meter, meter_backfill, meter_request, meter_value
 from services.metering.tables.publishing import (
     changed_day,
     day_verification,
@@ -52,6 +52,7 @@ __all__ = [
     "metadata",
     "meter",
     "meter_backfill",
+    "meter_request",
     "meter_value",
     "natural_duplicate",
     "natural_key",

@@ -107,6 +107,7 @@ def _difference(last: Line | None, now: Line | None) -> Line:
         amount=amount,
         steps=(Step(ADJUSTMENT, again, amounts[0]), Step(ADJUSTMENT, billed, -amounts[1])),
         details=_details(last, now, amount),
+        meters=now.meters if now else (),
         cost=_cost_of_line(last, now),
     )
 

@@ -94,6 +94,12 @@ def scope_of(charge: Charge) -> Scope:
     )
 
 
+def could_claim_kind(charge: Charge, kind: str) -> bool:
+    """Tell whether a charge prices usage that has a kind, and nothing else."""
+    values = dict.fromkeys(DIMENSIONS, "") | {"kind": kind}
+    return any(scope.accepts(values) for scope in scope_of(charge))
+
+
 def _narrowed(usage: UsageFilter, also: Mapping[str, frozenset[str]]) -> UsageFilter | None:
     """Return the filter for what both accept, or None if that is nothing.
 

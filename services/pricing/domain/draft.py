@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from services.pricing.domain.charge import Charge
 from services.pricing.domain.charges.price import Situation
+from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.pools import Balances, PoolUse
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.step import Step
@@ -21,7 +22,7 @@ class Draft:
     `quantity` is what was used, in units of usage. `units` are each row's in the unit of the
     charge, `all_units` their sum, `billable` what of it is left to price. `row_amounts` say what
     each row caused of the price, where rows have prices of their own. `balances` are shared with
-    other lines.
+    other lines. `meters` are the single values among what is claimed, by kind.
     """
 
     charge: Charge
@@ -42,6 +43,7 @@ class Draft:
     amount: Fraction = Fraction(0)
     pools: list[PoolUse] = field(default_factory=list)
     blocked: Fraction = Fraction(0)
+    meters: tuple[tuple[str, MeterReading], ...] = ()
 
     @property
     def words(self) -> Words:

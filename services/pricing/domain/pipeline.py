@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from services.pricing.domain.bounds import at_least, at_most, discount_fixed, discount_percent
 from services.pricing.domain.charges.price import EventPrice, FeePrice, QuantityPrice
+from services.pricing.domain.claims import could_claim_kind
 from services.pricing.domain.commitment import commit
 from services.pricing.domain.draft import Draft
 from services.pricing.domain.included import (
@@ -38,7 +39,8 @@ def convert_units(draft: Draft) -> None:
 
 
 def read_meter(draft: Draft) -> None:
-    """Take the values of single events from their meter, where the price needs them."""
+    """Tell of single values, and take those of single events, where the price needs them."""
+    _tell_values(draft)
     price, kind = draft.charge.price, draft.charge.event_kind
     if not isinstance(price, EventPrice):
         return
@@ -52,6 +54,17 @@ def read_meter(draft: Draft) -> None:
         draft.add([note(METER, f"{number} of {kind}, in their order")])
     else:
         draft.events = (draft.quantity,) if draft.quantity else ()
+
+
+def _tell_values(draft: Draft) -> None:
+    """Say which meters' values the quantity holds, and which of them nobody knows yet."""
+    meters = draft.readings.meters
+    draft.meters = tuple(
+        (kind, meters[kind]) for kind in sorted(meters) if could_claim_kind(draft.charge, kind)
+    )
+    for kind, reading in draft.meters:
+        shown = draft.words.number(reading.value or Fraction(0))
+        draft.add([note(METER, reading.words(kind, shown))])
 
 
 def apply_price(draft: Draft) -> None:

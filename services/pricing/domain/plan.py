@@ -6,8 +6,9 @@ from functools import cached_property
 
 from services.pricing.domain.charge import Charge
 from services.pricing.domain.charges.price import RowPrice
-from services.pricing.domain.claims import Claims
+from services.pricing.domain.claims import Claims, scope_of
 from services.pricing.domain.commitment import Commitment
+from services.pricing.domain.meters import METER_PREFIX
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,14 @@ class Plan:
         """Whether some price depends on what the provider takes."""
         prices = (charge.price for charge in self.charges)
         return any(isinstance(price, RowPrice) and price.needs_cost for price in prices)
+
+    @cached_property
+    def named_meters(self) -> frozenset[str]:
+        """The kinds of the meters that charges name; a pattern names none."""
+        kinds = (kind for c in self.charges for scope in scope_of(c) for kind in scope.kinds)
+        return frozenset(
+            kind for kind in kinds if kind.startswith(METER_PREFIX) and "*" not in kind
+        )
 
     @cached_property
     def claims(self) -> Claims:

@@ -70,8 +70,8 @@ def rate_period(
     """
     if prices is not None and terms.plan.needs_cost and terms.currency.code == COST_CURRENCY:
         usage = [replace(row, cost=prices.cost(row)) for row in usage]
-    groups = canonical_usage(usage)
     read = readings or Readings()
+    groups = canonical_usage([*usage, *read.metered()])
     rating = _Rating(terms, read)
     claimed, unclaimed = _claim(terms.plan, groups, read)
     rating.costs = _costs(terms.plan, claimed, prices)
@@ -151,9 +151,13 @@ def _rate_line(
 
 
 def line_of(position: int, draft: Draft, cost: UsageCost | None = None) -> Line | None:
-    """Return a rated draft as the line of this position; None without quantity and amount."""
+    """Return a rated draft as the line of this position.
+
+    None without quantity and amount, unless a value is missing: that is told.
+    """
     charge = draft.charge
-    if not draft.quantity and not draft.amount:
+    missing = any(reading.value is None for _, reading in draft.meters)
+    if not draft.quantity and not draft.amount and not missing:
         return None
     return Line(
         line_key=f"{position:03d}-{charge.key}",
@@ -169,6 +173,7 @@ def line_of(position: int, draft: Draft, cost: UsageCost | None = None) -> Line 
         blocked=draft.blocked,
         cost=cost,
         advance=_fee_period(draft),
+        meters=draft.meters,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from services.pricing.domain.charge import UsageFilter
 from services.pricing.domain.conversion import Conversion
+from services.pricing.domain.meters import MeterReading, usage_of
 from services.pricing.domain.pools import SeatUsage
-from services.pricing.domain.usage import DIMENSIONS
+from services.pricing.domain.usage import DIMENSIONS, Usage
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,24 @@ class Readings:
 
     `events`: the values of single events by kind, in the order in which they happened. `levels`:
     what is there as the period begins, by key of the charge. `usage_of_seats`: who used what.
+    `meters`: values of meters that do not add up, by kind.
     """
 
     events: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)
     levels: Mapping[str, Fraction] = field(default_factory=dict)
     usage_of_seats: tuple[UsageOfSeat, ...] = ()
+    meters: Mapping[str, MeterReading] = field(default_factory=dict)
+
+    def metered(self) -> list[Usage]:
+        """Return the values of meters as usage."""
+        return [row for kind in sorted(self.meters) for row in usage_of(kind, self.meters[kind])]
 
     def content(self) -> dict[str, Any]:
         """Return what a hash is made of: what there is, and nothing of what there is not."""
         seats = sorted((vars(row) for row in self.usage_of_seats), key=str)
+        meters = {kind: reading.content() for kind, reading in self.meters.items()}
         parts = {"events": dict(self.events), "levels": dict(self.levels), "seat_usage": seats}
+        parts |= {"meters": meters}
         return {name: part for name, part in parts.items() if part}
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from services.pricing.domain.cost.usage_cost import UsageCost
+from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.step import Step
 from shared.money import ratio_format
@@ -77,6 +78,8 @@ class Line:
     units, or money where the pools hold money. `cost` is what the usage takes at its providers;
     None where the line has no usage of its own (fees, surcharges), or costs were not asked for.
     `adjusts`: the line is the difference of an earlier period. `advance`: it is a fee in advance.
+    `meters` are the single values that the quantity holds, by kind; the steps tell of them, so they
+    are in the hashes.
     """
 
     line_key: str
@@ -93,6 +96,7 @@ class Line:
     cost: UsageCost | None = None
     adjusts: AdjustedPeriod | None = None
     advance: FeePeriod | None = None
+    meters: tuple[tuple[str, MeterReading], ...] = ()
 
     @cached_property
     def detail_amounts(self) -> tuple[str, ...]:

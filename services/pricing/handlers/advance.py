@@ -17,6 +17,7 @@ from services.pricing.domain.periods import Period
 from services.pricing.domain.statement import RatedStatement
 from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.handlers.billed import billed_line
+from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.rating import RatedPeriod, rate_rows, rate_timeline
 from services.pricing.handlers.timelines import KnownPlans, read_timeline
 from services.pricing.repository import statements, usage
@@ -35,11 +36,13 @@ async def rate_subscription(
     *,
     prices: ProviderPrices,
     in_advance: Books,
+    meters: MeterLookup,
 ) -> RatedPeriod | None:
     """Rate the open period with the version in force at its start; None when there is none yet.
 
-    `prices` say what the usage costs at its providers. Fees in advance are those of the next
-    period by what is known of it now, and of this one what was not charged before.
+    `prices` say what the usage costs at its providers, `meters` find single values. Fees in advance
+    are those of the next period by what is known of it now, and of this one what was not charged
+    before.
     """
     rows = await usage.read_period(connection, account, subscription["tenant_id"], period)
     timeline = await read_timeline(connection, account, subscription)
@@ -51,6 +54,7 @@ async def rate_subscription(
         period=period,
         rows=rows,
         prices=prices,
+        meters=meters,
     )
     if rated is None:
         return None

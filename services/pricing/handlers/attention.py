@@ -1,6 +1,7 @@
 """What waits for a person, with one action each."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,12 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.handlers.issuing import open_period
 from services.pricing.handlers.provider_prices import unpriced_usage
 from services.pricing.handlers.timelines import find_version, plan_of, read_timeline
-from services.pricing.repository import late_usage, sealing, statements, subscriptions, usage
+from services.pricing.repository import (
+    late_usage,
+    meter_values,
+    sealing,
+    statements,
+    subscriptions,
+    usage,
+)
 from services.pricing.schemas.bill import AttentionItem
 from shared.accounts.repository import Account
 
 STATEMENTS_MAX = 100
 TENANTS_MAX = 100
+QUESTIONS_MAX = 100
+ANSWER_TIME = timedelta(minutes=15)
+"""A value of a meter comes within seconds; a period that waits for one so long is stuck."""
 
 
 async def list_attention(
@@ -28,6 +39,7 @@ async def list_attention(
         *await _unrated_usage(connection, account),
         *await _unsubscribed_usage(connection, account),
         *await _unbilled_late_usage(connection, account),
+        *await _unanswered_meters(connection, account),
         *await unpriced_usage(connection, account),
     ]
 
@@ -136,6 +148,21 @@ async def _unbilled_late_usage(
             subject=row["statement_id"],
             message=f"Usage of {row['tenant_id']!r} came after its last statement: no next one.",
             action="Give the tenant a subscription in that currency, or settle it by hand.",
+        )
+        for row in rows
+    ]
+
+
+async def _unanswered_meters(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    rows = await meter_values.list_unanswered(
+        connection, account, longer_than=ANSWER_TIME, limit=QUESTIONS_MAX
+    )
+    return [
+        AttentionItem(
+            code="meter_value_missing",
+            subject=row["tenant_id"],
+            message=f"{row['period_start']} to {row['period_end']} waits for {row['kind']!r}.",
+            action="See whether metering's publisher runs and can read the archive.",
         )
         for row in rows
     ]

@@ -13,6 +13,7 @@ from services.pricing.domain.periods import Period
 from services.pricing.handlers.advance import Books, read_charged
 from services.pricing.handlers.issuing import open_period
 from services.pricing.handlers.late_usage import rate_with_late_usage
+from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.rating import RatedPeriod
 from services.pricing.handlers.statement_message import (
@@ -34,17 +35,27 @@ class _Reading:
     account: Account
     prices: ProviderPrices
     in_advance: Books
+    meters: MeterLookup
 
 
 async def read_bill(
-    connection: AsyncConnection, account: Account, tenant_id: str, *, now: datetime
+    connection: AsyncConnection,
+    account: Account,
+    tenant_id: str,
+    *,
+    now: datetime,
+    meters: MeterLookup,
 ) -> Bill:
-    """Return the open period of each of a tenant's subscriptions; raises `unknown_tenant`."""
+    """Return the open period of each of a tenant's subscriptions; raises `unknown_tenant`.
+
+    `meters` find the newest values of meters, and know afterwards which were asked for.
+    """
     await read_tenant(connection, account, tenant_id)
     reading = _Reading(
         account,
         await load_prices(connection, account),
         in_advance=await catalog.books_in_advance(connection, account),
+        meters=meters,
     )
     bills = []
     for row in await subscriptions.list_of_tenant(connection, account, tenant_id):
@@ -88,6 +99,7 @@ async def _bill_subscription(
         period,
         prices=reading.prices,
         in_advance=reading.in_advance,
+        meters=reading.meters,
     )
     if rated is None:
         return bill

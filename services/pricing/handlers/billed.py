@@ -70,7 +70,7 @@ def billed_line(line: StatementLine) -> Line:
         charge=line.charge,
         model=line.model,
         name=line.description,
-        quantity=Fraction(line.quantity),
+        quantity=_quantity(line),
         unit=line.unit,
         amount=parse_exact(line.amount_exact),
         steps=(),
@@ -88,7 +88,13 @@ def _detail(detail: StatementDetail) -> Detail:
         detail.usage_day,
     )
     ratio = parse_exact(detail.amount_exact).as_integer_ratio()
-    return Detail(*named, Fraction(detail.quantity), *ratio)
+    return Detail(*named, _quantity(detail), *ratio)
+
+
+def _quantity(part: StatementLine | StatementDetail) -> Fraction:
+    return (
+        Fraction(part.quantity) if part.quantity_exact is None else parse_exact(part.quantity_exact)
+    )
 
 
 def _cost(cost: ProviderCost | None, unpriced: list[UnpricedUsage]) -> UsageCost | None:

@@ -13,6 +13,7 @@ from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
 from services.pricing.handlers.advance import read_charged
 from services.pricing.handlers.change_words import sentences_of
+from services.pricing.handlers.meter_readings import live_lookup
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.rating import RatedPeriod, rate_timeline
 from services.pricing.handlers.sharing import own_usage
@@ -110,6 +111,7 @@ async def _rate(
         period=period,
         rows=counted,
         prices=await load_prices(connection, account),
+        meters=await live_lookup(connection, account),
     )
 
 

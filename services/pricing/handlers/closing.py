@@ -48,7 +48,11 @@ async def close_periods(
 
 
 async def _close_all(connection: AsyncConnection, closing: Closing, due: list[Due]) -> int:
-    """Close periods in their order; a subscription several months behind comes up for each."""
+    """Close periods in their order; a subscription several months behind comes up for each.
+
+    The later periods of a tenant who waits for a value of a meter wait, too: their order decides
+    what credits pay.
+    """
     heapify(due)
     closed = 0
     for _ in range(len(due) * PERIODS_MAX):
@@ -75,6 +79,8 @@ async def _close_some(
     plain = [row for row in some if closing.is_plain(row)]
     made = await close_together(connection, closing, plain) if plain else []
     for row in some:
-        if not closing.is_plain(row) and (one := await close_next(connection, closing, row)):
+        if closing.is_plain(row) or row["tenant_id"] in closing.waiting:
+            continue
+        if one := await close_next(connection, closing, row):
             made.append(one)
     return made

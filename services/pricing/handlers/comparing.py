@@ -1,6 +1,7 @@
 """Two versions of a price book beside each other: in words, and in money over last month."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -8,18 +9,18 @@ from fractions import Fraction
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.differences import differences
 from services.pricing.domain.hashing import content_hash
 from services.pricing.domain.periods import Period
 from services.pricing.domain.plan import Plan
+from services.pricing.domain.readings import Readings
 from services.pricing.domain.seats import Seats
 from services.pricing.domain.statement import RatedStatement
-from services.pricing.domain.usage import Usage
+from services.pricing.handlers.meter_readings import MeterLookup, newest_readings
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.trial import Trial, rate_aside
 from services.pricing.handlers.unclaimed import month_before
-from services.pricing.repository import subscriptions, usage
+from services.pricing.repository import meters, subscriptions, usage
 from services.pricing.schemas.comparison import (
     AmountDifference,
     ChargeDifference,
@@ -119,12 +120,21 @@ async def _money(
         connection, account, book, after=page.after, limit=page.limit
     )
     prices = await load_prices(connection, account)
+    singles = await meters.read_singles(connection, account)
     sums = _Sums()
     for row in rows:
+        lookup = MeterLookup(account, singles)
         used = await usage.read_period(connection, account, row["tenant_id"], period)
         trials = [side.trial(row, period) for side in plans]
-        rated = [await _rated(trial, used, prices) for trial in trials]
-        sums.add(row, rated)
+        rated = [
+            None
+            if trial is None
+            else await rate_aside(
+                trial, used, prices, await _readings(connection, lookup, row, trial)
+            )
+            for trial in trials
+        ]
+        sums.add(row, rated, {question.kind for question in lookup.missing})
     return MoneyDifference(
         start=start,
         end=end,
@@ -136,10 +146,11 @@ async def _money(
     )
 
 
-async def _rated(
-    trial: Trial | None, rows: list[Usage], prices: ProviderPrices
-) -> RatedStatement | None:
-    return None if trial is None else await rate_aside(trial, rows, prices)
+async def _readings(
+    connection: AsyncConnection, lookup: MeterLookup, row: RowMapping, trial: Trial
+) -> Readings:
+    tenant, plan, period = row["tenant_id"], trial.plan, trial.period
+    return Readings(meters=await newest_readings(connection, lookup, tenant, plan, period))
 
 
 class _Sums:
@@ -151,7 +162,9 @@ class _Sums:
         self._charges: dict[str, list[Fraction]] = defaultdict(lambda: [ZERO, ZERO])
         self._names: dict[str, str] = {}
 
-    def add(self, row: RowMapping, rated: list[RatedStatement | None]) -> None:
+    def add(
+        self, row: RowMapping, rated: list[RatedStatement | None], missing: Iterable[str]
+    ) -> None:
         before, after = rated
         amounts = None
         if before is not None and after is not None:
@@ -169,6 +182,7 @@ class _Sums:
                 amounts=amounts,
                 unrated_before=len(before.unrated) if before else 0,
                 unrated_after=len(after.unrated) if after else 0,
+                meters_missing=sorted(missing),
             )
         )
 

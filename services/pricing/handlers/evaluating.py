@@ -1,16 +1,21 @@
 """Trying prices on usage: what would it cost? Nothing is stored."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.hashing import content_hash
+from services.pricing.domain.meters import MeterReading
+from services.pricing.domain.plan import Plan
+from services.pricing.domain.readings import Readings
 from services.pricing.domain.usage import Usage
 from services.pricing.handlers.catalog import read_version
+from services.pricing.handlers.meter_readings import MeterLookup, newest_readings
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.statement_message import line_of, unrated_of
 from services.pricing.handlers.trial import Trial, rate_aside
-from services.pricing.repository import usage
+from services.pricing.repository import meters, usage
 from services.pricing.schemas.evaluation import Evaluation, EvaluationWrite
 from services.pricing.schemas.price_book import PLAN_CHARGES_MAX, PriceBookContent
 from services.pricing.schemas.validation import read_price_book
@@ -35,8 +40,9 @@ async def evaluate(
     trial = Trial(price_hash, content.currency, plan, written.domain_seats(), written.period())
     rows = await _rows(connection, account, written)
     prices = await load_prices(connection, account)
+    readings = await _readings(connection, account, written, plan)
     try:
-        rated = await rate_aside(trial, rows, prices, written.readings())
+        rated = await rate_aside(trial, rows, prices, readings)
     except ValueError as error:
         raise _refused("events_differ_from_usage", str(error), "events") from error
     watermark = None
@@ -92,6 +98,28 @@ def _plan_key(content: PriceBookContent, named: str | None) -> str:
         message = f"The prices have the plans {', '.join(keys)}: name one."
         raise _refused("unknown_plan", message, "plan")
     return named
+
+
+async def _readings(
+    connection: AsyncConnection, account: Account, written: EvaluationWrite, plan: Plan
+) -> Readings:
+    """Return what was given beside usage, and the other values of meters: a tenant's, or none."""
+    readings = written.readings()
+    if not plan.named_meters and not readings.meters:
+        return readings
+    known = await meters.read_kinds(connection, account)
+    if adding_up := sorted(kind for kind in readings.meters if known.get(kind)):
+        message = f"The values of {adding_up[0]} add up: they are usage of that kind."
+        raise _refused("meter_adds_up", message, f"meters.{adding_up[0]}")
+    given = {row.kind for row in written.usage or ()} | readings.events.keys()
+    singles = frozenset(kind for kind in known if not known[kind]) - given
+    if written.tenant is not None:
+        lookup = MeterLookup(account, singles)
+        newest = await newest_readings(connection, lookup, written.tenant, plan, written.period())
+    else:
+        unknown = MeterReading(None, written.period().last_day, "missing")
+        newest = dict.fromkeys(plan.named_meters & singles, unknown)
+    return replace(readings, meters={**newest, **readings.meters})
 
 
 async def _rows(

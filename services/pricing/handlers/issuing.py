@@ -20,6 +20,7 @@ from services.pricing.handlers.advance import (
 )
 from services.pricing.handlers.due import opens_next
 from services.pricing.handlers.late_usage import rate_with_late_usage, store_ratings
+from services.pricing.handlers.meter_readings import MeterLookup, ask
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.rating import RatedPeriod, rate_rows
 from services.pricing.handlers.statement_message import statement_of, with_draws, with_returns
@@ -28,6 +29,7 @@ from services.pricing.handlers.wallets import draw, return_adjusted
 from services.pricing.repository import (
     catalog,
     late_usage,
+    meters,
     statements,
     subscriptions,
     usage,
@@ -47,7 +49,8 @@ class Closing:
     """What the periods that are closed together share; `through` is sealed, inclusive.
 
     `held` are the wallets, `late` the tenants who have or had late usage: few of all.
-    `in_advance` are the books with fees in advance.
+    `in_advance` are the books with fees in advance, `singles` the meters that do not add up,
+    `waiting` the tenants whose values of these are not there.
     """
 
     account: Account
@@ -56,7 +59,9 @@ class Closing:
     held: frozenset[Wallet]
     late: frozenset[str]
     in_advance: Books
+    singles: frozenset[str]
     plans: KnownPlans = field(default_factory=KnownPlans)
+    waiting: set[str] = field(default_factory=set)
 
     @classmethod
     async def begin(cls, connection: AsyncConnection, account: Account, through: date) -> "Closing":
@@ -68,6 +73,7 @@ class Closing:
             held=frozenset(await wallets.list_wallets(connection, account)),
             late=await late_usage.tenants_with_late_usage(connection, account),
             in_advance=await catalog.books_in_advance(connection, account),
+            singles=await meters.read_singles(connection, account),
         )
 
     @cached_property
@@ -117,6 +123,7 @@ async def _rate_plain(
 ) -> RatedPeriod | None:
     account, plans = closing.account, closing.plans
     timeline = await read_timeline(connection, account, subscription)
+    lookup = MeterLookup(account, closing.singles, booked_before=period.end)
     rated = await rate_rows(
         connection,
         account,
@@ -125,12 +132,24 @@ async def _rate_plain(
         period=period,
         rows=rows,
         prices=closing.prices,
+        meters=lookup,
         plans=plans,
     )
-    if rated is None:
+    if rated is None or await _waits(connection, closing, subscription, lookup):
         return None
     books = closing.in_advance
     return await with_advance(connection, account, rated, timeline, in_advance=books, plans=plans)
+
+
+async def _waits(
+    connection: AsyncConnection, closing: Closing, subscription: RowMapping, lookup: MeterLookup
+) -> bool:
+    """Tell whether values of meters are missing; they are asked for."""
+    if not lookup.missing:
+        return False
+    await ask(connection, closing.account, lookup.missing)
+    closing.waiting.add(subscription["tenant_id"])
+    return True
 
 
 async def close_next(
@@ -138,7 +157,8 @@ async def close_next(
 ) -> Advance | None:
     """Issue a subscription's next statement, an opening or a period's; return what comes after it.
 
-    None while no version is in force at the period's start: publishing one closes it.
+    None while no version is in force at the period's start: publishing one closes it; and while
+    values of meters are not there: they are asked for, and the last to come closes it.
     """
     opens = opens_next(subscription["opens_on"], subscription["next_end"])
     close = _open_subscription if opens else _close_period
@@ -173,6 +193,7 @@ async def _close_period(
     account, period = closing.account, _due_period(subscription)
     # Most tenants never have late usage: they are not asked for it.
     rate = rate_with_late_usage if subscription["tenant_id"] in closing.late else rate_subscription
+    lookup = MeterLookup(account, closing.singles, booked_before=period.end)
     rated = await rate(
         connection,
         account,
@@ -180,8 +201,9 @@ async def _close_period(
         period,
         prices=closing.prices,
         in_advance=closing.in_advance,
+        meters=lookup,
     )
-    if rated is None:
+    if rated is None or await _waits(connection, closing, subscription, lookup):
         return None
     statement = statement_of(account, rated, new_id())
     following = _after(subscription, statement)

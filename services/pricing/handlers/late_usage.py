@@ -17,6 +17,7 @@ from services.pricing.domain.periods import Cycle, Period
 from services.pricing.domain.statement import AdjustedPeriod, RatedStatement
 from services.pricing.handlers.advance import Books, rate_subscription
 from services.pricing.handlers.billed import BilledContent, billed_content
+from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.rating import RatedPeriod, Rerating, rate_rows
 from services.pricing.handlers.timelines import read_timeline
 from services.pricing.repository import late_usage, statements, subscriptions, usage
@@ -32,10 +33,20 @@ async def rate_with_late_usage(
     *,
     prices: ProviderPrices,
     in_advance: Books,
+    meters: MeterLookup,
 ) -> RatedPeriod | None:
-    """Rate a period, and again each closed one for which usage came; None without a price yet."""
+    """Rate a period, and again each closed one for which usage came; None without a price yet.
+
+    `meters` find the values of all of them as they are for this period: what came late is in.
+    """
     rated = await rate_subscription(
-        connection, account, subscription, period, prices=prices, in_advance=in_advance
+        connection,
+        account,
+        subscription,
+        period,
+        prices=prices,
+        in_advance=in_advance,
+        meters=meters,
     )
     if rated is None:
         return None
@@ -44,7 +55,9 @@ async def rate_with_late_usage(
     )
     found = await late_usage.list_to_rate_again(connection, account, reading)
     reratings = [
-        await _rate_again(connection, account, row, booked_before=period.end, prices=prices)
+        await _rate_again(
+            connection, account, row, booked_before=period.end, prices=prices, meters=meters
+        )
         for row in found
     ]
     pairs = [(rerating.last, rerating.now) for rerating in reratings]
@@ -59,6 +72,7 @@ async def _rate_again(
     *,
     booked_before: date,
     prices: ProviderPrices,
+    meters: MeterLookup,
 ) -> Rerating:
     """Rate a closed period by its own terms, with all that is known of it.
 
@@ -72,7 +86,14 @@ async def _rate_again(
     )
     timeline = await read_timeline(connection, account, owner)
     now = await rate_rows(
-        connection, account, owner, timeline=timeline, period=period, rows=rows, prices=prices
+        connection,
+        account,
+        owner,
+        timeline=timeline,
+        period=period,
+        rows=rows,
+        prices=prices,
+        meters=meters,
     )
     assert now is not None, "what a period was billed with stays in force for it"
     last, revision = await _last_rating(connection, account, billed)

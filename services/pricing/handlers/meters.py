@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.domain.meters import METER_PREFIX
 from services.pricing.repository import meters
 from services.pricing.schemas.price_book import PriceBookContent
+from services.pricing.schemas.single_values import single_value_faults
 from shared.accounts.repository import Account
 from shared.errors import Fault
 from shared.events.usage_aggregated import MeterDefined
-
-METER_PREFIX = "meter:"
 
 
 async def remember_meter(connection: AsyncConnection, message: MeterDefined) -> None:
@@ -22,10 +22,21 @@ async def remember_meter(connection: AsyncConnection, message: MeterDefined) -> 
 async def meter_faults(
     connection: AsyncConnection, account: Account, content: PriceBookContent
 ) -> list[Fault]:
-    """Return a fault for each place of a book that names a meter which does not exist."""
+    """Return a fault for each place of a book that names a meter which does not exist.
+
+    And for each that asks more of one that does not add up than its single value can tell.
+    """
     named = list(named_meters(content))
-    known = await meters.read_kinds(connection, account) if named else frozenset()
-    return [_unknown(path, kind) for path, kind in named if kind not in known]
+    known = await meters.read_kinds(connection, account) if named else {}
+    faults = [_unknown(path, kind) for path, kind in named if kind not in known]
+    pools = {pool.key: pool for pool in content.pools}
+    for index, charge in enumerate(content.charges):
+        path = f"charges[{index}]"
+        own = {kind for place, kind in named if place.startswith(f"{path}.")}
+        singles = sorted(kind for kind in own if not known.get(kind, True))
+        if singles:
+            faults += single_value_faults(charge, path, singles, pools)
+    return faults
 
 
 def _unknown(path: str, kind: str) -> Fault:

@@ -16,6 +16,7 @@ from services.pricing.domain.split.parts import Part, SplitTerms
 from services.pricing.domain.split.rating import rate_parts
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
 from services.pricing.domain.usage import Usage
+from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.sharing import own_usage
 from services.pricing.handlers.timelines import KnownPlans, SoldPlan
 from shared.accounts.repository import Account
@@ -64,6 +65,7 @@ async def rate_rows(
     period: Period,
     rows: Sequence[Usage],
     prices: ProviderPrices,
+    meters: MeterLookup,
     plans: KnownPlans | None = None,
 ) -> RatedPeriod | None:
     """Rate what is the subscription's of a tenant's rows; its period is open or closed.
@@ -79,6 +81,7 @@ async def rate_rows(
         period=period,
         rows=own,
         prices=prices,
+        meters=meters,
         plans=plans,
     )
 
@@ -91,12 +94,14 @@ async def rate_timeline(
     timeline: Timeline,
     period: Period,
     rows: Sequence[Usage],
+    meters: MeterLookup | None = None,
     prices: ProviderPrices | None = None,
     plans: KnownPlans | None = None,
 ) -> RatedPeriod | None:
     """Rate rows by what a timeline says of a period: in parts, where something changes in it.
 
-    `plans` know what was asked for before.
+    `meters` find single values: without, only fees can be read off the result. `plans` know what
+    was asked for before.
     """
     stretches = timeline.stretches(period)
     known = plans or KnownPlans()
@@ -110,6 +115,8 @@ async def rate_timeline(
     last = found[-1]
     whole = len(found) == 1 and stretches[0].charged == "all" and not last.overrides
     parts = [_part(stretch, one) for stretch, one in zip(stretches, found, strict=True)]
+    if meters is not None:
+        parts = await meters.read(connection, subscription["tenant_id"], parts)
     currency = CURRENCIES[last.currency]
     if whole:
         terms = RatingTerms(
@@ -119,7 +126,7 @@ async def rate_timeline(
             seats=stretches[0].seats,
             period=period,
         )
-        rated = rate_period(terms, rows, prices=prices)
+        rated = rate_period(terms, rows, parts[0].readings, prices=prices)
     else:
         rated = rate_parts(SplitTerms(tuple(parts), currency), rows, prices=prices)
     return RatedPeriod(

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 from services.pricing.domain import statement as domain
 from services.pricing.domain.cost.usage_cost import UsageCost
+from services.pricing.domain.meters import MeterReading, meter_of
 from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.rating import COST_CURRENCY
 from services.pricing.domain.step import Step
@@ -17,6 +19,7 @@ from shared.events.statement_rated import (
     CreditDraw,
     CreditReturn,
     FeePeriod,
+    MeterUsed,
     PoolDraw,
     ProviderCost,
     RatingStep,
@@ -25,7 +28,7 @@ from shared.events.statement_rated import (
     UnpricedUsage,
     UnratedUsage,
 )
-from shared.money import format_exact, to_decimal
+from shared.money import format_exact, is_whole, nearest_decimal
 
 
 def statement_of(account: Account, rated: RatedPeriod, statement_id: str) -> StatementRated:
@@ -91,20 +94,13 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
             "charge": line.charge,
             "model": line.model,
             "description": line.name,
-            "quantity": to_decimal(line.quantity),
+            "quantity": nearest_decimal(line.quantity),
             "unit": line.unit,
             "amount_exact": format_exact(line.amount),
             "steps": [_step(step) for step in line.steps],
             # Details are many: all of a line are checked in one call.
             "details": [
-                {
-                    "agent": detail.agent,
-                    "model": detail.model,
-                    "kind": detail.kind,
-                    "usage_day": detail.usage_day,
-                    "quantity": to_decimal(detail.quantity),
-                    "amount_exact": amount,
-                }
+                _detail(detail, amount)
                 for detail, amount in zip(line.details, line.detail_amounts, strict=True)
             ],
             "pools": [_pool(use) for use in line.pools],
@@ -112,7 +108,41 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
             "cost": cost_of(line.cost, line.amount, currency),
             "adjusts": AdjustedPeriod(**vars(line.adjusts)) if line.adjusts else None,
             "advance": FeePeriod(**vars(line.advance)) if line.advance else None,
+            "quantity_exact": _beyond_decimal(line.quantity),
+            "meters": [_meter(kind, reading) for kind, reading in line.meters],
         }
+    )
+
+
+def _detail(detail: domain.Detail, amount: str) -> dict[str, Any]:
+    return {
+        "agent": detail.agent,
+        "model": detail.model,
+        "kind": detail.kind,
+        "usage_day": detail.usage_day,
+        "quantity": nearest_decimal(detail.quantity),
+        "amount_exact": amount,
+        "quantity_exact": _beyond_decimal(detail.quantity),
+    }
+
+
+def _beyond_decimal(quantity: Fraction) -> str | None:
+    """Return a quantity that is not the decimal that is shown for it; None where it is."""
+    if is_whole(quantity) or nearest_decimal(quantity) == quantity:
+        return None
+    return format_exact(quantity)
+
+
+def _meter(kind: str, reading: MeterReading) -> MeterUsed:
+    name, version = meter_of(kind)
+    return MeterUsed(
+        meter=name,
+        version=version,
+        value_exact=None if reading.value is None else format_exact(reading.value),
+        state=reading.state,
+        events=reading.events,
+        content_hash=reading.content_hash or None,
+        as_of=reading.as_of,
     )
 
 
@@ -153,7 +183,7 @@ def unpriced_of(cost: UsageCost | None) -> list[UnpricedUsage]:
             model=row.model,
             kind=row.kind,
             reason=row.reason.value,
-            quantity=to_decimal(row.quantity),
+            quantity=nearest_decimal(row.quantity),
         )
         for row in (cost.unpriced if cost else ())
     ]
@@ -164,5 +194,5 @@ def unrated_of(row: domain.Unrated) -> UnratedUsage:
         provider=row.provider,
         model=row.model,
         kind=row.kind,
-        quantity=to_decimal(row.quantity),
+        quantity=nearest_decimal(row.quantity),
     )

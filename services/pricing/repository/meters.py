@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.domain.meters import METER_PREFIX
 from services.pricing.meter_tables import known_meter
 from services.pricing.repository.selection import keys, owned
 from shared.accounts.repository import Account
@@ -21,8 +22,14 @@ async def store(connection: AsyncConnection, message: MeterDefined) -> None:
     await connection.execute(written.on_conflict_do_nothing())
 
 
-async def read_kinds(connection: AsyncConnection, account: Account) -> frozenset[str]:
-    """Return the kinds by which price books name the account's meters."""
-    query = select(known_meter.c.name, known_meter.c.version).where(owned(known_meter, account))
-    rows = (await connection.execute(query)).all()
-    return frozenset(f"meter:{name}@{version}" for name, version in rows)
+async def read_kinds(connection: AsyncConnection, account: Account) -> dict[str, bool]:
+    """Return the kinds by which price books name the account's meters, and whether they add up."""
+    query = select(known_meter.c.name, known_meter.c.version, known_meter.c.is_additive)
+    rows = (await connection.execute(query.where(owned(known_meter, account)))).all()
+    return {f"{METER_PREFIX}{name}@{version}": is_additive for name, version, is_additive in rows}
+
+
+async def read_singles(connection: AsyncConnection, account: Account) -> frozenset[str]:
+    """Return the kinds of the account's meters that do not add up."""
+    kinds = await read_kinds(connection, account)
+    return frozenset(kind for kind, is_additive in kinds.items() if not is_additive)

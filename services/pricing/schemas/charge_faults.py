@@ -116,15 +116,18 @@ def _context_tier_faults(charge: ContextTierCharge, path: str) -> Iterator[Fault
 def _event_faults(charge: PercentageCharge | ActionCreditsCharge, path: str) -> Iterator[Fault]:
     named, kinds = charge.usage.to_domain(), charge.usage.kinds
     one_kind = len(kinds) == 1 and "*" not in kinds[0]
-    if _needs_events(charge) and not (
+    if needs_events(charge) and not (
         one_kind and not named.exempt and named.dimensions.keys() == {"kind"}
     ):
         message = "Prices of single events name one kind, and nothing else of the usage."
         yield Fault("events_need_one_kind", f"{path}.usage", message)
 
 
-def _needs_events(charge: PercentageCharge | ActionCreditsCharge) -> bool:
-    if isinstance(charge, PercentageCharge) and charge.min_per_event is not None:
+def needs_events(charge: PercentageCharge | ActionCreditsCharge) -> bool:
+    """Tell whether a charge prices single events, and not only their sum."""
+    if isinstance(charge, ActionCreditsCharge):
+        return True
+    if charge.min_per_event is not None:
         # Bounds that contradict each other are told on their own, and would be no price.
         charge = charge.model_copy(update={"max_per_event": None})
     return charge.price().needs_events

@@ -39,6 +39,9 @@ class SubscriptionDifference(BaseModel):
     amounts: AmountDifference | None
     unrated_before: int = Field(description="combinations of usage that stay unrated")
     unrated_after: int
+    meters_missing: list[str] = Field(
+        description="kinds of meters without a value for these days: they are in neither amount"
+    )
 
 
 class MoneyDifference(BaseModel):

@@ -3,9 +3,17 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.periods import Period
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.seats import ANY_CLASS, Seats
@@ -21,6 +29,7 @@ ROWS_MAX = 5_000
 
 EVENTS_MAX = 10_000
 EVENT_KINDS_MAX = 20
+METERS_MAX = 100
 SEATS_MAX = 10_000_000
 SEAT_CLASSES_MAX = 100
 PERIOD_DAYS_MAX = 366
@@ -37,6 +46,11 @@ def _read_signed(value: Any) -> str:
 
 
 Signed = Annotated[str, BeforeValidator(_read_signed)]
+
+
+MeterKind = Annotated[
+    str, StringConstraints(pattern=r"^meter:[a-z0-9][a-z0-9_-]{0,62}@[1-9][0-9]{0,8}$")
+]
 
 
 class EvaluatedUsage(BaseModel):
@@ -85,7 +99,8 @@ class EvaluationWrite(BaseModel):
 
     Prices are a stored version (`price_book`, `version`) or a `content` as a version has it, which
     may leave out its plans: then all its charges are one. Usage is given (`usage`, and `events` for
-    prices of single events), or that of a `tenant` which is booked in the period.
+    prices of single events), or that of a `tenant` which is booked in the period. `meters` are
+    values of meters that do not add up, by kind, beside either of both.
     """
 
     model_config = ConfigDict(
@@ -127,6 +142,7 @@ class EvaluationWrite(BaseModel):
     tenant: Slug | None = None
     usage: list[EvaluatedUsage] | None = Field(default=None, max_length=ROWS_MAX)
     events: dict[Identifier, list[Signed]] = Field(default={}, max_length=EVENT_KINDS_MAX)
+    meters: dict[MeterKind, Signed] = Field(default={}, max_length=METERS_MAX)
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
@@ -139,9 +155,14 @@ class EvaluationWrite(BaseModel):
         ):
             message = "Prices are `price_book` and `version`, or `content`."
             raise PydanticCustomError("prices_stored_or_given", message)
-        if (self.tenant is None) is (self.usage is None and not self.events):
+        given = self.usage is not None or bool(self.events)
+        nothing = self.tenant is None and not given and not self.meters
+        if nothing or (self.tenant is not None and given):
             message = "Usage is given, or that of a `tenant`; one of both."
             raise PydanticCustomError("usage_given_or_past", message)
+        if self.meters.keys() & {row.kind for row in self.usage or ()}:
+            message = "The value of a meter stands in `meters` or in `usage`, once."
+            raise PydanticCustomError("meter_given_twice", message)
         if sum(map(len, self.events.values())) > EVENTS_MAX:
             raise PydanticCustomError("list_too_long", f"At most {EVENTS_MAX} events are given.")
         return self
@@ -154,7 +175,12 @@ class EvaluationWrite(BaseModel):
 
     def readings(self) -> Readings:
         events = {kind: tuple(map(exact, values)) for kind, values in self.events.items()}
-        return Readings(events=events)
+        last_day = self.period().last_day
+        meters = {
+            kind: MeterReading(exact(value), last_day, "given")
+            for kind, value in self.meters.items()
+        }
+        return Readings(events=events, meters=meters)
 
 
 class Evaluation(BaseModel):

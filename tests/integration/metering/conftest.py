@@ -24,7 +24,12 @@ from shared.accounts.repository import Account
 from shared.accounts.schemas import TenantWrite
 from shared.database import Database
 from shared.events.message import Message
-from shared.events.usage_aggregated import DaySealed, MeterDefined, UsageAggregated
+from shared.events.usage_aggregated import (
+    DaySealed,
+    MeterDefined,
+    MeterValued,
+    UsageAggregated,
+)
 from shared.events.usage_rejected import UsageRejected
 from shared.topics import USAGE_RECORDED
 from tests.support.database import TestDatabase
@@ -35,7 +40,8 @@ __all__ = ["_client", "_deployment"]
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MESSAGES: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (DaySealed, MeterDefined, UsageAggregated, UsageRejected)
+    kind.__name__: kind
+    for kind in (DaySealed, MeterDefined, MeterValued, UsageAggregated, UsageRejected)
 }
 
 

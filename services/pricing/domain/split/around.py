@@ -40,6 +40,7 @@ def count_usage(joint: Joint) -> None:
     whole.rows = tuple(row for piece in joint.pieces for row in piece.rows)
     whole.units = [units for piece in joint.pieces for units in piece.units]
     whole.all_units = sum_exact(whole.units)
+    whole.meters = tuple(read for piece in joint.pieces for read in piece.meters)
     counts = [piece.quantity for piece in joint.pieces]
     fee = isinstance(whole.charge.price, FeePrice)
     whole.quantity = max(counts) if fee else sum_exact(counts)

@@ -81,7 +81,8 @@ def rate_parts(
     costly = any(part.plan.needs_cost for part in terms.parts)
     if prices is not None and costly and terms.currency.code == COST_CURRENCY:
         usage = [replace(row, cost=prices.cost(row)) for row in usage]
-    groups = canonical_usage(usage)
+    metered = [row for part in terms.parts for row in part.readings.metered()]
+    groups = canonical_usage([*usage, *metered])
     claimed, unclaimed = _claim(terms.parts, groups)
     shared = _Lines(terms)
     charges = _charges(terms)
