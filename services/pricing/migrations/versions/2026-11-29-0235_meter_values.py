@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 revision = "9a4c2e71d5b8"
-down_revision = "c3d1f0a7b482"
+down_revision = "e7a25c0d9f13"
 branch_labels = None
 depends_on = None
 
