@@ -1,6 +1,5 @@
 """The API: what it is put together from, and its process."""
 
-import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -26,11 +25,11 @@ from services.metering.settings import MeteringSettings
 from shared.accounts.access import Access
 from shared.api import create_api
 from shared.clock import Clock, SystemClock
+from shared.garbage import collect_rarely
 from shared.health import health_router
 from shared.topics import USAGE_RECORDED
 
 SHUTDOWN_SECONDS_MAX = 10
-ALLOCATIONS_PER_COLLECTION = 100_000
 
 
 def create_app(settings: MeteringSettings, clock: Clock | None = None) -> FastAPI:
@@ -121,17 +120,6 @@ def run_api(settings: MeteringSettings) -> int:
             parent.when_parent_ends(stop)
         await server.serve([parent.listener] if parent else None)
 
-    _collect_less()
+    collect_rarely()
     uvloop.run(serve())
     return 0 if server.started else EXIT_FAILED
-
-
-def _collect_less() -> None:
-    """Look for cycles less often, and never in what is there from the start.
-
-    A request makes thousands of tuples that all die with it; by default they would have the whole
-    heap looked through many times a second.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(ALLOCATIONS_PER_COLLECTION)

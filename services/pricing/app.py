@@ -28,6 +28,7 @@ from shared.api import create_api
 from shared.broker import create_broker, create_producer
 from shared.clock import Clock, SystemClock
 from shared.database import Database
+from shared.garbage import collect_rarely
 from shared.health import health_router
 from shared.logging import configure_logging
 from shared.outbox import OutboxRelay
@@ -50,6 +51,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             await asyncio.to_thread(list_prices)  # half a second that no request should wait for
+            collect_rarely()
             new_producer = partial(create_producer, settings.kafka_bootstrap)
             relay = OutboxRelay(database, outbox, new_producer)
             for task in (relay.run(), Housekeeper(database, clock).run()):

@@ -14,10 +14,10 @@ from itertools import chain
 from json.encoder import encode_basestring
 from typing import Any
 
-from services.pricing.domain.statement import Detail, Line, Unrated
+from services.pricing.domain.statement import Line, Unrated
 from services.pricing.domain.step import Step
 from services.pricing.domain.usage import DIMENSIONS, Usage, dimensions_of
-from shared.money import format_exact, ratio_format
+from shared.money import format_exact
 
 
 def _plain(value: Any) -> Any:
@@ -91,7 +91,7 @@ def _spelled(dimensions: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _text_of_line(line: Line) -> str:
-    details = _array(_texts_of_details(line.details))
+    details = _array(_texts_of_details(line))
     steps = _array(map(_text_of_step, line.steps))
     blocked = f'"blocked":{_text(line.blocked)},' if line.blocked else ""
     pools = f'"pools":{_text([vars(use) for use in line.pools])},' if line.pools else ""
@@ -108,16 +108,13 @@ def _text_of_step(step: Step) -> str:
     return f'{{"amount":"{amount}","description":{_quoted(step.description)},"step":"{step.step}"}}'
 
 
-def _texts_of_details(details: Iterable[Detail]) -> Iterator[str]:
+def _texts_of_details(line: Line) -> Iterator[str]:
     named, before, between = ("", "", ""), "", ""
-    written_over, write = 1, ratio_format(1)
-    for agent, model, kind, day, quantity, numerator, denominator in details:
+    for detail, amount in zip(line.details, line.detail_amounts, strict=True):
+        agent, model, kind, day, quantity, _, _ = detail
         if named != (named := (agent, kind, model)):
             before, between = _spelled_detail(*named)
-        if written_over != denominator:
-            written_over, write = denominator, ratio_format(denominator)
-        used = format_exact(quantity)
-        yield f'{before}{write(numerator)}{between}{used}","usage_day":"{_day(day)}"}}'
+        yield f'{before}{amount}{between}{format_exact(quantity)}","usage_day":"{_day(day)}"}}'
 
 
 @lru_cache(maxsize=10_000)

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from services.pricing.domain.cost.usage_cost import UsageCost
 from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.step import Step
-from shared.money import format_ratio
+from shared.money import ratio_format
 
 
 class Detail(NamedTuple):
@@ -29,11 +30,6 @@ class Detail(NamedTuple):
     @property
     def amount(self) -> Fraction:
         return Fraction(self.numerator, self.denominator)
-
-    @property
-    def amount_text(self) -> str:
-        """The amount without loss, as `format_exact` writes it."""
-        return format_ratio(self.numerator, self.denominator)
 
 
 @dataclass(frozen=True)
@@ -97,6 +93,16 @@ class Line:
     cost: UsageCost | None = None
     adjusts: AdjustedPeriod | None = None
     advance: FeePeriod | None = None
+
+    @cached_property
+    def detail_amounts(self) -> tuple[str, ...]:
+        """The amounts of the details without loss, as `format_exact` writes them."""
+        texts, written_over, write = [], 1, ratio_format(1)
+        for detail in self.details:
+            if written_over != detail.denominator:
+                written_over, write = detail.denominator, ratio_format(detail.denominator)
+            texts.append(write(detail.numerator))
+        return tuple(texts)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from shared.events.statement_rated import (
     PoolDraw,
     ProviderCost,
     RatingStep,
-    StatementDetail,
     StatementLine,
     StatementRated,
     UnpricedUsage,
@@ -86,38 +85,40 @@ def with_returns(statement: StatementRated, returned: Mapping[str, Fraction]) ->
 
 def line_of(line: domain.Line, currency: str) -> StatementLine:
     """Return a line of a statement in this currency, with its whole trace."""
-    return StatementLine(
-        line_key=line.line_key,
-        charge=line.charge,
-        model=line.model,
-        description=line.name,
-        quantity=to_decimal(line.quantity),
-        unit=line.unit,
-        amount_exact=format_exact(line.amount),
-        steps=[_step(step) for step in line.steps],
-        details=[_detail(detail) for detail in line.details],
-        pools=[_pool(use) for use in line.pools],
-        blocked_exact=format_exact(line.blocked),
-        cost=cost_of(line.cost, line.amount, currency),
-        adjusts=AdjustedPeriod(**vars(line.adjusts)) if line.adjusts else None,
-        advance=FeePeriod(**vars(line.advance)) if line.advance else None,
+    return StatementLine.model_validate(
+        {
+            "line_key": line.line_key,
+            "charge": line.charge,
+            "model": line.model,
+            "description": line.name,
+            "quantity": to_decimal(line.quantity),
+            "unit": line.unit,
+            "amount_exact": format_exact(line.amount),
+            "steps": [_step(step) for step in line.steps],
+            # Details are many: all of a line are checked in one call.
+            "details": [
+                {
+                    "agent": detail.agent,
+                    "model": detail.model,
+                    "kind": detail.kind,
+                    "usage_day": detail.usage_day,
+                    "quantity": to_decimal(detail.quantity),
+                    "amount_exact": amount,
+                }
+                for detail, amount in zip(line.details, line.detail_amounts, strict=True)
+            ],
+            "pools": [_pool(use) for use in line.pools],
+            "blocked_exact": format_exact(line.blocked),
+            "cost": cost_of(line.cost, line.amount, currency),
+            "adjusts": AdjustedPeriod(**vars(line.adjusts)) if line.adjusts else None,
+            "advance": FeePeriod(**vars(line.advance)) if line.advance else None,
+        }
     )
 
 
 def _step(step: Step) -> RatingStep:
     return RatingStep(
         step=step.step, description=step.description, amount_exact=format_exact(step.amount)
-    )
-
-
-def _detail(detail: domain.Detail) -> StatementDetail:
-    return StatementDetail(
-        agent=detail.agent,
-        model=detail.model,
-        kind=detail.kind,
-        usage_day=detail.usage_day,
-        quantity=to_decimal(detail.quantity),
-        amount_exact=detail.amount_text,
     )
 
 

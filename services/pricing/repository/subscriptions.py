@@ -219,21 +219,21 @@ async def advance(
         update(subscription)
         .where(owned(subscription, account, subscription_id=bindparam("moved")))
         .values(
-            next_sequence=bindparam("to_sequence"),
-            next_start=bindparam("to_start"),
-            next_end=bindparam("to_end"),
-            opens_on=bindparam("to_open"),
-            charged_by=bindparam("to_charged_by"),
+            next_sequence=bindparam("new_sequence"),
+            next_start=bindparam("new_start"),
+            next_end=bindparam("new_end"),
+            opens_on=bindparam("new_open"),
+            charged_by=bindparam("new_charged_by"),
         )
     )
     rows = [
         {
             "moved": one.subscription_id,
-            "to_sequence": one.sequence,
-            "to_start": one.period.start if one.period else None,
-            "to_end": one.period.end if one.period else None,
-            "to_open": one.opens_on,
-            "to_charged_by": one.charged_by,
+            "new_sequence": one.sequence,
+            "new_start": one.period.start if one.period else None,
+            "new_end": one.period.end if one.period else None,
+            "new_open": one.opens_on,
+            "new_charged_by": one.charged_by,
         }
         for one in advances
     ]

@@ -173,7 +173,7 @@ def _usage(*row: Any) -> Usage:
     """Return a row of `RATED_DIMENSIONS` and the quantity; they stand as the fields of `Usage`."""
     values = list(row)
     values[_BATCH] = "true" if row[_BATCH] else "false"
-    values[-1] = Fraction(row[-1])
+    values[-1] = Fraction(*row[-1].as_integer_ratio())
     return Usage(*values)
 
 

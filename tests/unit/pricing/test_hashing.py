@@ -1,6 +1,6 @@
 """Hashes of ratings, and that they outlive what is added to the language of price books."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from fractions import Fraction
 
@@ -72,7 +72,7 @@ def test_the_hashes_are_of_the_canonical_json(rows: list[Usage]) -> None:
         lines = []
         for line in rated.lines:
             content = {
-                **vars(line),
+                **{field.name: getattr(line, field.name) for field in fields(line)},
                 "steps": [vars(step) for step in line.steps],
                 "details": [as_hashed(detail) for detail in line.details],
                 "pools": [vars(use) for use in line.pools],
