@@ -1,6 +1,7 @@
 """From counted usage to a rated statement, through Kafka and Postgres."""
 
 from collections.abc import AsyncIterator
+from copy import deepcopy
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -194,7 +195,7 @@ async def test_an_opening_is_one_statement_however_often_it_is_delivered(
     rated: AIOKafkaConsumer,
 ) -> None:
     """A fee in advance: every seal twice, and again after a restart, opens and closes once."""
-    content = price_book()
+    content = deepcopy(price_book())
     for charge in content["charges"]:
         if charge["model"] == "flat":
             charge["timing"] = "in_advance"

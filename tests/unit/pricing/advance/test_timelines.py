@@ -44,7 +44,11 @@ ZERO = Fraction(0)
 
 
 def sold(key: str, book: str, timing: Timing) -> Plan:
-    """Return one of three plans; two share a book and a charge, the third has another order."""
+    """Return one of four plans; those of a book share a charge, in another order.
+
+    `behind` is in arrears whatever is asked for, as an earlier version of `basic` may have been.
+    """
+    timing = "in_arrears" if key == "behind" else timing
     seats = charged(PerSeat(Fraction(30), timing=timing), key="seats", discount_percent=Fraction(7))
     support = charged(PerSeat(Fraction(11), "support", timing), key="support")
     if (book, key) == ("a", "team"):
@@ -56,7 +60,7 @@ def sold(key: str, book: str, timing: Timing) -> Plan:
     return Plan(key, key, (support, fee))
 
 
-PLANS = (("a", "team"), ("a", "business"), ("b", "basic"))
+PLANS = (("a", "team"), ("a", "business"), ("b", "basic"), ("b", "behind"))
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from(PLANS).map(lambda plan: ChoosePlan(*plan)),
     st.builds(SetSeats, st.integers(0, 6), st.sampled_from(["", "support"])),
