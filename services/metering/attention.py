@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metering.api.dependencies import Needs
 from services.metering.handlers.events import account_of
-from services.metering.repository import deadletters, seals
+from services.metering.repository import deadletters, meter_requests, seals
 from services.metering.repository.tenants import list_live_vendors
 from shared.accounts.access import Caller, requires
 from shared.accounts.keys import Scope
@@ -20,6 +20,9 @@ from shared.clock import utc_day
 DAY = timedelta(days=1)
 SEALING_SLACK = timedelta(hours=1)
 """A day that is due is sealed within seconds; one that is open so long after is stuck."""
+
+ATTEMPTS_MAX = 6
+"""A value of a meter that failed so often has been tried for a minute."""
 
 BillingReader = Annotated[Caller, Depends(requires(Scope.BILLING_READ))]
 
@@ -78,6 +81,7 @@ async def list_attention(
         *await _dead_letters(connection, account),
         *await _unsealed_days(connection, account, moment),
         *await _differing_recounts(connection, account),
+        *await _failing_meters(connection, account),
     ]
 
 
@@ -128,4 +132,17 @@ async def _differing_recounts(connection: AsyncConnection, account: Account) -> 
             action="Compare both: tallyrollctl recount; pricing does not rate the day.",
         )
         for day in await seals.read_differing_days(connection, account)
+    ]
+
+
+async def _failing_meters(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    return [
+        AttentionItem(
+            code="meter_values_failing",
+            subject=row["failure"],
+            message="Values of meters that periods wait for cannot be computed; they are tried on.",
+            action="See whether archive and log can be read; the publisher's log has the error.",
+            count=row["count"],
+        )
+        for row in await meter_requests.count_failing(connection, account, attempts=ATTEMPTS_MAX)
     ]

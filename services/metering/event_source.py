@@ -14,6 +14,7 @@ from services.metering.archive.log_reader import log_consumer
 from services.metering.archive.lookup import EVENT_COLUMNS, event_frame
 from services.metering.archive.storage import ArchiveStorage
 from services.metering.repository import archive
+from services.metering.repository.archive import ManifestRow
 from services.metering.repository.verification import (
     read_natural_losers,
     read_rejected_positions,
@@ -28,6 +29,7 @@ from shared.topics import USAGE_RECORDED, Topic
 
 READ_SECONDS_MAX = 120.0
 RECORDS_PER_READ = 500
+_TARGET_ID = pl.when(pl.col("corrects") == "").then("event_id").otherwise("corrects")
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,27 @@ class HistoricEvents:
     topic: Topic = USAGE_RECORDED
 
     async def events(self, selection: EventSelection) -> pl.DataFrame:
-        """Return what counted; raises TimeoutError or a KafkaError while it cannot be read."""
+        """Return what counted; raises TimeoutError or a KafkaError while it cannot be read.
+
+        Files of other days are opened only for what the selected days depend on there.
+        """
         async with self.database.transaction("REPEATABLE READ") as connection:
             archived = await archive.read_archive_offsets(connection) if self.storage else {}
             files = await archive.list_files(connection, selection.before) if self.storage else []
-        found = [await asyncio.to_thread(self._read_file, file.path, selection) for file in files]
         async with asyncio.timeout(READ_SECONDS_MAX):
-            found.append(await self._read_log(selection, archived))
+            found = [await self._read_log(selection, archived)]
+        whole = [file for file in files if _is_needed_whole(file, selection)]
+        found += [await asyncio.to_thread(self._read_file, file.path, selection) for file in whole]
+        # A correction may move an event to another day, so what it corrects is wanted from there.
+        # Nothing else has two days: the same content has the same one, and other content under an
+        # id is rejected.
+        versioned = _ids_with_versions(found)
+        rest = [] if versioned.is_empty() else files
+        for file in rest:
+            if _is_needed_whole(file, selection):
+                continue
+            events = await asyncio.to_thread(self._read_file, file.path, selection)
+            found.append(events.join(versioned, on=["tenant_id", "event_id"], how="semi"))
         async with self.database.transaction() as connection:
             return await select_effective(connection, pl.concat(found), selection)
 
@@ -107,6 +123,22 @@ class HistoricEvents:
                     frames.append(of_account(events, selection))
                     position = await consumer.position(place)
         return pl.concat(frames)
+
+
+def _is_needed_whole(file: ManifestRow, selection: EventSelection) -> bool:
+    """Tell whether a file has events of the selected days, or versions of any events."""
+    day = file.usage_day
+    if day is None or file.versions:
+        return True
+    after_first = selection.first is None or day >= selection.first
+    return after_first and (selection.end is None or day < selection.end)
+
+
+def _ids_with_versions(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the ids that have revisions or corrections."""
+    is_version = (pl.col("revision") > 0) | (pl.col("corrects") != "")
+    versions = [f.filter(is_version).select("tenant_id", event_id=_TARGET_ID) for f in frames]
+    return pl.concat(versions).unique()
 
 
 def of_account(events: pl.DataFrame, selection: EventSelection) -> pl.DataFrame:

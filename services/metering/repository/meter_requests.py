@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, delete, select
+from sqlalchemy import RowMapping, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metering.tables import meter_request
+from shared.accounts.repository import Account
 from shared.events.meter_wanted import MeterWanted
 
 QUESTION = ("vendor_id", "mode", "tenant_id", "name", "version", "period_start", "period_end")
@@ -79,3 +80,21 @@ async def forget(connection: AsyncConnection, request_ids: Sequence[str]) -> Non
     await connection.execute(
         delete(meter_request).where(meter_request.c.request_id.in_(request_ids))
     )
+
+
+async def count_failing(
+    connection: AsyncConnection, account: Account, *, attempts: int
+) -> Sequence[RowMapping]:
+    """Return (failure, count) of questions for final values that failed so often, or more."""
+    query = (
+        select(meter_request.c.failure, func.count().label("count"))
+        .where(
+            meter_request.c.vendor_id == account.vendor_id,
+            meter_request.c.mode == account.mode,
+            meter_request.c.booked_before.is_not(None),
+            meter_request.c.attempts >= attempts,
+        )
+        .group_by(meter_request.c.failure)
+        .order_by(meter_request.c.failure)
+    )
+    return (await connection.execute(query)).mappings().all()

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 from pydantic import SecretStr
 
 from services.metering import valuing
+from services.metering.attention import ATTEMPTS_MAX, Moment, list_attention
 from services.metering.consumers import add_consumers
 from services.metering.event_source import EventSelection
 from services.metering.handlers.meter_requests import remember_question
@@ -265,6 +266,32 @@ async def test_open_days_and_unknown_meters_wait(asked: Asked) -> None:
     )
     asked.clock.advance(timedelta(seconds=2))
     assert 1 == await asked.valuer.answer_waiting()
+
+
+async def test_what_fails_for_a_minute_is_told(asked: Asked) -> None:
+    """A person hears of it, with the reason, until the value is there."""
+    await asked.ledger.count(make_event("1", user="a"))
+    await asked.seal(JANUARY, date(2026, 1, 31))
+    await asked.ask(asked.question("q"))
+    asked.source.failures[asked.ledger.vendor_id] = ATTEMPTS_MAX
+
+    async def told() -> list[tuple[str, str, int]]:
+        moment = Moment(asked.clock.now(), timedelta(hours=12))
+        async with asked.ledger.database.transaction() as connection:
+            items = await list_attention(connection, asked.account, moment)
+        return [(item.code, item.subject, item.count) for item in items]
+
+    heard = []
+    for _ in range(ATTEMPTS_MAX):
+        heard.append(await told())
+        await asked.valuer.answer_waiting()
+        asked.clock.advance(timedelta(minutes=2))
+    loud = await told()
+    await asked.valuer.answer_waiting()
+
+    assert [[]] * ATTEMPTS_MAX == heard
+    assert [("meter_values_failing", "KafkaConnectionError", 1)] == loud
+    assert [] == await told()
 
 
 async def test_a_value_that_cannot_be_computed_holds_up_only_itself(
