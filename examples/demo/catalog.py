@@ -3,6 +3,7 @@
 Prices are USD per 1,000,000 tokens; decimals are strings, as everywhere in the API.
 """
 
+from copy import deepcopy
 from typing import Any
 
 VENDOR = "tallyroll-demo"
@@ -83,11 +84,11 @@ _RESEARCH = [
 
 
 def price_book() -> dict[str, Any]:
-    """Return the content of the price book's first version."""
+    """Return the content of the price book's first version, the caller's own to change."""
     plans = {"coding": _CODING, "support": _SUPPORT, "research": _RESEARCH}
     return {
         "currency": "USD",
-        "charges": [charge for charges in plans.values() for charge in charges],
+        "charges": [deepcopy(charge) for charges in plans.values() for charge in charges],
         "plans": [
             {"key": key, "name": key.title(), "charges": [charge["key"] for charge in charges]}
             for key, charges in plans.items()
