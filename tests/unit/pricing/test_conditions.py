@@ -146,8 +146,8 @@ def test_the_steps_above_a_bound_are_told() -> None:
     assert line is not None
     assert above is not None
     assert [
-        ("minimum", "true-up to the minimum of 10.00 USD", 6),
-        ("commitment", "6.00 USD above the commitment of 10.00 USD x 1.5", 3),
+        ("minimum", "true-up to the minimum of 10.00 USD", Fraction(6)),
+        ("commitment", "6.00 USD above the commitment of 10.00 USD x 1.5", Fraction(3)),
     ] == [(s.step, s.description, s.amount) for s in (line.steps[-1], above.steps[-1])]
 
 

@@ -49,7 +49,7 @@ OTHERS: tuple[Any, ...] = (
     Graduated(TIERS),
     Volume(TIERS),
     ProratedGraduated(TIERS),
-    Package(*fractions(3, 2)),
+    Package(Fraction(3), Fraction(2)),
     GraduatedPackage(PACKAGES),
     VolumePackage(PACKAGES),
     GraduatedPercentage((RateTier(*fractions(5, 10, 1)), RateTier(None, Fraction(5)))),

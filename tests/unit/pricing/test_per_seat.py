@@ -70,7 +70,7 @@ def test_a_class_is_counted_alone() -> None:
     premium = PerSeat(Fraction(50), "premium")
     seats = Seats({"": 5, "premium": 2})
 
-    assert (2, [Fraction(100)]) == (
+    assert (Fraction(2), [Fraction(100)]) == (
         premium.counted(Situation(NOVEMBER, seats)),
         amounts(premium.price(Situation(NOVEMBER, seats), SEATS)),
     )

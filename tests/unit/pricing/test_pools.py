@@ -136,7 +136,7 @@ def test_a_pool_may_be_full_in_a_shorter_period(proration: str, held: int) -> No
 
     (use,) = rate(own, used=1, period=HALF).pools
 
-    assert (held, "quantity") == (use.included, use.measure)
+    assert (Fraction(held), "quantity") == (use.included, use.measure)
 
 
 def test_a_promotion_of_an_earlier_period_is_gone() -> None:

@@ -36,8 +36,8 @@ PRICES: Sequence[QuantityPrice] = (
     PerUnit(*fractions(3, 7)),
     Graduated(FLATS, Fraction(2)),
     Volume(FLATS, Fraction(2)),
-    Package(*fractions(7, 3)),
-    Package(*fractions(7, 3), "down"),
+    Package(Fraction(7), Fraction(3)),
+    Package(Fraction(7), Fraction(3), "down"),
     GraduatedPackage(PACKAGES),
     VolumePackage(PACKAGES),
     GraduatedPercentage((RateTier(*fractions(20, 9, 4)), RateTier(None, Fraction(3), Fraction(6)))),
@@ -45,12 +45,15 @@ PRICES: Sequence[QuantityPrice] = (
 PARTS = ([15, 30], [15, -8, 8], [0, 15], [15, 0, 1], [-5, 20, -30], [45, -45], [5, 5, 5, 5, 5])
 
 
+def part_of(before: int, quantity: int, total: int, charged: int) -> PartOfQuantity:
+    return PartOfQuantity(Fraction(before), Fraction(quantity), Fraction(total), charged)
+
+
 def parts_of(price: QuantityPrice, quantities: Sequence[int], charged: int = 0) -> list[Fraction]:
     """Return what each part adds, its tiers passed on to the next one."""
     found = []
     for after, quantity in zip(accumulate(quantities), quantities, strict=True):
-        before, total = Fraction(after - quantity), Fraction(sum(quantities))
-        part = PartOfQuantity(before, Fraction(quantity), total, charged)
+        part = part_of(after - quantity, quantity, sum(quantities), charged)
         found.append(sum(amounts(price.price_part(part, TOKENS)), Fraction(0)))
         charged = price.tiers_entered(part)
     return found
@@ -68,7 +71,7 @@ def test_parts_come_to_what_the_whole_would(price: QuantityPrice, quantities: li
 def test_a_part_without_usage_has_no_step() -> None:
     """Whatever came before it."""
     for price in PRICES[1:]:
-        part = PartOfQuantity(*fractions(15, 0, 15), tiers_charged=2)
+        part = part_of(15, 0, 15, 2)
         assert [] == price.price_part(part, TOKENS)
         assert 2 == price.tiers_entered(part)
 
@@ -80,7 +83,7 @@ def test_flat_fees_that_an_earlier_version_charged_are_not_due() -> None:
     # 40 units more after 5: 5 at 3, 30 at 2, 5 at 1, and the flat fee of tier 3.
     assert [15 + 60 + 5 + 11] == parts_of_one(graduated, 5, 40, charged=2)
     # 10 units more after 5, into tier 2: that fee was charged before, as a step says.
-    steps = graduated.price_part(PartOfQuantity(*fractions(5, 10, 15), tiers_charged=2), TOKENS)
+    steps = graduated.price_part(part_of(5, 10, 15, 2), TOKENS)
     assert [
         "10 tokens after 5 tokens, 52.00 USD less 22.00 USD",
         "flat fees that were charged before",
@@ -97,18 +100,16 @@ def test_flat_fees_that_an_earlier_version_charged_are_not_due() -> None:
 def parts_of_one(
     price: QuantityPrice, before: int, quantity: int, *, charged: int
 ) -> list[Fraction]:
-    part = PartOfQuantity(*fractions(before, quantity, before + quantity), tiers_charged=charged)
+    part = part_of(before, quantity, before + quantity, charged)
     return [sum(amounts(price.price_part(part, TOKENS)), Fraction(0))]
 
 
 def test_a_price_without_tiers_leaves_what_was_charged() -> None:
     """From graduated to per unit and on: the flat fees are still paid."""
-    part = PartOfQuantity(*fractions(15, 5, 20), tiers_charged=2)
+    part = part_of(15, 5, 20, 2)
 
     assert 2 == PerUnit(Fraction(1)).tiers_entered(part)
-    assert 3 == VolumePackage(PACKAGES).tiers_entered(
-        PartOfQuantity(*fractions(1, 1, 2), tiers_charged=3)
-    )
+    assert 3 == VolumePackage(PACKAGES).tiers_entered(part_of(1, 1, 2, 3))
 
 
 def test_what_was_used_before_tiers_came_counts_in_them() -> None:
