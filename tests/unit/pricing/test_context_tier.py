@@ -74,3 +74,21 @@ def test_picking_the_tier_after_adding_requests_would_be_caught() -> None:
     rows = [usage("input_uncached", 150_000, context_band="200k", agent=a) for a in "ab"]
 
     assert exact("1.5") != rate_period(PLAN, rows).total
+
+
+def test_usage_of_a_class_is_added_up() -> None:
+    """Agents and days of one class and kind are one step."""
+    rows = [usage("input_uncached", MILLION, context_band="32k", agent=a) for a in "ab"]
+
+    (step,) = rate_period(PLAN, rows).lines[0].steps
+
+    assert (Fraction(5), True) == (step.amount, ": 2,000,000 input" in step.description)
+
+
+def test_a_single_tier_is_for_all_requests() -> None:
+    """Nothing is said of a border that there is not."""
+    one = ContextTiers((ContextTier(None, {"k": Fraction(1)}),))
+
+    (line,) = rate_period(terms(charged(one, "k")), [usage("k", 2, context_band="1M")]).lines
+
+    assert ["requests: 2 k at 1.00 USD each"] == sentences(list(line.steps))

@@ -167,3 +167,12 @@ def test_multipliers_of_one_name_keep_their_factors() -> None:
 
     assert [Fraction(5), Fraction(20)] == [step.amount for step in line.steps]
     assert Fraction(25) == line.amount
+
+
+def test_usage_of_a_cell_is_added_up() -> None:
+    """Agents and days at one price are one step."""
+    rows = [usage("k", 3, model="m", agent=agent) for agent in "ab"]
+
+    (step,) = rate_period(terms(charged(Matrix((cell("2"),)), "*")), rows).lines[0].steps
+
+    assert ("m: 6 k at 2.00 USD each", Fraction(12)) == (step.description, step.amount)

@@ -51,3 +51,10 @@ def test_dividing_as_floats_would_be_caught() -> None:
     quantity = 10**18 + 1
 
     assert TEN.amount(Fraction(quantity), TOKENS) != ceil(quantity / 10) * 100
+
+
+def test_one_package_is_one() -> None:
+    """In words, too."""
+    assert ["7 tokens are 1 package of 10 at 100.00 USD"] == sentences(
+        TEN.price(Fraction(7), TOKENS)
+    )

@@ -63,3 +63,15 @@ def test_counting_seat_days_from_the_period_would_be_caught() -> None:
     added = situation(5, SeatChange(date(2023, 11, 16), 2))
 
     assert Fraction(7 * 20) != sum(amounts(SEAT.price(added, SEATS)))
+
+
+def test_a_class_is_counted_alone() -> None:
+    """Those of another class, or of none, pay nothing here; without any there is nothing."""
+    premium = PerSeat(Fraction(50), "premium")
+    seats = Seats({"": 5, "premium": 2})
+
+    assert (Fraction(2), [Fraction(100)]) == (
+        premium.counted(Situation(NOVEMBER, seats)),
+        amounts(premium.price(Situation(NOVEMBER, seats), SEATS)),
+    )
+    assert [Fraction(0)] == amounts(premium.price(situation(5), SEATS))

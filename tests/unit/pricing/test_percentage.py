@@ -110,3 +110,25 @@ def test_contradicting_bounds_cannot_be_constructed() -> None:
     """A minimum above the maximum is no price."""
     with pytest.raises(ValueError, match="at most"):
         Percentage(Fraction(1), min_per_event=Fraction(2), max_per_event=Fraction(1))
+
+
+def test_what_is_just_used_up_is_over() -> None:
+    """The last unit of a free amount ends it: an event after it pays its fee, of no value even."""
+    free = Percentage(Fraction(10), Fraction(1), free_amount=Fraction(5))
+
+    assert [Fraction(1), exact("1.05")] == [price(free, "5", "0"), price(free, "4.5", "1")]
+    assert exact("1.01") == price(free, "4.5", "0.4", "0.2")
+
+
+def test_equal_bounds_are_a_fixed_price() -> None:
+    """A minimum may be the maximum."""
+    fixed = Percentage(Fraction(10), min_per_event=Fraction(3), max_per_event=Fraction(3))
+
+    assert Fraction(6) == price(fixed, "1", "1000")
+
+
+def test_events_that_all_pay_are_not_said_to_be_free() -> None:
+    """A note tells of free events where there are some."""
+    paid = Percentage(Fraction(10), free_events=0).price_events([Fraction(1)], TOKENS)
+
+    assert ["10 % of 1.00 USD in 1 event"] == sentences(paid)

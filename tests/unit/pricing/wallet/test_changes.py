@@ -96,7 +96,7 @@ def test_what_rolls_over_lives_on_in_another_grant() -> None:
 
     assert 6 == expiry.lost
     assert carried is not None
-    assert 4 == carried.amount
+    assert ("a~2023-12-01", Fraction(4)) == (carried.grant_id, carried.amount)
     assert (MONTH_END, date(2024, 1, 1)) == (carried.valid_from, carried.expires_on)
     assert replace(rollover, times=1) == carried.rollover
     [second] = expire([GrantState(carried, carried.amount, carried.expires_on)], through=ON)
@@ -153,9 +153,17 @@ def test_impossible_grants_cannot_be_constructed(match: str, values: dict[str, o
 
 def test_impossible_settings_cannot_be_constructed() -> None:
     """Nor can rollovers and top-ups of nothing, or a negative balance."""
-    with pytest.raises(ValueError, match="positive limit"):
-        Rollover(Fraction(0), days=1, times=1)
+    for limit, days, times in ((Fraction(0), 1, 1), (None, 0, 1), (None, 1, 0)):
+        with pytest.raises(ValueError, match="positive limit"):
+            Rollover(limit, days=days, times=times)
     with pytest.raises(ValueError, match="above 0"):
         AutomaticTopUp(Fraction(0), Fraction(0))
     with pytest.raises(ValueError, match="never negative"):
         replace(state("a"), balance=Fraction(-1))
+    with pytest.raises(ValueError, match="above 0"):
+        AutomaticTopUp(Fraction(-1), Fraction(1))
+
+
+def test_a_small_top_up_at_an_empty_wallet() -> None:
+    """A threshold of nothing, and lots of less than one, can be asked for."""
+    assert Fraction(3, 2) == AutomaticTopUp(Fraction(0), Fraction(1, 2)).needed(Fraction(-5, 4))

@@ -29,6 +29,7 @@ from services.pricing.domain.wallet.grants import (
     grant_content,
     grant_from,
 )
+from shared.money import format_exact
 from tests.support.credit_values import MONTH_END, grant, part, state, to_pay
 
 LATER, SOON = date(2024, 6, 1), date(2023, 12, 5)
@@ -249,3 +250,44 @@ def test_amounts_may_have_any_number_of_digits() -> None:
 
     assert drawn == replay(json.loads(json.dumps(draw_content(drawn))))
     assert 1 - odd == after(drawn.seen, drawn.draws)[0].balance
+
+
+def test_nothing_is_paid_of_a_negative_line() -> None:
+    """What a correction gives lowers what is drawn, and draws nothing itself."""
+    parts = part(-5, "000-correction"), part("0.5", "001-usage"), part(10, "002-fee")
+
+    drawn = draw_statement(to_pay(*parts), [state("a", 100)])
+
+    assert [("001-usage", "0.5"), ("002-fee", "5")] == [
+        (draw.line_key, format_exact(draw.amount)) for draw in drawn.draws
+    ]
+
+
+def test_a_grant_that_cannot_pay_hides_no_other() -> None:
+    """Neither one that is over, nor a line that is out of its scope."""
+    grants = [
+        state("over", 100, priority=1, expires_on=date(2023, 11, 2)),
+        state("fees", 100, priority=2, scope=CreditScope(charges=frozenset({"fee"}))),
+        state("any", 100, priority=3),
+    ]
+
+    drawn = draw_statement(to_pay(part(4), part(2, "001-fee", charge="fee")), grants)
+
+    assert [("fees", "001-fee", 2), ("any", "000-usage", 4)] == [
+        (draw.grant_id, draw.line_key, int(draw.amount)) for draw in drawn.draws
+    ]
+
+
+def test_what_is_stored_of_a_draw_says_what_was_left() -> None:
+    """The check of live data reads it beside the draws."""
+    stored = draw_content(draw_statement(to_pay(part(4)), [state("a", 1)]))
+
+    assert "3" == stored["uncovered"]
+
+
+def test_a_rollover_without_limit_survives_being_written() -> None:
+    """No limit is read back as none."""
+    rollover = Rollover(None, days=31, times=2)
+    made = grant("a", expires_on=date(2023, 12, 1), rollover=rollover)
+
+    assert rollover == grant_from(grant_content(made), made.position).rollover

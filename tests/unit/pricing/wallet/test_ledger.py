@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pricing.domain.wallet.changes import expire, return_draws
-from services.pricing.domain.wallet.draws import Draw, draw_statement
+from services.pricing.domain.wallet.changes import Expiry, Return, expire, return_draws
+from services.pricing.domain.wallet.draws import Draw, draw_content, draw_statement
 from services.pricing.domain.wallet.grants import Grant, GrantState, Rollover
 from services.pricing.domain.wallet.ledger import (
     Entry,
@@ -151,3 +151,59 @@ def test_entries_that_do_not_sum_to_zero_are_no_transaction() -> None:
 
     with pytest.raises(ValueError, match="sum to zero"):
         replace(both, entries=both.entries[:1])
+
+
+def test_a_grant_is_booked_from_its_funding() -> None:
+    """Into the grant, out of where it came from, and told where that was."""
+    made = grant_transaction(grant("a", 10), on=START, origin="top_up")
+
+    entries = (Entry("credits", "a", Fraction(10)), Entry("funding", "a", Fraction(-10)))
+    assert Transaction("grant", START, "a", entries, {"origin": "top_up"}) == made
+
+
+def test_a_draw_is_booked_line_by_line() -> None:
+    """On the last day of its period, under its statement, with all it was computed from."""
+    drawn = draw_statement(to_pay(part(4)), [GrantState(grant("a", 10), Fraction(10), None)])
+
+    made = draw_transaction(drawn)
+
+    entries = (
+        Entry("credits", "a", Fraction(-4), "000-usage"),
+        Entry("usage", "a", Fraction(4), "000-usage"),
+    )
+    assert Transaction("draw", date(2023, 11, 30), "st-1", entries, draw_content(drawn)) == made
+
+
+def test_a_return_is_booked_as_the_draw_was() -> None:
+    """From usage back to the grant of the line; it says how long what ends is kept."""
+    returns = [
+        Return("a", "000-usage", Fraction(3), date(2024, 1, 1)),
+        Return("b", "001-fee", Fraction(1), None),
+    ]
+
+    made = return_transaction("st-1", returns, on=START)
+
+    entries = (
+        Entry("credits", "a", Fraction(3), "000-usage"),
+        Entry("usage", "a", Fraction(-3), "000-usage"),
+        Entry("credits", "b", Fraction(1), "001-fee"),
+        Entry("usage", "b", Fraction(-1), "001-fee"),
+    )
+    expires = {"expires": {"a": "2024-01-01"}}
+    assert Transaction("return", START, "st-1", entries, expires) == made
+
+
+def test_an_expiry_is_breakage_and_what_is_carried() -> None:
+    """Of 10 that end 6 are lost and 4 move on; where nothing is lost nothing is booked as such."""
+    moved = (Entry("credits", "a", Fraction(-4)), Entry("credits", "a~", Fraction(4)))
+    lost = (Entry("credits", "a", Fraction(-6)), Entry("breakage", "a", Fraction(6)))
+    carried = grant("a~", 4)
+
+    made = [
+        expiry_transaction(Expiry("a", Fraction(amount), one), on=START)
+        for amount, one in ((6, carried), (0, carried), (6, None))
+    ]
+
+    assert [
+        Transaction("expiry", START, "a", entries) for entries in ((*lost, *moved), moved, lost)
+    ] == made
