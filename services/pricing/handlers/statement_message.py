@@ -1,6 +1,7 @@
 """Rated periods as the messages that invoicing receives, and as bills show them."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
 
 from services.pricing.domain import statement as domain
@@ -27,7 +28,7 @@ from shared.events.statement_rated import (
     UnpricedUsage,
     UnratedUsage,
 )
-from shared.money import format_exact, nearest_decimal
+from shared.money import format_exact, nearest_decimal, parse_decimal
 
 
 def statement_of(account: Account, rated: RatedPeriod, statement_id: str) -> StatementRated:
@@ -87,12 +88,13 @@ def with_returns(statement: StatementRated, returned: Mapping[str, Fraction]) ->
 
 def line_of(line: domain.Line, currency: str) -> StatementLine:
     """Return a line of a statement in this currency, with its whole trace."""
+    quantity, beyond = _shown(line.quantity)
     return StatementLine(
         line_key=line.line_key,
         charge=line.charge,
         model=line.model,
         description=line.name,
-        quantity=nearest_decimal(line.quantity),
+        quantity=quantity,
         unit=line.unit,
         amount_exact=format_exact(line.amount),
         steps=[_step(step) for step in line.steps],
@@ -101,14 +103,18 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
         blocked_exact=format_exact(line.blocked),
         cost=cost_of(line.cost, line.amount, currency),
         adjusts=AdjustedPeriod(**vars(line.adjusts)) if line.adjusts else None,
-        quantity_exact=_beyond_decimal(line.quantity),
+        quantity_exact=beyond,
         meters=[_meter(kind, reading) for kind, reading in line.meters],
     )
 
 
-def _beyond_decimal(quantity: Fraction) -> str | None:
-    """Return a quantity that is not the decimal that is shown for it; None where it is."""
-    return None if nearest_decimal(quantity) == quantity else format_exact(quantity)
+def _shown(quantity: Fraction) -> tuple[Decimal, str | None]:
+    """Return a quantity as a decimal and, where that is only the nearest, in full."""
+    text = format_exact(quantity)
+    try:
+        return parse_decimal(text), None
+    except ValueError:
+        return nearest_decimal(quantity), text
 
 
 def _meter(kind: str, reading: MeterReading) -> MeterUsed:
@@ -131,14 +137,15 @@ def _step(step: Step) -> RatingStep:
 
 
 def _detail(detail: domain.Detail) -> StatementDetail:
+    quantity, beyond = _shown(detail.quantity)
     return StatementDetail(
         agent=detail.agent,
         model=detail.model,
         kind=detail.kind,
         usage_day=detail.usage_day,
-        quantity=nearest_decimal(detail.quantity),
+        quantity=quantity,
         amount_exact=detail.amount_text,
-        quantity_exact=_beyond_decimal(detail.quantity),
+        quantity_exact=beyond,
     )
 
 
