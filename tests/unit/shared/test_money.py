@@ -160,3 +160,21 @@ def test_a_total_that_is_no_rounding_is_refused() -> None:
     """Allocation never hides a difference of more than the rounding."""
     with pytest.raises(ValueError, match="no rounding"):
         allocate_minor_units(20, [Fraction("1.4")] * 8)
+
+
+@pytest.mark.parametrize(
+    ("value", "nearest"),
+    [
+        (Fraction(5, 4), "1.25"),
+        (Fraction(940, 31), "30.32258064516129032258"),
+        (Fraction(-2, 3), "-0.66666666666666666667"),
+        (Fraction(1, 2**30), "0.00000000093132257462"),
+        (Fraction(1, 2**70), "0.00000000000000000000"),
+    ],
+)
+def test_the_nearest_decimal_can_be_read(value: Fraction, nearest: str) -> None:
+    """A quantity is shown with as many places as a number that is read may have."""
+    shown = format(nearest_decimal(value), "f")
+
+    assert nearest == shown
+    assert Decimal(nearest) == parse_decimal(shown)
