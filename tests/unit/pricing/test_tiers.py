@@ -44,7 +44,8 @@ def test_a_quantity_falls_into_every_tier_up_to_its_own(
 
 
 @pytest.mark.parametrize(
-    ("quantity", "flats"), [("0", []), ("-5", [-7]), ("15", [7, 0]), ("-21", [-7, 0, -5])]
+    ("quantity", "flats"),
+    [("0", []), ("0.5", [7]), ("-5", [-7]), ("15", [7, 0]), ("-21", [-7, 0, -5])],
 )
 def test_a_flat_fee_is_due_for_each_tier_entered(quantity: str, flats: list[int]) -> None:
     """Below zero they are those of the same quantity above it, given back."""
