@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.domain.meters import METER_PREFIX
 from services.pricing.repository import meters
 from services.pricing.schemas.price_book import PriceBookContent
-from services.pricing.schemas.single_values import single_value_faults
+from services.pricing.schemas.single_values import event_faults, single_value_faults
 from shared.accounts.repository import Account
 from shared.errors import Fault
 from shared.events.usage_aggregated import MeterDefined
@@ -24,7 +24,8 @@ async def meter_faults(
 ) -> list[Fault]:
     """Return a fault for each place of a book that names a meter which does not exist.
 
-    And for each that asks more of one that does not add up than its single value can tell.
+    And for each that asks more of one that does not add up than its single value can tell, and for
+    each charge that would need events to be told one by one.
     """
     named = list(named_meters(content))
     known = await meters.read_kinds(connection, account) if named else {}
@@ -36,6 +37,8 @@ async def meter_faults(
         singles = sorted(kind for kind in own if not known.get(kind, True))
         if singles:
             faults += single_value_faults(charge, path, singles, pools)
+        else:
+            faults += event_faults(charge, path)
     return faults
 
 

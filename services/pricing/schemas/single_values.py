@@ -50,6 +50,16 @@ def single_value_faults(
                 yield Fault("meter_has_no_dimensions", f"{path}.pools[{place}]", message)
 
 
+def event_faults(charge: Charge, path: str) -> Iterator[Fault]:
+    """Return what keeps a charge from pricing sums, which are all that pricing is told."""
+    if isinstance(charge, PercentageCharge | ActionCreditsCharge) and needs_events(charge):
+        message = (
+            "Pricing is told sums and no single events: let a meter make of each what it is worth"
+            " (per_event: ceil_to, rate, fee, minimum, maximum; free_events), and price the meter."
+        )
+        yield Fault("needs_a_meter", f"{path}.model", message)
+
+
 def _filter_faults(usage: UsageFilter, path: str, named: str) -> Iterator[Fault]:
     for name in UsageFilter.model_fields:
         if name != "kinds" and getattr(usage, name) is not None:

@@ -98,6 +98,38 @@ async def test_meters_are_found_wherever_a_charge_names_them(
     assert ["unknown_meter"] == [fault["code"] for fault in refused.json()["faults"]]
 
 
+@pytest.mark.parametrize(
+    ("terms", "codes"),
+    [
+        ({"model": "percentage", "rate_percent": "3"}, []),
+        ({"model": "percentage", "rate_percent": "3", "min_per_event": "1"}, ["needs_a_meter"]),
+        ({"model": "percentage", "rate_percent": "3", "free_events": 2}, ["needs_a_meter"]),
+        (
+            {
+                "model": "action_credits",
+                "block_units": "10",
+                "credits_per_block": "2",
+                "credit_value": "0.005",
+            },
+            ["needs_a_meter"],
+        ),
+    ],
+    ids=["plain", "bounds", "free events", "actions"],
+)
+async def test_a_price_of_single_events_is_not_sold(
+    client: httpx.AsyncClient, headers: Headers, terms: dict[str, Any], codes: list[str]
+) -> None:
+    """Its usage would stand on every statement as unrated; the draft can be tried all the same."""
+    charge = {"key": "use", "name": "Use", "usage": {"kinds": ["payments"]}, **terms}
+    draft = await client.put(FIRST_VERSION, json=book("x") | {"charges": [charge]}, headers=headers)
+
+    answer = await publish(client, headers)
+
+    assert draft.is_success
+    assert codes == [fault["code"] for fault in answer.json().get("faults", [])]
+    assert answer.is_success is not bool(codes)
+
+
 async def test_meters_are_a_vendors_own(
     client: httpx.AsyncClient, headers: Headers, store: Database
 ) -> None:
