@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo up test bench chaos check format lock clean
+.PHONY: help setup demo up test bench chaos mutants check format lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ check: setup  ## Lint, types, import contracts, house style and unit tests; no s
 
 chaos: setup  ## Faults under load, counted against a ledger: SEED=1 DURATION=60 WORKERS=2 VARIANT=naive
 	@SEED=$(SEED) DURATION=$(DURATION) WORKERS=$(WORKERS) VARIANT=$(VARIANT) $(PYTHON) -m tests.chaos
+
+mutants: setup  ## Change pricing's domain bit by bit and see what no test notices: PATHS="tiers.py charges"
+	@$(PYTHON) -m tests.mutants $(PATHS)
 
 format: setup  ## Format the code and apply the safe fixes
 	@$(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix .

@@ -42,7 +42,16 @@ PRICES: Sequence[QuantityPrice] = (
     VolumePackage(PACKAGES),
     GraduatedPercentage((RateTier(*fractions(20, 9, 4)), RateTier(None, Fraction(3), Fraction(6)))),
 )
-PARTS = ([15, 30], [15, -8, 8], [0, 15], [15, 0, 1], [-5, 20, -30], [45, -45], [5, 5, 5, 5, 5])
+PARTS = (
+    [15, 30],
+    [0, 5],
+    [15, -8, 8],
+    [0, 15],
+    [15, 0, 1],
+    [-5, 20, -30],
+    [45, -45],
+    [5, 5, 5, 5, 5],
+)
 
 
 def part_of(before: int, quantity: int, total: int, charged: int) -> PartOfQuantity:
@@ -66,6 +75,33 @@ def test_parts_come_to_what_the_whole_would(price: QuantityPrice, quantities: li
     whole = price.amount(Fraction(sum(quantities)), TOKENS)
 
     assert whole == sum(parts_of(price, quantities))
+
+
+@pytest.mark.parametrize("price", PRICES, ids=lambda price: type(price).__name__)
+def test_a_first_part_is_priced_as_a_period(price: QuantityPrice) -> None:
+    """With a step for each tier, and for less than one unit, too."""
+    for quantity in (Fraction(45), Fraction(1, 2)):
+        part = PartOfQuantity(Fraction(0), quantity, quantity)
+        assert price.price(quantity, TOKENS) == price.price_part(part, TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("price", "half"),
+    list(zip(PRICES, ("3/14", "31/4", "31/4", 3, 0, 11, 11, "809/200"), strict=True)),
+)
+def test_half_a_unit_costs_as_little(price: QuantityPrice, half: str | int) -> None:
+    """A part of a unit enters the first tier: its flat fee is due, not given back."""
+    assert Fraction(half) == price.amount(Fraction(1, 2), TOKENS)
+
+
+def test_a_flat_fee_names_its_tier() -> None:
+    """In words, beside the units of the tier."""
+    assert [
+        "first 10 tokens at 3.00 USD each",
+        "flat fee of tier 1: 7.00 USD",
+        "next 5 tokens at 2.00 USD each",
+        "flat fee of tier 2: 5.00 USD",
+    ] == sentences(Graduated(FLATS).price(Fraction(15), TOKENS))
 
 
 def test_a_part_without_usage_has_no_step() -> None:
