@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.pricing.domain.adjustment import (
@@ -146,6 +146,7 @@ def statements(rows: list[Booked]) -> list[RatedStatement]:
     return made
 
 
+@settings(deadline=None)
 @given(st.lists(LATE, max_size=9))
 def test_months_with_late_usage_come_to_what_they_would_at_once(rows: list[Booked]) -> None:
     """Whatever came late or was corrected: amounts, unrated usage and cost add up exactly."""
@@ -160,6 +161,7 @@ def test_months_with_late_usage_come_to_what_they_would_at_once(rows: list[Booke
     assert costs[0].known == costs[1].known
 
 
+@settings(deadline=None)
 @given(st.lists(LATE, max_size=9))
 def test_a_statement_with_adjustments_adds_up(rows: list[Booked]) -> None:
     """Steps and details sum to their line, lines to the total; no two lines have one key."""
