@@ -5,13 +5,11 @@ An opening statement is made in the same way, once all days before it are.
 
 from heapq import heapify, heappush
 
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.handlers.due import Due, take_next, waits_for
-from services.pricing.handlers.issuing import Closing, close_next, close_together
+from services.pricing.handlers.issuing import Closing, close_some
 from services.pricing.repository import catalog, sealing, subscriptions
-from services.pricing.repository.subscriptions import Advance
 from shared.accounts.repository import Account
 
 PERIODS_MAX = 2_400
@@ -58,7 +56,7 @@ async def _close_all(connection: AsyncConnection, closing: Closing, due: list[Du
     for _ in range(len(due) * PERIODS_MAX):
         if not due:
             return closed
-        made = await _close_some(connection, closing, take_next(due, limit=TOGETHER_MAX))
+        made = await close_some(connection, closing, take_next(due, limit=TOGETHER_MAX))
         closed += len(made)
         for following in made:
             end = following.period.end if following.period else None
@@ -70,17 +68,3 @@ async def _close_all(connection: AsyncConnection, closing: Closing, due: list[Du
                 assert row is not None, "a subscription with statements stays"
                 heappush(due, Due.of(row))
     raise AssertionError("a subscription has no more periods than that")
-
-
-async def _close_some(
-    connection: AsyncConnection, closing: Closing, some: list[RowMapping]
-) -> list[Advance]:
-    """Close the plain ones together, and the others one by one, in their order."""
-    plain = [row for row in some if closing.is_plain(row)]
-    made = await close_together(connection, closing, plain) if plain else []
-    for row in some:
-        if closing.is_plain(row) or row["tenant_id"] in closing.waiting:
-            continue
-        if one := await close_next(connection, closing, row):
-            made.append(one)
-    return made

@@ -88,6 +88,23 @@ class Closing:
         return not special and not subscription["shares"] and not opens
 
 
+async def close_some(
+    connection: AsyncConnection, closing: Closing, some: Sequence[RowMapping]
+) -> list[Advance]:
+    """Close the plain ones together, and the others one by one, in their order.
+
+    Return what comes after each that was closed.
+    """
+    plain = [row for row in some if closing.is_plain(row)]
+    made = await close_together(connection, closing, plain) if plain else []
+    for row in some:
+        if closing.is_plain(row) or row["tenant_id"] in closing.waiting:
+            continue
+        if one := await close_next(connection, closing, row):
+            made.append(one)
+    return made
+
+
 async def close_together(
     connection: AsyncConnection, closing: Closing, plain: Sequence[RowMapping]
 ) -> list[Advance]:
