@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from services.pricing.domain.charge import Charge, UsageFilter
+from services.pricing.domain.charge import Charge, UsageFilter, any_matches
 from services.pricing.domain.charges.context_tier import ContextTiers
 from services.pricing.domain.charges.matrix import CELL_DIMENSIONS, Matrix
 from services.pricing.domain.charges.price import RowPrice
 from services.pricing.domain.context_bands import BOUNDS
+from services.pricing.domain.meters import METER_PREFIX
 from services.pricing.domain.patterns import ANY, covers, patterns_meet
 from services.pricing.domain.usage import DIMENSIONS, Usage, dimensions_of
 
@@ -22,10 +23,15 @@ Positions = tuple[int | None, tuple[int, ...]]
 
 
 class Claims:
-    """The charges of a plan by what they claim; no two could claim the same row."""
+    """The charges of a plan by what they claim; no two could claim the same row.
+
+    A row of a meter counts again what other rows hold. So it is claimed by name only: by a pattern
+    that begins with `meter:`, never by one that stands for every kind.
+    """
 
     def __init__(self, charges: Sequence[Charge]) -> None:
         self._charges = tuple(charges)
+        self._meters = [meters_named(charge) for charge in self._charges]
         self._known: dict[tuple[object, ...], Positions] = {}
 
     def positions_of(self, usage: Usage) -> Positions:
@@ -38,11 +44,23 @@ class Claims:
             known = self._known[key] = self._search(usage)
         return known
 
+    def passes_over(self, usage: Usage) -> bool:
+        """Tell whether a row is a meter's that no charge names: leaving it out loses nothing."""
+        kind = usage.kind
+        return kind.startswith(METER_PREFIX) and not any(
+            any_matches(named, kind) for named in self._meters
+        )
+
     def _search(self, usage: Usage) -> Positions:
+        if self.passes_over(usage):
+            return None, ()
+        is_meter = usage.kind.startswith(METER_PREFIX)
         values = dict(zip(DIMENSIONS, dimensions_of(usage), strict=True))
         claiming, beside = None, []
         for position, charge in enumerate(self._charges):
             if charge.usage is None or not charge.usage.accepts(values):
+                continue
+            if is_meter and not any_matches(self._meters[position], usage.kind):
                 continue
             if charge.beside:
                 beside.append(position)
@@ -100,6 +118,12 @@ def could_claim_kind(charge: Charge, kind: str) -> bool:
     return any(scope.accepts(values) for scope in scope_of(charge))
 
 
+def meters_named(charge: Charge) -> frozenset[str]:
+    """Return the patterns by which a charge, or a cell, rate or tier of it, names meters."""
+    kinds = (kind for part in scope_of(charge) for kind in part.kinds)
+    return frozenset(kind for kind in kinds if kind.startswith(METER_PREFIX))
+
+
 def _narrowed(usage: UsageFilter, also: Mapping[str, frozenset[str]]) -> UsageFilter | None:
     """Return the filter for what both accept, or None if that is nothing.
 
@@ -124,7 +148,7 @@ def intersects(one: UsageFilter, other: UsageFilter) -> bool:
     """Tell whether some row could be claimed by both: they meet in every dimension."""
     refused = _refused_by_one(one, other)
     return all(
-        _meet(values, other.dimensions.get(name, EVERYTHING), refused.get(name, NONE))
+        _meet_in(name, values, other.dimensions.get(name, EVERYTHING), refused.get(name, NONE))
         for name, values in one.dimensions.items()
     ) and all(
         _meet(EVERYTHING, values, refused.get(name, NONE))
@@ -138,6 +162,24 @@ def _refused_by_one(one: UsageFilter, other: UsageFilter) -> Mapping[str, frozen
         return one.exempt
     names = one.exempt.keys() | other.exempt.keys()
     return {name: one.exempt.get(name, NONE) | other.exempt.get(name, NONE) for name in names}
+
+
+def _meet_in(
+    name: str, ones: frozenset[str], others: frozenset[str], refused: frozenset[str]
+) -> bool:
+    """Tell the same as `_meet`; of kinds, meters meet meters, and all others all others."""
+    if name != "kind":
+        return _meet(ones, others, refused)
+    return any(_meet(*(_kinds(of, meters) for of in (ones, others)), refused) for meters in _BOTH)
+
+
+_BOTH = (False, True)
+
+
+@lru_cache(maxsize=KNOWN_MAX)
+def _kinds(patterns: frozenset[str], meters: bool) -> frozenset[str]:
+    """Return the patterns that stand for meters, or those that do not."""
+    return frozenset(p for p in patterns if p.startswith(METER_PREFIX) is meters)
 
 
 @lru_cache(maxsize=KNOWN_MAX)

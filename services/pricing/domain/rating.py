@@ -102,6 +102,8 @@ def _claim(
     unread = {p for p, charge in enumerate(plan.charges) if lacks_events(charge, readings)}
     for rows in groups:
         position, beside = plan.claims.positions_of(rows[0])
+        if plan.claims.passes_over(rows[0]):
+            continue
         if position is None or position in unread:
             unclaimed += rows
         else:

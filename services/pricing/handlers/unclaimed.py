@@ -62,7 +62,7 @@ def _faults(plan: Plan, rows: Sequence[Usage], path: str) -> Iterator[Fault]:
     sums: dict[tuple[str, ...], list[Usage]] = defaultdict(list)
     for row in rows:
         position, _ = plan.claims.positions_of(row)
-        if position is None:
+        if position is None and not plan.claims.passes_over(row):
             sums[tuple(getattr(row, name) for name in TOLD)].append(row)
     for combination, unclaimed in sorted(sums.items()):
         quantity = sum_exact(row.quantity for row in unclaimed)

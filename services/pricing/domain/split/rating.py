@@ -155,7 +155,10 @@ def _claim(parts: Sequence[Part], groups: Sequence[Sequence[Usage]]) -> tuple[Cl
     }
     for rows in groups:
         for index, some in _by_part(parts, rows):
-            position, beside = parts[index].plan.claims.positions_of(some[0])
+            claims = parts[index].plan.claims
+            position, beside = claims.positions_of(some[0])
+            if claims.passes_over(some[0]):
+                continue
             if position is None or (index, position) in unread:
                 unclaimed += some
             else:
