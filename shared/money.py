@@ -73,8 +73,7 @@ def parse_exact(text: str) -> Fraction:
 def sum_exact(amounts: Iterable[Fraction]) -> Fraction:
     """Return the sum of amounts; those of one denominator are added as integers."""
     sums: dict[int, int] = {}
-    for amount in amounts:
-        numerator, denominator = amount.as_integer_ratio()
+    for numerator, denominator in map(Fraction.as_integer_ratio, amounts):
         sums[denominator] = sums.get(denominator, 0) + numerator
     if not sums:
         return Fraction(0)
@@ -130,9 +129,9 @@ def ratio_format(denominator: int) -> Callable[[int], str]:
         return str
 
     def write(numerator: int) -> str:
-        digits = str(numerator * units)
-        if numerator < 0 or len(digits) <= places:
+        if numerator < 0:
             return _with_point(numerator, places, units).rstrip("0").rstrip(".")
+        digits = str(numerator * units).rjust(places + 1, "0")
         return f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
 
     return write
