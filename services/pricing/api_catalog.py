@@ -122,7 +122,8 @@ def versions_router(database: Database, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["price books"])
     _add_reads(router, database)
     _add_draft(router, database)
-    _add_life(router, database, clock)
+    _add_publishing(router, database, clock)
+    _add_retiring(router, database, clock)
     return router
 
 
@@ -186,7 +187,7 @@ def _add_draft(router: APIRouter, database: Database) -> None:
         return tagged(written, response)
 
 
-def _add_life(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_publishing(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(f"{VERSION}/publish", responses=TAGGED)
     async def publish_price_version(
         book: Book,
@@ -224,6 +225,8 @@ def _add_life(router: APIRouter, database: Database, clock: Clock) -> None:
             )
         return tagged(published, response)
 
+
+def _add_retiring(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(f"{VERSION}/retire", responses=TAGGED)
     async def retire_price_version(
         book: Book,

@@ -46,7 +46,8 @@ def wallets_router(database: Database, clock: Clock) -> APIRouter:
     """Return the routes of wallets under `/v1/tenants/{tenant_id}/wallets/{currency}`."""
     router = APIRouter(prefix="/v1/tenants/{tenant_id}/wallets/{currency}", tags=["credits"])
     _add_reads(router, database, clock)
-    _add_writes(router, database, clock)
+    _add_settings(router, database, clock)
+    _add_purchases(router, database, clock)
     return router
 
 
@@ -75,7 +76,7 @@ def _add_reads(router: APIRouter, database: Database, clock: Clock) -> None:
             return await read_ledger(connection, held, after=after, limit=limit)
 
 
-def _add_writes(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_settings(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.put("", openapi_extra=body_schema(WalletWrite))
     async def put_wallet(
         tenant_id: TenantId,
@@ -105,6 +106,8 @@ def _add_writes(router: APIRouter, database: Database, clock: Clock) -> None:
                 write=write,
             )
 
+
+def _add_purchases(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post("/grants", status_code=201, openapi_extra=body_schema(GrantWrite))
     async def post_grant(
         tenant_id: TenantId,

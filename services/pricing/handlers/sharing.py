@@ -13,7 +13,7 @@ from services.pricing.domain.subscription.ownership import Holder, common_claims
 from services.pricing.domain.subscription.terms import Terms
 from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.domain.usage import Usage
-from services.pricing.handlers.timelines import plan_of, read_plan, read_timeline
+from services.pricing.handlers.timelines import KnownPlans, plan_of, read_plan, read_timeline
 from services.pricing.repository import catalog, subscriptions
 from shared.accounts.repository import Account
 from shared.errors import conflict
@@ -40,29 +40,16 @@ async def own_usage(
         return rows
     held = await _held(connection, account, subscription["tenant_id"])
     days = sorted({row.usage_day for row in rows})
-    known: dict[tuple[str, date], Plan | None] = {}
+    known = KnownPlans()
     for one in held:
         for day in days:
             if one.holder().holds(day):
-                one.plans[day] = await _plan_on(connection, account, one.timeline, day, known)
+                terms, version_on = one.timeline.priced_on(day)
+                sold = await known.read(connection, account, terms, on=version_on)
+                one.plans[day] = sold.plan if sold else None
     holders = [one.holder() for one in held]
     name = subscription["subscription_id"]
     return [row for row in rows if owner_of(row, holders) == name]
-
-
-async def _plan_on(
-    connection: AsyncConnection,
-    account: Account,
-    timeline: Timeline,
-    day: date,
-    known: dict[tuple[str, date], Plan | None],
-) -> Plan | None:
-    terms, version_on = timeline.priced_on(day)
-    key = (repr(terms), version_on)
-    if key not in known:
-        sold = await read_plan(connection, account, terms, on=version_on)
-        known[key] = sold.plan if sold else None
-    return known[key]
 
 
 async def _held(connection: AsyncConnection, account: Account, tenant_id: str) -> list[_Held]:

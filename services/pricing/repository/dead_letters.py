@@ -1,21 +1,11 @@
 """Messages that cannot be read: kept, so that they block nothing and nothing is lost."""
 
-from dataclasses import dataclass
-
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.tables import dead_letter
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a record lies."""
-
-    topic: str
-    partition: int
-    offset: int
+from shared.consuming import Origin
 
 
 async def store(connection: AsyncConnection, origin: Origin, *, code: str, payload: bytes) -> None:
