@@ -42,7 +42,8 @@ async def close_periods(
     due = [Due.of(row) for row in rows if row["tenant_id"] not in parked]
     if not due:
         return 0
-    return await _close_all(connection, await Closing.begin(connection, account, through), due)
+    closing = await Closing.begin(connection, account, through, books)
+    return await _close_all(connection, closing, due)
 
 
 async def _close_all(connection: AsyncConnection, closing: Closing, due: list[Due]) -> int:

@@ -27,7 +27,6 @@ from services.pricing.handlers.statement_message import statement_of, with_draws
 from services.pricing.handlers.timelines import KnownPlans, read_timeline
 from services.pricing.handlers.wallets import draw, return_adjusted
 from services.pricing.repository import (
-    catalog,
     late_usage,
     meters,
     statements,
@@ -64,15 +63,17 @@ class Closing:
     waiting: set[str] = field(default_factory=set)
 
     @classmethod
-    async def begin(cls, connection: AsyncConnection, account: Account, through: date) -> "Closing":
-        """Read what all periods need."""
+    async def begin(
+        cls, connection: AsyncConnection, account: Account, through: date, in_advance: Books
+    ) -> "Closing":
+        """Read what else all periods need."""
         return cls(
             account,
             through,
             await load_prices(connection, account),
             held=frozenset(await wallets.list_wallets(connection, account)),
             late=await late_usage.tenants_with_late_usage(connection, account),
-            in_advance=await catalog.books_in_advance(connection, account),
+            in_advance=in_advance,
             singles=await meters.read_singles(connection, account),
         )
 

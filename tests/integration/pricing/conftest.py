@@ -20,7 +20,11 @@ from tests.support.pricing_service import (
 )
 from tests.support.stack import StackAddress
 
-from .billing_api import BOOK, Headers
+from .billing_api import BOOK, FIRST_VERSION, TERMS, Headers, publish
+from .fees_api import in_advance
+from .meter_values_api import book as people_book
+from .meter_values_api import define as define_meter
+from .subscription_api import publish_book, subscribe
 
 
 @pytest.fixture(scope="module", name="settings")
@@ -52,4 +56,25 @@ async def _headers(database: TestDatabase, client: httpx.AsyncClient, vendor: st
     headers = await vendor_key(database, vendor)
     await client.put("/v1/tenants/globex", json={"name": "Globex"}, headers=headers)
     await client.put(BOOK, json={"name": "Demo"}, headers=headers)
+    return headers
+
+
+@pytest.fixture(name="sold")
+async def _sold(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> Database:
+    """Return the database of a vendor with globex on the plan, and a tenant without meters."""
+    await define_meter(store, vendor)
+    await client.put(FIRST_VERSION, json=people_book(), headers=headers)
+    published = await publish(client, headers)
+    assert 200 == published.status_code, published.text
+    await client.put("/v1/subscriptions/main", json=TERMS, headers=headers)
+    return store
+
+
+@pytest.fixture(name="subscribed")
+async def _subscribed(client: httpx.AsyncClient, headers: Headers) -> Headers:
+    """Return the headers of a vendor whose tenant is on the plan from 1 November, two seats."""
+    await publish_book(client, headers, content=in_advance())
+    await subscribe(client, headers)
     return headers
