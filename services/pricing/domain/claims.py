@@ -52,8 +52,6 @@ class Claims:
         )
 
     def _search(self, usage: Usage) -> Positions:
-        if self.passes_over(usage):
-            return None, ()
         is_meter = usage.kind.startswith(METER_PREFIX)
         values = dict(zip(DIMENSIONS, dimensions_of(usage), strict=True))
         claiming, beside = None, []

@@ -2,16 +2,19 @@
 
 from datetime import UTC, date, datetime
 from itertools import count
+from typing import Any
 
 import httpx
 import pytest
 
-from services.pricing.handlers import closing
+from services.pricing.domain.periods import Period
+from services.pricing.domain.usage import canonical_usage
+from services.pricing.handlers import closing, issuing
 from services.pricing.repository import usage
 from services.pricing.repository.locks import tenant_partition
 from shared.accounts.repository import Account
 from shared.database import Database
-from shared.events.usage_aggregated import UsageAggregated
+from shared.events.usage_aggregated import UsageAggregated, UsageRow
 from tests.support.pricing_usage import usage_row
 
 from .billing_api import TERMS, Headers, days_of, publish_demo, seal, statements_of
@@ -29,15 +32,14 @@ def neighbours(account: Account, number: int) -> list[str]:
     return ["globex", *(next(found) for _ in range(number - 1))]
 
 
-async def use(store: Database, account: Account, tenant: str, seed: int) -> None:
-    """Count usage on every day of two months, a day of it twice, and one row too late to bill."""
+async def use(store: Database, account: Account, tenant: str, seed: int, *late: UsageRow) -> None:
+    """Count usage on every day of two months."""
     rows = [
         usage_row(day, kind, 1_000 * seed + day.day)
         for day in days_of(FIRST, LAST)
         for kind in KINDS
     ]
-    rows.append(usage_row(date(2023, 11, 14), KINDS[0], 7 * seed, booked_day=date(2023, 11, 15)))
-    rows.append(usage_row(LAST, KINDS[0], 10**9, booked_day=date(2024, 1, 1)))
+    rows += late
     message = UsageAggregated(
         vendor_id=account.vendor_id,
         mode="test",
@@ -62,8 +64,15 @@ async def test_a_statement_is_the_bill_of_its_tenant(  # noqa: PLR0917 - fixture
 ) -> None:
     """Two months of each; the hashes are those of bills, which are read tenant by tenant.
 
-    Periods end on one day and begin on several; what is booked after their end is in neither.
+    Periods end on one day and begin on several.
     """
+    sizes, close_together = [], issuing.close_together
+
+    async def counted(connection: Any, shared: Any, plain: Any) -> Any:
+        sizes.append(len(plain))
+        return await close_together(connection, shared, plain)
+
+    monkeypatch.setattr(issuing, "close_together", counted)
     monkeypatch.setattr(closing, "TOGETHER_MAX", together)
     account = Account(vendor, "test")
     tenants = dict(zip(neighbours(account, len(STARTS)), STARTS, strict=True))
@@ -87,6 +96,39 @@ async def test_a_statement_is_the_bill_of_its_tenant(  # noqa: PLR0917 - fixture
     assert len(made) == len(statements) == 2 * len(tenants)
     assert made == {(t, 1): november[t] for t in tenants} | {(t, 2): december[t] for t in tenants}
     assert len(set(made.values())) == len(made)
+    assert (len(made), min(together, len(tenants))) == (sum(sizes), max(sizes))
+
+
+async def test_periods_read_together_are_those_read_one_by_one(
+    headers: Headers, vendor: str, store: Database
+) -> None:
+    """The same rows, whatever of them is booked later than used, or after the period's end."""
+    assert headers
+    account = Account(vendor, "test")
+    late = [
+        usage_row(date(2023, 11, 14), KINDS[0], 7, booked_day=date(2023, 11, 15)),
+        usage_row(date(2023, 11, 30), KINDS[0], 10**9, booked_day=date(2023, 12, 1)),
+    ]
+    for seed, tenant in enumerate(("globex", "acme"), start=1):
+        await use(store, account, tenant, seed, *late)
+    wanted = {
+        "whole": ("globex", Period(FIRST, date(2023, 12, 1), 30)),
+        "part": ("globex", Period(date(2023, 11, 12), date(2023, 12, 1), 30)),
+        "other": ("acme", Period(FIRST, date(2023, 12, 1), 30)),
+        "empty": ("initech", Period(FIRST, date(2023, 12, 1), 30)),
+    }
+
+    async with store.transaction() as connection:
+        together = await usage.read_periods(connection, account, wanted)
+        single = {
+            name: await usage.read_period(connection, account, tenant, period)
+            for name, (tenant, period) in wanted.items()
+        }
+
+    assert {name: canonical_usage(rows) for name, rows in single.items()} == {
+        name: canonical_usage(rows) for name, rows in together.items()
+    }
+    assert [60, 38, 60, 0] == [len(together[name]) for name in wanted]
 
 
 async def hashes_of_bills(

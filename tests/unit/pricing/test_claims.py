@@ -100,6 +100,10 @@ def test_a_price_of_a_meter_stands_beside_one_of_every_kind() -> None:
     named = Charge("named", "N", PerUnit(Fraction(1)), claim("meter:calls@1"))
     any_meter = Charge("any", "A", matrix_of("meter:*"), EVERY_KIND)
 
+    for charges in ([every, named], [named, every]):
+        plan = Claims(charges)
+        assert charges.index(named) == plan.positions_of(METERED)[0]
+        assert charges.index(every) == plan.positions_of(usage("output_text", 1))[0]
     assert not overlapping(every, named)
     assert not overlapping(every, any_meter)
     assert overlapping(named, any_meter)
