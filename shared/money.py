@@ -10,26 +10,29 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from math import floor
+from math import floor, gcd
+from operator import attrgetter
 
 from shared.currencies import CURRENCIES, Currency
 
 __all__ = [
     "CURRENCIES",
     "Currency",
+    "Ratio",
     "allocate_minor_units",
     "exact",
     "format_decimal",
     "format_exact",
-    "format_ratio",
+    "format_ratios",
     "format_shown",
     "is_whole",
     "nearest_decimal",
     "parse_decimal",
     "parse_exact",
-    "ratio_format",
+    "ratios_of",
     "round_to_minor_units",
     "sum_exact",
+    "sum_ratios",
 ]
 
 SHOWN_DIGITS = 34
@@ -70,10 +73,27 @@ def parse_exact(text: str) -> Fraction:
     return Fraction(text)
 
 
+Ratio = tuple[int, int]
+"""A number as numerator / denominator (> 0), not always in lowest terms: for many at once."""
+
+_RATIO: Callable[[Fraction], Ratio] = attrgetter("_numerator", "_denominator")
+"""What `as_integer_ratio` returns, in a third of the time: amounts are many."""
+
+
+def ratios_of(amounts: Iterable[Fraction]) -> list[Ratio]:
+    """Return numerators and denominators (> 0, in lowest terms), for many in a row."""
+    return list(map(_RATIO, amounts))
+
+
 def sum_exact(amounts: Iterable[Fraction]) -> Fraction:
     """Return the sum of amounts; those of one denominator are added as integers."""
+    return sum_ratios(ratios_of(amounts))
+
+
+def sum_ratios(ratios: Iterable[Ratio]) -> Fraction:
+    """Return the sum of numerator / denominator (> 0); those of one denominator as integers."""
     sums: dict[int, int] = {}
-    for numerator, denominator in map(Fraction.as_integer_ratio, amounts):
+    for numerator, denominator in ratios:
         sums[denominator] = sums.get(denominator, 0) + numerator
     if not sums:
         return Fraction(0)
@@ -104,7 +124,10 @@ def _decimal_scale(denominator: int) -> tuple[int, int] | None:
 
 def format_exact(amount: Fraction) -> str:
     """Write an amount without loss: a finite decimal in full without trailing zeros, else n/d."""
-    numerator, denominator = amount.as_integer_ratio()
+    return _format_reduced(*amount.as_integer_ratio())
+
+
+def _format_reduced(numerator: int, denominator: int) -> str:
     if denominator == 1:
         return str(numerator)
     scale = _decimal_scale(denominator)
@@ -113,28 +136,31 @@ def format_exact(amount: Fraction) -> str:
     return _with_point(numerator, *scale)
 
 
-def format_ratio(numerator: int, denominator: int) -> str:
-    """Write numerator/denominator (> 0, in whatever terms) as `format_exact` writes the amount."""
-    return ratio_format(denominator)(numerator)
-
-
-@lru_cache(maxsize=10_000)
-def ratio_format(denominator: int) -> Callable[[int], str]:
-    """Return how `format_ratio` writes numerators over a denominator (> 0): for many in a row."""
+def format_ratios(ratios: Sequence[Ratio]) -> list[str]:
+    """Write numerators over denominators (> 0, in whatever terms) as `format_exact` does."""
+    if not ratios:
+        return []
+    denominator = ratios[0][1]
+    if denominator == 1 and all(one == 1 for _, one in ratios):
+        return [str(numerator) for numerator, _ in ratios]
     scale = _decimal_scale(denominator)
-    if scale is None:
-        return lambda numerator: format_exact(Fraction(numerator, denominator))
+    if scale is None or any(one != denominator for _, one in ratios):
+        return [_format_ratio(*ratio) for ratio in ratios]
     places, units = scale
-    if places == 0:
-        return str
+    texts = []
+    for numerator, _ in ratios:
+        if numerator < 0 or not places:
+            texts.append(_format_ratio(numerator, denominator))
+            continue
+        digits = str(numerator * units).zfill(places + 1)
+        text = f"{digits[:-places]}.{digits[-places:]}"
+        texts.append(text.rstrip("0").rstrip(".") if text[-1] == "0" else text)
+    return texts
 
-    def write(numerator: int) -> str:
-        if numerator < 0:
-            return _with_point(numerator, places, units).rstrip("0").rstrip(".")
-        digits = str(numerator * units).rjust(places + 1, "0")
-        return f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
 
-    return write
+def _format_ratio(numerator: int, denominator: int) -> str:
+    common = gcd(numerator, denominator)
+    return _format_reduced(numerator // common, denominator // common)
 
 
 def _with_point(numerator: int, places: int, units: int) -> str:

@@ -106,7 +106,7 @@ def _rows(prices: ProviderPrices, asked: Usage) -> list[tuple[str, str, str, str
 
 
 def _at(asked: Usage, kind: str, band: str) -> Usage:
-    return Usage(**{**vars(asked), "kind": kind, "context_band": band})
+    return asked._replace(kind=kind, context_band=band)
 
 
 def _cells(kind: str, bands: list[str], found: FoundPrice | Reason) -> tuple[str, str, str, str]:

@@ -86,6 +86,7 @@ class _Context:
         return {name: value for name, value in named.items() if value}
 
 
+@cache
 def list_release() -> str:
     """Return which data the list is: a cost is reproducible only with the same release."""
     return f"genai-prices {version('genai-prices')}"

@@ -12,10 +12,10 @@ from datetime import date
 from fractions import Fraction
 
 from services.pricing.domain.cost.usage_cost import Unpriced, UsageCost, total_cost
+from services.pricing.domain.details import NO_DETAILS, Detail, Details
 from services.pricing.domain.hashing import content_hash, hash_of_rating
 from services.pricing.domain.statement import (
     AdjustedPeriod,
-    Detail,
     Line,
     RatedStatement,
     Unrated,
@@ -112,7 +112,7 @@ def _difference(last: Line | None, now: Line | None) -> Line:
     )
 
 
-def _details(last: Line | None, now: Line | None, amount: Fraction) -> tuple[Detail, ...]:
+def _details(last: Line | None, now: Line | None, amount: Fraction) -> Details:
     """Return the differences of the details; none where a line has amounts that they lack."""
     sums: dict[DetailKey, tuple[Fraction, Fraction]] = {}
     for line, sign in ((now, 1), (last, -1)):
@@ -121,9 +121,9 @@ def _details(last: Line | None, now: Line | None, amount: Fraction) -> tuple[Det
             quantity, share = sums.get(key, (ZERO, ZERO))
             sums[key] = (quantity + sign * detail.quantity, share + sign * detail.amount)
     if sum_exact(share for _, share in sums.values()) != amount:
-        return ()
-    return tuple(
-        Detail(*key, quantity, *share.as_integer_ratio())
+        return NO_DETAILS
+    return Details.of(
+        Detail(*key, quantity, share)
         for key, (quantity, share) in sorted(sums.items())
         if quantity or share
     )

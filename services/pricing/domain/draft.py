@@ -10,23 +10,24 @@ from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.pools import Balances, PoolUse
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.step import Step
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import Usage, UsageGroup
 from services.pricing.domain.words import Words
-from shared.money import Currency, sum_exact
+from shared.money import Currency, Ratio, ratios_of, sum_exact, sum_ratios
 
 
 @dataclass
 class Draft:
     """A charge, the usage that it claims, and what has become of it so far.
 
-    `quantity` is what was used, in units of usage. `units` are each row's in the unit of the
-    charge, `all_units` their sum, `billable` what of it is left to price. `row_amounts` say what
-    each row caused of the price, where rows have prices of their own. `balances` are shared with
-    other lines. `meters` are the single values among what is claimed, by kind.
+    `quantity` is what was used, in units of usage. `converted` are each row's units where the
+    charge has another unit, `all_units` their sum, `billable` what of it is left to price.
+    `row_amounts` say what each row caused of the price, where rows have prices of their own.
+    `balances` are shared with other lines. `meters` are the single values among what is claimed,
+    by kind.
     """
 
     charge: Charge
-    rows: tuple[Usage, ...]
+    groups: tuple[UsageGroup, ...]
     situation: Situation
     readings: Readings
     currency: Currency
@@ -34,16 +35,28 @@ class Draft:
     quantity: Fraction = Fraction(0)
     unit: str = ""
     billed_unit: str = ""
-    units: list[Fraction] = field(default_factory=list)
+    converted: list[Fraction] | None = None
     all_units: Fraction = Fraction(0)
     billable: Fraction = Fraction(0)
     events: tuple[Fraction, ...] = ()
-    row_amounts: list[Fraction] | None = None
+    row_amounts: list[Ratio] | None = None
     steps: list[Step] = field(default_factory=list)
     amount: Fraction = Fraction(0)
     pools: list[PoolUse] = field(default_factory=list)
     blocked: Fraction = Fraction(0)
     meters: tuple[tuple[str, MeterReading], ...] = ()
+
+    @property
+    def rows(self) -> list[Usage]:
+        """The rows of what it claims, in their order."""
+        return [row for group in self.groups for row in group.rows]
+
+    @property
+    def units(self) -> list[Fraction]:
+        """The rows' quantities in the unit of the charge."""
+        if self.converted is not None:
+            return self.converted
+        return [quantity for group in self.groups for quantity in group.daily.quantities]
 
     @property
     def words(self) -> Words:
@@ -57,14 +70,19 @@ class Draft:
             if step.amount:
                 self.amount = self.amount + step.amount if self.amount else step.amount
 
-    def weights(self) -> tuple[list[Fraction], Fraction]:
+    def weights(self) -> tuple[list[Ratio], Fraction]:
         """Return by what the line's amount is spread over its rows, and the sum of that.
 
         What each row caused of the price; else its units; else (both cancel out) its size.
         """
-        if self.row_amounts is not None and (total := sum_exact(self.row_amounts)):
+        if self.row_amounts is not None and (total := sum_ratios(self.row_amounts)):
             return self.row_amounts, total
         if self.all_units:
-            return self.units, self.all_units
+            return self._ratios(), self.all_units
         sizes = [abs(row.quantity) for row in self.rows]
-        return sizes, sum_exact(sizes)
+        return ratios_of(sizes), sum_exact(sizes)
+
+    def _ratios(self) -> list[Ratio]:
+        if self.converted is not None:
+            return ratios_of(self.converted)
+        return [ratio for group in self.groups for ratio in group.daily.ratios]

@@ -6,7 +6,7 @@ leaves the hashes of older statements as they are.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
@@ -14,9 +14,10 @@ from itertools import chain
 from json.encoder import encode_basestring
 from typing import Any
 
+from services.pricing.domain.details import DetailGroup
 from services.pricing.domain.statement import Line, Unrated
 from services.pricing.domain.step import Step
-from services.pricing.domain.usage import DIMENSIONS, Usage, dimensions_of
+from services.pricing.domain.usage import DIMENSIONS, UsageGroup
 from shared.money import format_exact
 
 
@@ -50,7 +51,7 @@ def _hash_of_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def hash_of_input(content: Mapping[str, Any], groups: Iterable[Sequence[Usage]]) -> str:
+def hash_of_input(content: Mapping[str, Any], groups: Iterable[UsageGroup]) -> str:
     """Return the hash of terms and usage, as they were rated."""
     parts = {name: _text(value) for name, value in content.items()}
     parts["usage"] = _array(chain.from_iterable(map(_texts_of_group, groups)))
@@ -71,14 +72,15 @@ def hash_of_rating(lines: Sequence[Line], unrated: Sequence[Unrated], total: Fra
 # `canonical_json` (a test compares the two), since most of it is the same from row to row.
 
 
-def _texts_of_group(rows: Sequence[Usage]) -> Iterator[str]:
-    if rows[0].cost is not None:
-        yield from (_text(vars(row)) for row in rows)
-        return
-    before, after = _spelled(dimensions_of(rows[0]))
-    for row in rows:
-        quantity = format_exact(row.quantity)
-        yield f'{before}"quantity":"{quantity}"{after}"usage_day":"{_day(row.usage_day)}"}}'
+def _texts_of_group(group: UsageGroup) -> list[str]:
+    if group.rows[0].cost is not None:
+        return [_text(row._asdict()) for row in group.rows]
+    before, after = _spelled(group.dimensions)
+    daily = group.daily
+    return [
+        f'{before}{quantity}{after}{day}"}}'
+        for quantity, day in zip(daily.texts, map(_day, daily.days), strict=True)
+    ]
 
 
 @lru_cache(maxsize=10_000)
@@ -87,11 +89,11 @@ def _spelled(dimensions: tuple[str, ...]) -> tuple[str, str]:
     named = sorted(zip(DIMENSIONS, map(_text, dimensions), strict=True))
     before = "".join(f'"{name}":{text},' for name, text in named if name < "quantity")
     after = "".join(f'"{name}":{text},' for name, text in named if name > "quantity")
-    return "{" + before, "," + after
+    return f'{{{before}"quantity":"', f'",{after}"usage_day":"'
 
 
 def _text_of_line(line: Line) -> str:
-    details = _array(_texts_of_details(line))
+    details = _array(chain.from_iterable(map(_texts_of_details, line.details.groups)))
     steps = _array(map(_text_of_step, line.steps))
     blocked = f'"blocked":{_text(line.blocked)},' if line.blocked else ""
     pools = f'"pools":{_text([vars(use) for use in line.pools])},' if line.pools else ""
@@ -108,13 +110,15 @@ def _text_of_step(step: Step) -> str:
     return f'{{"amount":"{amount}","description":{_quoted(step.description)},"step":"{step.step}"}}'
 
 
-def _texts_of_details(line: Line) -> Iterator[str]:
-    named, before, between = ("", "", ""), "", ""
-    for detail, amount in zip(line.details, line.detail_amounts, strict=True):
-        agent, model, kind, day, quantity, _, _ = detail
-        if named != (named := (agent, kind, model)):
-            before, between = _spelled_detail(*named)
-        yield f'{before}{amount}{between}{format_exact(quantity)}","usage_day":"{_day(day)}"}}'
+def _texts_of_details(group: DetailGroup) -> list[str]:
+    before, between = _spelled_detail(group.agent, group.kind, group.model)
+    daily = group.daily
+    return [
+        f'{before}{amount}{between}{quantity}","usage_day":"{day}"}}'
+        for amount, quantity, day in zip(
+            group.texts, daily.texts, map(_day, daily.days), strict=True
+        )
+    ]
 
 
 @lru_cache(maxsize=10_000)

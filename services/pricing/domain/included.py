@@ -87,7 +87,7 @@ def amounts_by_day(draft: Draft) -> list[Dated]:
     if not total:
         return [(draft.situation.period.start, draft.amount)]
     return [
-        (row.usage_day, draft.amount * weight / total)
+        (row.usage_day, draft.amount * Fraction(*weight) / total)
         for row, weight in zip(draft.rows, weights, strict=True)
     ]
 

@@ -26,13 +26,13 @@ def convert_units(draft: Draft) -> None:
         draft.quantity = draft.billable = charge.price.counted(draft.situation)
         return
     draft.unit = unit_of(charge.usage.kinds) if charge.usage else ""
-    draft.units = [row.quantity for row in draft.rows]
-    draft.quantity = draft.billable = draft.all_units = sum_exact(draft.units)
+    used = sum_exact([group.total for group in draft.groups])
+    draft.quantity = draft.billable = draft.all_units = used
     conversion = charge.conditions.conversion
     if conversion is not None:
-        used = [(row.model, row.kind, row.quantity) for row in draft.rows]
-        draft.units = conversion.convert(used)
-        draft.billable = draft.all_units = sum_exact(draft.units)
+        rows = [(row.model, row.kind, row.quantity) for row in draft.rows]
+        draft.converted = conversion.convert(rows)
+        draft.billable = draft.all_units = sum_exact(draft.converted)
         draft.billed_unit = conversion.unit
         text = f"{draft.words.count(draft.quantity, draft.unit)} are "
         draft.add([note(CONVERSION, text + draft.words.count(draft.billable))])
@@ -47,7 +47,7 @@ def read_meter(draft: Draft) -> None:
     if kind is not None and kind in draft.readings.events:
         draft.events = draft.readings.events[kind]
         total = sum_exact(draft.events)
-        if draft.rows and total != draft.quantity:
+        if draft.groups and total != draft.quantity:
             raise ValueError(f"the events of {kind} do not sum to its usage")
         draft.quantity = total
         number = draft.words.count(Fraction(len(draft.events)), "events")

@@ -2,8 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from services.pricing.domain.bounds import at_least
@@ -12,6 +11,7 @@ from services.pricing.domain.charges.price import EventPrice, Situation
 from services.pricing.domain.commitment import commit
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.cost.usage_cost import UsageCost, total_cost, usage_cost
+from services.pricing.domain.details import NO_DETAILS
 from services.pricing.domain.draft import Draft
 from services.pricing.domain.hashing import hash_of_input, hash_of_rating
 from services.pricing.domain.periods import Period
@@ -20,9 +20,10 @@ from services.pricing.domain.plan import Plan
 from services.pricing.domain.pools import Balances
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.seats import Seats
-from services.pricing.domain.statement import Detail, FeePeriod, Line, RatedStatement, Unrated
+from services.pricing.domain.spread import details_of
+from services.pricing.domain.statement import FeePeriod, Line, RatedStatement, Unrated
 from services.pricing.domain.step import Step
-from services.pricing.domain.usage import Usage, canonical_usage
+from services.pricing.domain.usage import Usage, UsageGroup, canonical_usage
 from services.pricing.domain.words import Words
 from shared.money import Currency, sum_exact
 
@@ -69,7 +70,7 @@ def rate_period(
     single events that do not sum to the usage of their kind.
     """
     if prices is not None and terms.plan.needs_cost and terms.currency.code == COST_CURRENCY:
-        usage = [replace(row, cost=prices.cost(row)) for row in usage]
+        usage = [row._replace(cost=prices.cost(row)) for row in usage]
     read = readings or Readings()
     groups = canonical_usage([*usage, *read.metered()])
     rating = _Rating(terms, read)
@@ -78,7 +79,7 @@ def rate_period(
     lines = [
         line
         for position, charge in enumerate(terms.plan.charges)
-        if (line := _rate_line(rating, position, charge, rows=claimed[position]))
+        if (line := _rate_line(rating, position, charge, groups=claimed[position]))
     ]
     lines += _plan_lines(terms, sum_exact([line.amount for line in lines]))
     unrated = add_unrated(unclaimed)
@@ -94,34 +95,35 @@ def rate_period(
 
 
 def _claim(
-    plan: Plan, groups: Sequence[Sequence[Usage]], readings: Readings
-) -> tuple[dict[int, list[Usage]], list[Usage]]:
-    """Return the rows of each charge by its position, and those that stay unrated."""
-    claimed: dict[int, list[Usage]] = defaultdict(list)
+    plan: Plan, groups: Sequence[UsageGroup], readings: Readings
+) -> tuple[dict[int, list[UsageGroup]], list[Usage]]:
+    """Return the usage of each charge by its position, and the rows that stay unrated."""
+    claimed: dict[int, list[UsageGroup]] = defaultdict(list)
     unclaimed: list[Usage] = []
     unread = {p for p, charge in enumerate(plan.charges) if lacks_events(charge, readings)}
-    for rows in groups:
-        position, beside = plan.claims.positions_of(rows[0])
-        if plan.claims.passes_over(rows[0]):
+    for group in groups:
+        first = group.rows[0]
+        position, beside = plan.claims.positions_of(first)
+        if plan.claims.passes_over(first):
             continue
         if position is None or position in unread:
-            unclaimed += rows
+            unclaimed += group.rows
         else:
-            claimed[position] += rows
+            claimed[position].append(group)
         for also in beside:
-            claimed[also] += rows
+            claimed[also].append(group)
     return claimed, unclaimed
 
 
 def _costs(
-    plan: Plan, claimed: Mapping[int, Sequence[Usage]], prices: ProviderPrices | None
+    plan: Plan, claimed: Mapping[int, Sequence[UsageGroup]], prices: ProviderPrices | None
 ) -> dict[int, UsageCost]:
     """Return the cost by charge; what comes beside another charge has none of its own."""
     if prices is None:
         return {}
     return {
-        position: usage_cost(rows, prices)
-        for position, rows in claimed.items()
+        position: usage_cost([row for group in groups for row in group.rows], prices)
+        for position, groups in claimed.items()
         if not plan.charges[position].beside
     }
 
@@ -142,11 +144,11 @@ def lacks_events(charge: Charge, readings: Readings) -> bool:
 
 
 def _rate_line(
-    rating: _Rating, position: int, charge: Charge, *, rows: Sequence[Usage]
+    rating: _Rating, position: int, charge: Charge, *, groups: Sequence[UsageGroup]
 ) -> Line | None:
     terms, readings = rating.terms, rating.readings
     situation = Situation(terms.period, terms.seats, readings.levels.get(charge.key, ZERO))
-    draft = Draft(charge, tuple(rows), situation, readings, terms.currency, rating.balances)
+    draft = Draft(charge, tuple(groups), situation, readings, terms.currency, rating.balances)
     for step in PIPELINE:
         step(draft)
     return line_of(position, draft, rating.costs.get(position))
@@ -182,27 +184,6 @@ def line_of(position: int, draft: Draft, cost: UsageCost | None = None) -> Line 
 def _fee_period(draft: Draft) -> FeePeriod | None:
     period = draft.situation.period
     return FeePeriod(period.start, period.end) if draft.charge.in_advance else None
-
-
-def details_of(draft: Draft) -> tuple[Detail, ...]:
-    """Spread a line's amount over (agent, model, kind, day), by what each caused."""
-    weights, total = draft.weights()
-    if not total:
-        return ()
-    price, per = (draft.amount / total).as_integer_ratio()
-    sums: dict[tuple[str, str, str, date], tuple[Fraction, Fraction]] = {}
-    for row, weight in zip(draft.rows, weights, strict=True):
-        key = (row.agent, row.model, row.kind, row.usage_day)
-        known = sums.get(key)
-        both = (row.quantity, weight)
-        sums[key] = both if known is None else (known[0] + both[0], known[1] + both[1])
-    details = []
-    for key in sorted(sums):
-        quantity, weight = sums[key]
-        part, whole = weight.as_integer_ratio()
-        if part or quantity:
-            details.append(Detail(*key, quantity, part * price, whole * per))
-    return tuple(details)
 
 
 def _plan_lines(terms: RatingTerms, used: Fraction) -> list[Line]:
@@ -242,7 +223,7 @@ def _plan_line(position: int, model: str, name: str, *, steps: Sequence[Step]) -
         unit="periods",
         amount=sum((step.amount for step in steps), ZERO),
         steps=tuple(steps),
-        details=(),
+        details=NO_DETAILS,
     )
 
 
@@ -254,7 +235,7 @@ def add_unrated(rows: Sequence[Usage]) -> tuple[Unrated, ...]:
     return tuple(Unrated(*key, quantity) for key, quantity in sums if quantity)
 
 
-def _input_hash(terms: RatingTerms, groups: Sequence[Sequence[Usage]], readings: Readings) -> str:
+def _input_hash(terms: RatingTerms, groups: Sequence[UsageGroup], readings: Readings) -> str:
     content = {
         "price_hash": terms.price_hash,
         "plan": terms.plan.key,

@@ -3,34 +3,12 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
-from functools import cached_property
-from typing import NamedTuple
 
 from services.pricing.domain.cost.usage_cost import UsageCost
+from services.pricing.domain.details import Details
 from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.step import Step
-from shared.money import ratio_format
-
-
-class Detail(NamedTuple):
-    """The part of a line that one agent on one model caused on one day, by kind.
-
-    Its amount is `numerator` / `denominator` (> 0), which have the terms of their line: details
-    are many, and most are only written down.
-    """
-
-    agent: str
-    model: str
-    kind: str
-    usage_day: date
-    quantity: Fraction
-    numerator: int
-    denominator: int
-
-    @property
-    def amount(self) -> Fraction:
-        return Fraction(self.numerator, self.denominator)
 
 
 @dataclass(frozen=True)
@@ -90,23 +68,13 @@ class Line:
     unit: str
     amount: Fraction
     steps: tuple[Step, ...]
-    details: tuple[Detail, ...]
+    details: Details
     pools: tuple[PoolUse, ...] = ()
     blocked: Fraction = Fraction(0)
     cost: UsageCost | None = None
     adjusts: AdjustedPeriod | None = None
     advance: FeePeriod | None = None
     meters: tuple[tuple[str, MeterReading], ...] = ()
-
-    @cached_property
-    def detail_amounts(self) -> tuple[str, ...]:
-        """The amounts of the details without loss, as `format_exact` writes them."""
-        texts, written_over, write = [], 1, ratio_format(1)
-        for detail in self.details:
-            if written_over != detail.denominator:
-                written_over, write = detail.denominator, ratio_format(detail.denominator)
-            texts.append(write(detail.numerator))
-        return tuple(texts)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pydantic import Field
 from services.pricing.domain.adjustment import BilledPeriod
 from services.pricing.domain.cost.prices import Reason
 from services.pricing.domain.cost.usage_cost import Unpriced, UsageCost
+from services.pricing.domain.details import Detail, Details
 from services.pricing.domain.statement import (
     AdjustedPeriod,
-    Detail,
     FeePeriod,
     Line,
     RatedStatement,
@@ -74,7 +74,7 @@ def billed_line(line: StatementLine) -> Line:
         unit=line.unit,
         amount=parse_exact(line.amount_exact),
         steps=(),
-        details=tuple(_detail(detail) for detail in line.details),
+        details=Details.of(_detail(detail) for detail in line.details),
         cost=_cost(line.cost, []),
         advance=FeePeriod(**dict(line.advance)) if line.advance else None,
     )
@@ -87,8 +87,7 @@ def _detail(detail: StatementDetail) -> Detail:
         detail.kind,
         detail.usage_day,
     )
-    ratio = parse_exact(detail.amount_exact).as_integer_ratio()
-    return Detail(*named, _quantity(detail), *ratio)
+    return Detail(*named, _quantity(detail), parse_exact(detail.amount_exact))
 
 
 def _quantity(part: StatementLine | StatementDetail) -> Fraction:

@@ -1,11 +1,12 @@
 """Rated periods as the messages that invoicing receives, and as bills show them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
 from services.pricing.domain import statement as domain
 from services.pricing.domain.cost.usage_cost import UsageCost
+from services.pricing.domain.details import DetailGroup
 from services.pricing.domain.meters import MeterReading, meter_of
 from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.rating import COST_CURRENCY
@@ -99,10 +100,7 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
             "amount_exact": format_exact(line.amount),
             "steps": [_step(step) for step in line.steps],
             # Details are many: all of a line are checked in one call.
-            "details": [
-                _detail(detail, amount)
-                for detail, amount in zip(line.details, line.detail_amounts, strict=True)
-            ],
+            "details": [one for group in line.details.groups for one in _details(group)],
             "pools": [_pool(use) for use in line.pools],
             "blocked_exact": format_exact(line.blocked),
             "cost": cost_of(line.cost, line.amount, currency),
@@ -114,16 +112,19 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
     )
 
 
-def _detail(detail: domain.Detail, amount: str) -> dict[str, Any]:
-    return {
-        "agent": detail.agent,
-        "model": detail.model,
-        "kind": detail.kind,
-        "usage_day": detail.usage_day,
-        "quantity": nearest_decimal(detail.quantity),
-        "amount_exact": amount,
-        "quantity_exact": _beyond_decimal(detail.quantity),
-    }
+def _details(group: DetailGroup) -> Iterator[dict[str, Any]]:
+    agent, model, kind, daily, *_ = group
+    for day, quantity, amount in zip(daily.days, daily.quantities, group.texts, strict=True):
+        shown = nearest_decimal(quantity)
+        yield {
+            "agent": agent,
+            "model": model,
+            "kind": kind,
+            "usage_day": day,
+            "quantity": shown,
+            "amount_exact": amount,
+            "quantity_exact": None if shown == quantity else format_exact(quantity),
+        }
 
 
 def _beyond_decimal(quantity: Fraction) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.pricing.domain.charges.cost_plus import CostPlus
 from services.pricing.domain.cost.provider_cost import ProviderPrices
@@ -62,4 +62,4 @@ def costed(trial: Trial, rows: Sequence[Usage], prices: ProviderPrices) -> Seque
     asked = any(isinstance(charge.price, CostPlus) for charge in trial.plan.charges)
     if not asked or trial.currency != COST_CURRENCY:
         return rows
-    return [replace(row, cost=prices.cost(row)) for row in rows]
+    return [row._replace(cost=prices.cost(row)) for row in rows]

@@ -55,7 +55,7 @@ async def _usage_of(
     if not costed:
         return rows
     prices = await load_prices(connection, account)
-    return [Usage(**{**vars(row), "cost": prices.cost(row)}) for row in rows]
+    return [row._replace(cost=prices.cost(row)) for row in rows]
 
 
 def _faults(plan: Plan, rows: Sequence[Usage], path: str) -> Iterator[Fault]:

@@ -254,7 +254,7 @@ def test_a_difference_of_what_has_no_details_has_none() -> None:
 
     (line,) = adjustments(rate_period(PLAN, []), rate_period(PLAN, late))
 
-    assert (Fraction(50), ()) == (line.amount, line.details)
+    assert (Fraction(50), []) == (line.amount, list(line.details))
 
 
 def test_the_cost_of_a_difference_is_what_is_newly_known() -> None:

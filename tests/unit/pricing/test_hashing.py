@@ -13,12 +13,12 @@ from services.pricing.domain.charges.graduated import Graduated
 from services.pricing.domain.charges.per_seat import PerSeat
 from services.pricing.domain.charges.per_unit import PerUnit
 from services.pricing.domain.charges.volume import Volume
+from services.pricing.domain.details import Detail
 from services.pricing.domain.hashing import content_hash
 from services.pricing.domain.pools import Pool
 from services.pricing.domain.rating import rate_period
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.seats import SeatChange, Seats
-from services.pricing.domain.statement import Detail
 from services.pricing.domain.usage import Usage, canonical_usage
 from services.pricing.schemas.catalog import PRICE_BOOK_EXAMPLE
 from services.pricing.schemas.validation import read_price_book
@@ -84,7 +84,7 @@ def test_the_hashes_are_of_the_canonical_json(rows: list[Usage]) -> None:
         whole = {"lines": lines, "unrated": unrated, "total": rated.total}
         assert content_hash(whole) == rated.rating_hash
 
-        flat = [vars(row) for group in canonical_usage(rows) for row in group]
+        flat = [row._asdict() for group in canonical_usage(rows) for row in group.rows]
         used = [{k: v for k, v in row.items() if k != "cost" or v is not None} for row in flat]
         known = {
             "price_hash": "hash",

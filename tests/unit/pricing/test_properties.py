@@ -219,7 +219,7 @@ def test_order_and_splitting_change_no_hash(rows: list[Usage], random: Random) -
     """The same usage in halves and in another order is the same input, and the same statement."""
     read = readings_of(rows)
     halves = [
-        replace(row, quantity=row.quantity / 2, cost=None if row.cost is None else row.cost / 2)
+        row._replace(quantity=row.quantity / 2, cost=None if row.cost is None else row.cost / 2)
         for row in rows
         for _ in range(2)
     ]

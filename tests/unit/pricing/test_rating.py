@@ -60,7 +60,7 @@ def test_order_changes_nothing(rows: list[Usage], random: object) -> None:
 @given(ROWS)
 def test_how_counting_was_split_changes_nothing(rows: list[Usage]) -> None:
     """Each row as two halves gives the same statement and hashes."""
-    halves = [replace(row, quantity=row.quantity / 2) for row in rows for _ in range(2)]
+    halves = [row._replace(quantity=row.quantity / 2) for row in rows for _ in range(2)]
 
     assert rate_period(PLAN, rows) == rate_period(PLAN, halves)
 

@@ -17,6 +17,7 @@ from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.tiers import require_tiers
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
+from shared.money import ratios_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class ContextTiers(RowPrice):
             text = f"{words.count(quantity, kind)} at {words.price(price, self.per)}"
             description = f"{self._place(number, words)}: {text}"
             steps.append(Step(PRICE, description, quantity * price / self.per))
-        return PricedRows(steps, amounts)
+        return PricedRows(steps, ratios_of(amounts))
 
     def _place(self, number: int, words: Words) -> str:
         bound = self.tiers[number].up_to

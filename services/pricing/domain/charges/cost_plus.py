@@ -9,6 +9,7 @@ from services.pricing.domain.charges.price import ZERO, PricedRows, RowPrice, Si
 from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
+from shared.money import ratios_of
 
 
 @dataclass(frozen=True)
@@ -31,4 +32,4 @@ class CostPlus(RowPrice):
         cost = sum(costs, ZERO)
         description = f"provider cost of {words.money(cost)} x {words.number(self.multiplier)}"
         amounts = [known * self.multiplier for known in costs]
-        return PricedRows([Step(PRICE, description, cost * self.multiplier)], amounts)
+        return PricedRows([Step(PRICE, description, cost * self.multiplier)], ratios_of(amounts))

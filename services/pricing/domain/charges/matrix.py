@@ -18,7 +18,7 @@ from services.pricing.domain.patterns import ANY, Entry, PatternTable
 from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
-from shared.money import sum_exact
+from shared.money import Ratio, ratios_of, sum_ratios
 
 CELL_DIMENSIONS = ("model", "kind", "context_band", "service_tier")
 """What a cell can speak of, in the order in which cells are compared."""
@@ -86,24 +86,26 @@ class Matrix(RowPrice):
         """Return a step for each (model, kind, price) that occurs."""
         del situation
         # By the price, too: multipliers of one name may have several factors.
-        quantities: dict[tuple[tuple[str, ...], Fraction], list[Fraction]] = defaultdict(list)
+        quantities: dict[tuple[tuple[str, ...], Fraction], list[Ratio]] = defaultdict(list)
         # Rows that are alike have one price: it is looked for once.
-        alike: dict[tuple[str, ...], tuple[list[Fraction], Fraction]] = {}
+        alike: dict[tuple[str, ...], tuple[list[Ratio], Ratio]] = {}
         amounts = []
-        for row in rows:
+        for row, ratio in zip(rows, ratios_of(row.quantity for row in rows), strict=True):
             dimensions = self._priced_by(row)
             found = alike.get(dimensions)
             if found is None:
                 priced = self._price_of(row)
-                found = alike[dimensions] = (quantities[priced], priced[1] / self.per)
-            found[0].append(row.quantity)
-            amounts.append(row.quantity * found[1])
+                unit_price = (priced[1] / self.per).as_integer_ratio()
+                found = alike[dimensions] = (quantities[priced], unit_price)
+            same, (price, per) = found
+            same.append(ratio)
+            amounts.append((ratio[0] * price, ratio[1] * per))
         steps = []
-        for key, price in sorted(quantities):
-            quantity = sum_exact(quantities[key, price])
+        for key, unit_amount in sorted(quantities):
+            quantity = sum_ratios(quantities[key, unit_amount])
             if quantity:
-                text = self._description(key, quantity, price=price, words=words)
-                steps.append(Step(PRICE, text, quantity * price / self.per))
+                text = self._description(key, quantity, price=unit_amount, words=words)
+                steps.append(Step(PRICE, text, quantity * unit_amount / self.per))
         return PricedRows(steps, amounts)
 
     @cached_property

@@ -11,6 +11,7 @@ from services.pricing.domain.seats import Seats
 from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
+from shared.money import Ratio
 
 ZERO = Fraction(0)
 
@@ -36,7 +37,7 @@ class PricedRows:
     """Steps, and what each row caused of their sum (in the order of the rows)."""
 
     steps: list[Step]
-    amounts: list[Fraction]
+    amounts: list[Ratio]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.tiers import Tier, require_tiers, split_over_tiers
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
+from shared.money import ratios_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class ProratedGraduated(RowPrice):
         """Return the steps of changes in their order, and what each adds without flat fees."""
         running = _Running()
         amounts = [self._apply(running, change) for change in changes]
-        return PricedRows(self._steps(running, words, tiers_charged), amounts)
+        return PricedRows(self._steps(running, words, tiers_charged), ratios_of(amounts))
 
     def _apply(self, running: _Running, change: Change) -> Fraction:
         """Spread a change over the tiers between the levels before and after; return its price."""

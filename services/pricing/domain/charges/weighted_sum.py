@@ -14,6 +14,7 @@ from services.pricing.domain.seats import days_left
 from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
+from shared.money import ratios_of
 
 
 @dataclass(frozen=True)
@@ -42,4 +43,4 @@ class WeightedSum(RowPrice):
         if rows:
             text = f"changes, by days: {words.count(added)} at {price}"
             steps.append(Step(PRICE, text, added / self.per * self.unit_amount))
-        return PricedRows(steps, amounts)
+        return PricedRows(steps, ratios_of(amounts))

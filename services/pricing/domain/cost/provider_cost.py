@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from itertools import groupby
@@ -182,7 +182,7 @@ def _added(usage: Iterable[Usage]) -> Iterator[Usage]:
     for _, same in groupby(sorted(usage, key=_IDENTITY), key=_IDENTITY):
         first, *others = same
         if others:
-            first = replace(first, quantity=sum((r.quantity for r in others), first.quantity))
+            first = first._replace(quantity=sum((r.quantity for r in others), first.quantity))
         yield first
 
 

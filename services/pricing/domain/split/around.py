@@ -23,7 +23,7 @@ from services.pricing.domain.pipeline import convert_units, read_meter
 from services.pricing.domain.pools import Dated, PoolUse, burn
 from services.pricing.domain.split.joint import Joint, grown, so_far
 from services.pricing.domain.step import FREE_UNITS, MINIMUM, POOL, Step, note
-from shared.money import sum_exact
+from shared.money import Ratio, sum_exact
 
 ZERO = Fraction(0)
 
@@ -37,9 +37,9 @@ def count_usage(joint: Joint) -> None:
         joint.add(piece, piece.steps)
         piece.steps = []
     whole.unit, whole.billed_unit = joint.pieces[-1].unit, joint.pieces[-1].billed_unit
-    whole.rows = tuple(row for piece in joint.pieces for row in piece.rows)
-    whole.units = [units for piece in joint.pieces for units in piece.units]
-    whole.all_units = sum_exact(whole.units)
+    whole.groups = tuple(group for piece in joint.pieces for group in piece.groups)
+    whole.converted = [units for piece in joint.pieces for units in piece.units]
+    whole.all_units = sum_exact(whole.converted)
     whole.meters = tuple(read for piece in joint.pieces for read in piece.meters)
     counts = [piece.quantity for piece in joint.pieces]
     fee = isinstance(whole.charge.price, FeePrice)
@@ -113,7 +113,7 @@ def _set_billable(joint: Joint, left: list[Fraction]) -> None:
 def apply_price(joint: Joint) -> None:
     """Price each part by its own version, with what came before it in the period."""
     before = joint.whole.amount
-    amounts: list[Fraction] = []
+    amounts: list[Ratio] = []
     for index, piece in enumerate(joint.pieces):
         _price_piece(joint, index)
         joint.add(piece, piece.steps)
@@ -157,12 +157,15 @@ def _level_after(piece: Draft) -> Fraction:
     return piece.situation.level + sum_exact([row.quantity for row in piece.rows])
 
 
-def _amounts_of_rows(piece: Draft, amount: Fraction) -> list[Fraction]:
+def _amounts_of_rows(piece: Draft, amount: Fraction) -> list[Ratio]:
     """Return what each row of a part caused of what the part came to."""
     if piece.row_amounts is not None:
         return piece.row_amounts
     weights, total = piece.weights()
-    return [amount * weight / total for weight in weights] if total else [ZERO] * len(weights)
+    if not total:
+        return [(0, 1)] * len(weights)
+    price, per = (amount / total).as_integer_ratio()
+    return [(part * price, whole * per) for part, whole in weights]
 
 
 def burn_amount_pools(joint: Joint) -> None:

@@ -7,7 +7,6 @@ whose steps name the days of their part. Anything else has a line of its own, fo
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import groupby
 
 from services.pricing.domain.charge import Charge
@@ -38,15 +37,15 @@ from services.pricing.domain.split.joint import Joint
 from services.pricing.domain.split.parts import Part, SplitTerms
 from services.pricing.domain.statement import FeePeriod, Line, RatedStatement
 from services.pricing.domain.step import OVERRIDE, TRIAL, note
-from services.pricing.domain.usage import Usage, canonical_usage
+from services.pricing.domain.usage import Usage, UsageGroup, canonical_usage
 from services.pricing.domain.words import Words, unit_of
 from shared.money import sum_exact
 
 Key = tuple[str, str, type, bool]
 """Price book, charge, the way in which its price meets usage, and whether it is free (a trial)."""
 
-Claimed = Mapping[tuple[int, int], list[Usage]]
-"""(part, position in its plan) → the rows that the charge claims there."""
+Claimed = Mapping[tuple[int, int], list[UsageGroup]]
+"""(part, position in its plan) → the usage that the charge claims there."""
 
 WAYS = (FeePrice, QuantityPrice, RowPrice, EventPrice)
 
@@ -80,7 +79,7 @@ def rate_parts(
     """
     costly = any(part.plan.needs_cost for part in terms.parts)
     if prices is not None and costly and terms.currency.code == COST_CURRENCY:
-        usage = [replace(row, cost=prices.cost(row)) for row in usage]
+        usage = [row._replace(cost=prices.cost(row)) for row in usage]
     metered = [row for part in terms.parts for row in part.readings.metered()]
     groups = canonical_usage([*usage, *metered])
     claimed, unclaimed = _claim(terms.parts, groups)
@@ -119,8 +118,9 @@ def _costs(
     costs = {}
     for position, places in enumerate(charges.values()):
         own = [place for place in places if not _charge(terms, *place).beside]
-        rows = [row for place in own for row in claimed.get(place, ())]
-        if rows:
+        groups = [group for place in own for group in claimed.get(place, ())]
+        if groups:
+            rows = [row for group in groups for row in group.rows]
             costs[position] = usage_cost(rows, prices)
     return costs
 
@@ -129,7 +129,7 @@ def _charge(terms: SplitTerms, index: int, place: int) -> Charge:
     return terms.parts[index].plan.charges[place]
 
 
-def _input_hash(terms: SplitTerms, groups: Sequence[Sequence[Usage]]) -> str:
+def _input_hash(terms: SplitTerms, groups: Sequence[UsageGroup]) -> str:
     return hash_of_input({"parts": [part.content() for part in terms.parts]}, groups)
 
 
@@ -144,8 +144,8 @@ def _charges(terms: SplitTerms) -> dict[Key, list[tuple[int, int]]]:
     return found
 
 
-def _claim(parts: Sequence[Part], groups: Sequence[Sequence[Usage]]) -> tuple[Claimed, list[Usage]]:
-    claimed: dict[tuple[int, int], list[Usage]] = defaultdict(list)
+def _claim(parts: Sequence[Part], groups: Sequence[UsageGroup]) -> tuple[Claimed, list[Usage]]:
+    claimed: dict[tuple[int, int], list[UsageGroup]] = defaultdict(list)
     unclaimed: list[Usage] = []
     unread = {
         (index, position)
@@ -153,29 +153,30 @@ def _claim(parts: Sequence[Part], groups: Sequence[Sequence[Usage]]) -> tuple[Cl
         for position, charge in enumerate(part.plan.charges)
         if lacks_events(charge, part.readings)
     }
-    for rows in groups:
-        for index, some in _by_part(parts, rows):
+    for group in groups:
+        first = group.rows[0]
+        for index, some in _by_part(parts, group):
             claims = parts[index].plan.claims
-            position, beside = claims.positions_of(some[0])
-            if claims.passes_over(some[0]):
+            position, beside = claims.positions_of(first)
+            if claims.passes_over(first):
                 continue
             if position is None or (index, position) in unread:
-                unclaimed += some
+                unclaimed += some.rows
             else:
-                claimed[index, position] += some
+                claimed[index, position].append(some)
             for also in beside:
-                claimed[index, also] += some
+                claimed[index, also].append(some)
     return claimed, unclaimed
 
 
-def _by_part(parts: Sequence[Part], rows: Sequence[Usage]) -> Iterator[tuple[int, list[Usage]]]:
-    """Return rows by the part of their day; their days rise."""
+def _by_part(parts: Sequence[Part], group: UsageGroup) -> Iterator[tuple[int, UsageGroup]]:
+    """Return usage by the part of its day."""
 
     def index_of(row: Usage) -> int:
         return max(sum(part.period.start <= row.usage_day for part in parts) - 1, 0)
 
-    for index, some in groupby(rows, key=index_of):
-        yield index, list(some)
+    for index, some in groupby(group.rows, key=index_of):
+        yield index, UsageGroup.of(list(some))
 
 
 def _rate_line(
@@ -188,8 +189,8 @@ def _rate_line(
     ]
     if key[-1]:
         return _trial_line(position, pieces, shared.terms)
-    drafts = [_draft(shared, part, charge, rows) for part, charge, rows in pieces]
-    whole = replace(_draft(shared, *pieces[-1]), rows=())
+    drafts = [_draft(shared, *piece) for piece in pieces]
+    whole = replace(_draft(shared, *pieces[-1]), groups=())
     joint = Joint(drafts, whole, shared.stocks(key[0]))
     for step in SPLIT_PIPELINE:
         step(joint)
@@ -201,11 +202,11 @@ def _rate_line(
     return replace(line, advance=FeePeriod(first.start, last.end))
 
 
-def _draft(shared: _Lines, part: Part, charge: Charge, rows: tuple[Usage, ...]) -> Draft:
+def _draft(shared: _Lines, part: Part, charge: Charge, groups: tuple[UsageGroup, ...]) -> Draft:
     level = part.readings.levels.get(charge.key, ZERO)
     situation = Situation(part.period, part.seats, level)
     balances = shared.balances[part.price_book]
-    return Draft(charge, rows, situation, part.readings, shared.terms.currency, balances)
+    return Draft(charge, groups, situation, part.readings, shared.terms.currency, balances)
 
 
 def _tell_overrides(joint: Joint, parts: Sequence[Part]) -> None:
@@ -217,19 +218,18 @@ def _tell_overrides(joint: Joint, parts: Sequence[Part]) -> None:
 
 
 def _trial_line(
-    position: int, pieces: Sequence[tuple[Part, Charge, tuple[Usage, ...]]], terms: SplitTerms
+    position: int, pieces: Sequence[tuple[Part, Charge, tuple[UsageGroup, ...]]], terms: SplitTerms
 ) -> Line | None:
     """Return the line of what was used for nothing; fees have none."""
-    rows = tuple(row for _, _, some in pieces for row in some)
+    groups = tuple(group for _, _, some in pieces for group in some)
     part, charge, _ = pieces[-1]
-    if charge.usage is None or not rows:
+    if charge.usage is None or not groups:
         return None
-    quantity = sum_exact([row.quantity for row in rows])
+    quantity = sum_exact([group.total for group in groups])
     unit = unit_of(charge.usage.kinds)
     situation = Situation(part.period, part.seats)
-    draft = Draft(charge, rows, situation, part.readings, terms.currency, {}, quantity, unit)
+    draft = Draft(charge, groups, situation, part.readings, terms.currency, {}, quantity, unit)
     count = Words(terms.currency, unit).count(quantity)
     draft.add([note(TRIAL, f"{count} in the trial up to {part.period.last_day}, not charged")])
-    draft.row_amounts = [Fraction(0) for _ in rows]
-    draft.units = [row.quantity for row in rows]
+    draft.row_amounts = [(0, 1)] * len(draft.rows)
     return line_of(position, draft)

@@ -204,7 +204,7 @@ def test_rows_cost_what_they_cost_together(rows: list[Usage]) -> None:
 @given(ROWS, st.randoms(use_true_random=False))
 def test_order_and_splitting_change_nothing(rows: list[Usage], random: Any) -> None:
     """The same usage in any order, and in halves, costs the same and lacks the same prices."""
-    halves = [replace(row, quantity=row.quantity / 2) for row in rows * 2]
+    halves = [row._replace(quantity=row.quantity / 2) for row in rows * 2]
     random.shuffle(halves)
 
     assert cost_of(rows) == cost_of(halves)
