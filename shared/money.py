@@ -18,7 +18,6 @@ from shared.currencies import CURRENCIES, Currency
 __all__ = [
     "CURRENCIES",
     "Currency",
-    "Ratio",
     "allocate_minor_units",
     "exact",
     "format_decimal",
@@ -32,7 +31,6 @@ __all__ = [
     "ratios_of",
     "round_to_minor_units",
     "sum_exact",
-    "sum_ratios",
 ]
 
 SHOWN_DIGITS = 34
@@ -73,27 +71,19 @@ def parse_exact(text: str) -> Fraction:
     return Fraction(text)
 
 
-Ratio = tuple[int, int]
-"""A number as numerator / denominator (> 0), not always in lowest terms: for many at once."""
-
-_RATIO: Callable[[Fraction], Ratio] = attrgetter("_numerator", "_denominator")
+_RATIO: Callable[[Fraction], tuple[int, int]] = attrgetter("_numerator", "_denominator")
 """What `as_integer_ratio` returns, in a third of the time: amounts are many."""
 
 
-def ratios_of(amounts: Iterable[Fraction]) -> list[Ratio]:
+def ratios_of(amounts: Iterable[Fraction]) -> list[tuple[int, int]]:
     """Return numerators and denominators (> 0, in lowest terms), for many in a row."""
     return list(map(_RATIO, amounts))
 
 
 def sum_exact(amounts: Iterable[Fraction]) -> Fraction:
     """Return the sum of amounts; those of one denominator are added as integers."""
-    return sum_ratios(ratios_of(amounts))
-
-
-def sum_ratios(ratios: Iterable[Ratio]) -> Fraction:
-    """Return the sum of numerator / denominator (> 0); those of one denominator as integers."""
     sums: dict[int, int] = {}
-    for numerator, denominator in ratios:
+    for numerator, denominator in ratios_of(amounts):
         sums[denominator] = sums.get(denominator, 0) + numerator
     if not sums:
         return Fraction(0)
@@ -136,20 +126,17 @@ def _format_reduced(numerator: int, denominator: int) -> str:
     return _with_point(numerator, *scale)
 
 
-def format_ratios(ratios: Sequence[Ratio]) -> list[str]:
-    """Write numerators over denominators (> 0, in whatever terms) as `format_exact` does."""
-    if not ratios:
-        return []
-    denominator = ratios[0][1]
-    if denominator == 1 and all(one == 1 for _, one in ratios):
-        return [str(numerator) for numerator, _ in ratios]
+def format_ratios(numerators: Iterable[int], denominator: int) -> list[str]:
+    """Write numerators over a denominator (> 0) as `format_exact` does, in whatever terms."""
+    if denominator == 1:
+        return list(map(str, numerators))
     scale = _decimal_scale(denominator)
-    if scale is None or any(one != denominator for _, one in ratios):
-        return [_format_ratio(*ratio) for ratio in ratios]
+    if scale is None:
+        return [_format_ratio(numerator, denominator) for numerator in numerators]
     places, units = scale
     texts = []
-    for numerator, _ in ratios:
-        if numerator < 0 or not places:
+    for numerator in numerators:
+        if numerator < 0:
             texts.append(_format_ratio(numerator, denominator))
             continue
         digits = str(numerator * units).zfill(places + 1)

@@ -10,7 +10,7 @@ from services.pricing.domain.charges.price import RowPrice
 from services.pricing.domain.context_bands import BOUNDS
 from services.pricing.domain.meters import METER_PREFIX
 from services.pricing.domain.patterns import ANY, covers, patterns_meet
-from services.pricing.domain.usage import DIMENSIONS, Usage, dimensions_of
+from services.pricing.domain.usage import DIMENSIONS, Usage
 
 KNOWN_MAX = 50_000
 """Combinations of dimensions whose charge is remembered."""
@@ -36,7 +36,7 @@ class Claims:
 
     def positions_of(self, usage: Usage) -> Positions:
         """Return which charge claims a row, and which come beside it."""
-        key = (*dimensions_of(usage), usage.cost is None)
+        key = (*usage.dimensions, usage.cost is None)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= KNOWN_MAX:
@@ -53,7 +53,7 @@ class Claims:
 
     def _search(self, usage: Usage) -> Positions:
         is_meter = usage.kind.startswith(METER_PREFIX)
-        values = dict(zip(DIMENSIONS, dimensions_of(usage), strict=True))
+        values = dict(zip(DIMENSIONS, usage.dimensions, strict=True))
         claiming, beside = None, []
         for position, charge in enumerate(self._charges):
             if charge.usage is None or not charge.usage.accepts(values):

@@ -12,8 +12,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from services.pricing.domain.column import Column
 from services.pricing.domain.usage import Daily
-from shared.money import Ratio, format_ratios, ratios_of
 
 Name = tuple[str, str, str]
 """(agent, model, kind)."""
@@ -33,15 +33,14 @@ class Detail(NamedTuple):
 class DetailGroup(NamedTuple):
     """The details of one agent, model and kind, by day.
 
-    An amount is numerator / denominator (> 0), which have the terms of their line; `texts` are the
-    amounts as `format_exact` writes them.
+    `texts` are the amounts as `format_exact` writes them.
     """
 
     agent: str
     model: str
     kind: str
     daily: Daily
-    amounts: Sequence[Ratio]
+    amounts: Column
     texts: Sequence[str]
 
 
@@ -58,19 +57,19 @@ class Details:
         for (agent, model, kind), some in groupby(details, key=itemgetter(slice(3))):
             own = list(some)
             daily = Daily.of([one.usage_day for one in own], [one.quantity for one in own])
-            amounts = ratios_of(one.amount for one in own)
-            groups.append(DetailGroup(agent, model, kind, daily, amounts, format_ratios(amounts)))
+            amounts = Column.of(one.amount for one in own)
+            groups.append(DetailGroup(agent, model, kind, daily, amounts, amounts.texts()))
         return cls(tuple(groups))
 
     def __len__(self) -> int:
-        return sum(len(group.amounts) for group in self.groups)
+        return sum(len(group.texts) for group in self.groups)
 
     def __iter__(self) -> Iterator[Detail]:
         for group in self.groups:
             daily = group.daily
-            columns = zip(daily.days, daily.quantities, group.amounts, strict=True)
+            columns = zip(daily.days, daily.quantities.numbers, group.amounts.numbers, strict=True)
             for day, quantity, amount in columns:
-                yield Detail(*group[:3], day, quantity, Fraction(*amount))
+                yield Detail(*group[:3], day, quantity, amount)
 
 
 NO_DETAILS = Details()

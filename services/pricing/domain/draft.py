@@ -6,13 +6,14 @@ from fractions import Fraction
 
 from services.pricing.domain.charge import Charge
 from services.pricing.domain.charges.price import Situation
+from services.pricing.domain.column import Column
 from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.pools import Balances, PoolUse
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.step import Step
-from services.pricing.domain.usage import Usage, UsageGroup
+from services.pricing.domain.usage import Usage, UsageGroup, columns_of
 from services.pricing.domain.words import Words
-from shared.money import Currency, Ratio, ratios_of, sum_exact, sum_ratios
+from shared.money import Currency, sum_exact
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Draft:
 
     `quantity` is what was used, in units of usage. `converted` are each row's units where the
     charge has another unit, `all_units` their sum, `billable` what of it is left to price.
-    `row_amounts` say what each row caused of the price, where rows have prices of their own.
+    `group_amounts` say what each row caused of the price, where rows have prices of their own.
     `balances` are shared with other lines. `meters` are the single values among what is claimed,
     by kind.
     """
@@ -39,7 +40,7 @@ class Draft:
     all_units: Fraction = Fraction(0)
     billable: Fraction = Fraction(0)
     events: tuple[Fraction, ...] = ()
-    row_amounts: list[Ratio] | None = None
+    group_amounts: list[Column] | None = None
     steps: list[Step] = field(default_factory=list)
     amount: Fraction = Fraction(0)
     pools: list[PoolUse] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Draft:
         """The rows' quantities in the unit of the charge."""
         if self.converted is not None:
             return self.converted
-        return [quantity for group in self.groups for quantity in group.daily.quantities]
+        return [number for group in self.groups for number in group.daily.quantities.numbers]
 
     @property
     def words(self) -> Words:
@@ -70,19 +71,26 @@ class Draft:
             if step.amount:
                 self.amount = self.amount + step.amount if self.amount else step.amount
 
-    def weights(self) -> tuple[list[Ratio], Fraction]:
-        """Return by what the line's amount is spread over its rows, and the sum of that.
+    def weights(self) -> tuple[list[Column], Fraction]:
+        """Return by what the line's amount is spread over its rows, by group, and the sum of that.
 
         What each row caused of the price; else its units; else (both cancel out) its size.
         """
-        if self.row_amounts is not None and (total := sum_ratios(self.row_amounts)):
-            return self.row_amounts, total
+        if self.group_amounts is not None and (total := _total(self.group_amounts)):
+            return self.group_amounts, total
         if self.all_units:
-            return self._ratios(), self.all_units
-        sizes = [abs(row.quantity) for row in self.rows]
-        return ratios_of(sizes), sum_exact(sizes)
+            return self._columns(), self.all_units
+        sizes = [
+            Column([abs(numerator) for numerator in column.numerators], column.denominator)
+            for column in (group.daily.quantities for group in self.groups)
+        ]
+        return sizes, _total(sizes)
 
-    def _ratios(self) -> list[Ratio]:
+    def _columns(self) -> list[Column]:
         if self.converted is not None:
-            return ratios_of(self.converted)
-        return [ratio for group in self.groups for ratio in group.daily.ratios]
+            return columns_of(self.groups, self.converted)
+        return [group.daily.quantities for group in self.groups]
+
+
+def _total(columns: Iterable[Column]) -> Fraction:
+    return sum_exact(column.total for column in columns)

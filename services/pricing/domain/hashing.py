@@ -79,7 +79,7 @@ def _texts_of_group(group: UsageGroup) -> list[str]:
     daily = group.daily
     return [
         f'{before}{quantity}{after}{day}"}}'
-        for quantity, day in zip(daily.texts, map(_day, daily.days), strict=True)
+        for quantity, day in zip(daily.texts, daily.day_texts, strict=True)
     ]
 
 
@@ -115,15 +115,8 @@ def _texts_of_details(group: DetailGroup) -> list[str]:
     daily = group.daily
     return [
         f'{before}{amount}{between}{quantity}","usage_day":"{day}"}}'
-        for amount, quantity, day in zip(
-            group.texts, daily.texts, map(_day, daily.days), strict=True
-        )
+        for amount, quantity, day in zip(group.texts, daily.texts, daily.day_texts, strict=True)
     ]
-
-
-@lru_cache(maxsize=10_000)
-def _day(day: date) -> str:
-    return day.isoformat()
 
 
 @lru_cache(maxsize=10_000)

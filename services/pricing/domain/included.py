@@ -87,8 +87,9 @@ def amounts_by_day(draft: Draft) -> list[Dated]:
     if not total:
         return [(draft.situation.period.start, draft.amount)]
     return [
-        (row.usage_day, draft.amount * Fraction(*weight) / total)
-        for row, weight in zip(draft.rows, weights, strict=True)
+        (day, draft.amount * weight / total)
+        for group, column in zip(draft.groups, weights, strict=True)
+        for day, weight in zip(group.daily.days, column.numbers, strict=True)
     ]
 
 

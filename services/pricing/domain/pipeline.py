@@ -77,8 +77,8 @@ def apply_price(draft: Draft) -> None:
     elif isinstance(price, EventPrice):
         draft.add(price.price_events(draft.events, words))
     else:
-        priced = price.price_rows(draft.rows, draft.situation, words)
-        draft.row_amounts = priced.amounts
+        priced = price.price_rows(draft.groups, draft.situation, words)
+        draft.group_amounts = priced.amounts
         draft.add(priced.steps)
 
 

@@ -3,16 +3,20 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from fractions import Fraction
-from operator import itemgetter
-from typing import NamedTuple
+from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple, cast
 
-from shared.money import Ratio, format_ratios, ratios_of, sum_ratios
+from services.pricing.domain.column import Column
 
 DIMENSIONS = (
     *("provider", "agent", "model", "kind", "context_band", "service_tier", "batch"),
     *("speed", "region", "purpose", "status"),
 )
 """Fields of usage that a price can depend on, in the order in which rows are sorted."""
+
+_DIMENSIONS = len(DIMENSIONS)
+_USAGE_DAY = attrgetter("usage_day")
 
 
 class Usage(NamedTuple):
@@ -39,27 +43,33 @@ class Usage(NamedTuple):
     quantity: Fraction
     cost: Fraction | None = None
 
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The values of `DIMENSIONS`: a row begins with them."""
+        return cast("tuple[str, ...]", self[:_DIMENSIONS])
 
-dimensions_of = itemgetter(slice(len(DIMENSIONS)))
-"""Returns the values of `DIMENSIONS`: a row begins with them."""
+
+@lru_cache(maxsize=10_000)
+def _text_of(day: date) -> str:
+    return day.isoformat()
 
 
 class Daily(NamedTuple):
-    """Quantities by day; days rise. `texts` are the quantities as `format_exact` writes them.
+    """Quantities by day; days rise. The texts are how both stand in canonical JSON.
 
     Made once and looked at by all that add up, spread or write the quantities.
     """
 
     days: Sequence[date]
-    quantities: Sequence[Fraction]
-    ratios: Sequence[Ratio]
+    quantities: Column
+    day_texts: Sequence[str]
     texts: Sequence[str]
 
     @classmethod
-    def of(cls, days: Sequence[date], quantities: Sequence[Fraction]) -> "Daily":
+    def of(cls, days: Sequence[date], quantities: Iterable[Fraction]) -> "Daily":
         """Return quantities of days, both in the same order."""
-        ratios = ratios_of(quantities)
-        return cls(days, quantities, ratios, format_ratios(ratios))
+        column = Column.of(quantities)
+        return cls(days, column, list(map(_text_of, days)), column.texts())
 
 
 class UsageGroup(NamedTuple):
@@ -73,13 +83,12 @@ class UsageGroup(NamedTuple):
     def of(cls, rows: Sequence[Usage]) -> "UsageGroup":
         """Return rows that share every dimension, and whose days rise, as a group."""
         daily = Daily.of([row.usage_day for row in rows], [row.quantity for row in rows])
-        return cls(rows, daily, sum_ratios(daily.ratios))
+        return cls(rows, daily, daily.quantities.total)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
         """The values of `DIMENSIONS`."""
-        values: tuple[str, ...] = dimensions_of(self.rows[0])
-        return values
+        return self.rows[0].dimensions
 
 
 def canonical_usage(rows: Iterable[Usage]) -> list[UsageGroup]:
@@ -88,19 +97,37 @@ def canonical_usage(rows: Iterable[Usage]) -> list[UsageGroup]:
     How the counting was split, and in which order it arrived, therefore changes nothing. Priced
     and unpriced usage stay apart: a sum of the two would hide the second. Within a group days rise.
     """
-    groups: dict[tuple[object, ...], dict[date, Usage]] = {}
+    groups: dict[tuple[object, ...], list[Usage]] = {}
     for row in rows:
-        key = dimensions_of(row) if row.cost is None else (*dimensions_of(row), True)
-        days = groups.get(key)
-        if days is None:
-            groups[key] = {row.usage_day: row}
+        key = row[:_DIMENSIONS] if row.cost is None else (*row[:_DIMENSIONS], True)
+        group = groups.get(key)
+        if group is None:
+            groups[key] = [row]
         else:
+            group.append(row)
+    return [UsageGroup.of(_by_day(groups[key])) for key in sorted(groups)]
+
+
+def _by_day(rows: list[Usage]) -> list[Usage]:
+    if len({row.usage_day for row in rows}) < len(rows):
+        days: dict[date, Usage] = {}
+        for row in rows:
             known = days.get(row.usage_day)
             days[row.usage_day] = row if known is None else _added(known, row)
-    by_key = sorted(groups.items(), key=itemgetter(0))
-    return [UsageGroup.of([days[day] for day in sorted(days)]) for _, days in by_key]
+        rows = list(days.values())
+    return sorted(rows, key=_USAGE_DAY)
 
 
 def _added(one: Usage, other: Usage) -> Usage:
     cost = None if one.cost is None or other.cost is None else one.cost + other.cost
     return one._replace(quantity=one.quantity + other.quantity, cost=cost)
+
+
+def columns_of(groups: Iterable[UsageGroup], numbers: Sequence[Fraction]) -> list[Column]:
+    """Return a number for each row, in the order of the rows, as a column for each group."""
+    columns, first = [], 0
+    for group in groups:
+        last = first + len(group.rows)
+        columns.append(Column.of(numbers[first:last]))
+        first = last
+    return columns

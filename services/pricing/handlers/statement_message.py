@@ -113,17 +113,16 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
 
 
 def _details(group: DetailGroup) -> Iterator[dict[str, Any]]:
-    agent, model, kind, daily, *_ = group
-    for day, quantity, amount in zip(daily.days, daily.quantities, group.texts, strict=True):
-        shown = nearest_decimal(quantity)
+    named = {"agent": group.agent, "model": group.model, "kind": group.kind}
+    daily = group.daily
+    columns = zip(daily.days, daily.quantities.numbers, group.texts, strict=True)
+    for day, quantity, amount in columns:
         yield {
-            "agent": agent,
-            "model": model,
-            "kind": kind,
+            **named,
             "usage_day": day,
-            "quantity": shown,
+            "quantity": nearest_decimal(quantity),
             "amount_exact": amount,
-            "quantity_exact": None if shown == quantity else format_exact(quantity),
+            "quantity_exact": _beyond_decimal(quantity),
         }
 
 

@@ -119,7 +119,7 @@ def prorated_graduated(vector: Vector, case: Case) -> Results:
     assert isinstance(price, ProratedGraduated)
     pairs = zip(case["events"], case["prorated_events"], strict=True)
     changes = [Change(number(units), number(paid)) for units, paid in pairs]
-    steps = price.price_changes(changes, words_of(vector)).steps
+    steps, _ = price.price_changes(changes, words_of(vector))
     amount = sum((step.amount for step in steps), Fraction(0))
     return {"amount": amount, "rounded": rounded(amount, vector)}
 

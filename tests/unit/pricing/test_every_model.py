@@ -29,7 +29,7 @@ from services.pricing.domain.charges.weighted_sum import WeightedSum
 from services.pricing.domain.seats import SeatChange, Seats
 from services.pricing.domain.step import Step
 from services.pricing.domain.tiers import PackageTier
-from shared.money import sum_ratios
+from services.pricing.domain.usage import canonical_usage
 from tests.support.pricing_values import NOVEMBER, TOKENS, amounts, fractions, tier, usage
 
 TIERS = (tier("5", "3", "7"), tier(None, "2", "5"))
@@ -82,7 +82,7 @@ def steps_of(price: Any) -> list[Step]:
     if isinstance(price, FeePrice):
         return price.price(SITUATION, TOKENS)
     if isinstance(price, RowPrice):
-        return price.price_rows(ROWS, SITUATION, TOKENS).steps
+        return price.price_rows(canonical_usage(ROWS), SITUATION, TOKENS).steps
     if isinstance(price, EventPrice):
         return price.price_events(fractions(4, 5, 90), TOKENS)
     steps: list[Step] = price.price(Fraction(8), TOKENS)
@@ -110,7 +110,8 @@ def test_the_amounts_of_rows_are_in_money(price: Any) -> None:
     """They sum to the price, less flat fees and what a level from before costs."""
     alone = Situation(NOVEMBER, SEATS)
     for one in (price, replace(price, per=Fraction(1000)) if hasattr(price, "per") else price):
-        priced = one.price_rows(ROWS, alone, TOKENS)
+        priced = one.price_rows(canonical_usage(ROWS), alone, TOKENS)
         flats = [step.amount for step in priced.steps if step.description.startswith("flat fee")]
-        assert sum(amounts(priced.steps)) == sum_ratios(priced.amounts) + sum(flats)
-        assert 2 == len(priced.amounts)
+        caused = sum(column.total for column in priced.amounts)
+        assert sum(amounts(priced.steps)) == caused + sum(flats)
+        assert 2 == sum(len(column.numerators) for column in priced.amounts)

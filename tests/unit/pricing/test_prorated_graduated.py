@@ -14,7 +14,7 @@ PRICE = ProratedGraduated((tier("5", "10", "100"), tier(None, "5", "50")))
 
 
 def price(*changes: tuple[str, str]) -> Fraction:
-    steps = PRICE.price_changes([Change(exact(u), exact(p)) for u, p in changes], TOKENS).steps
+    steps, _ = PRICE.price_changes([Change(exact(u), exact(p)) for u, p in changes], TOKENS)
     return sum(amounts(steps), Fraction(0))
 
 
@@ -70,7 +70,7 @@ def test_details_are_shared_by_what_each_change_costs() -> None:
 
 def test_the_steps_tell_tier_and_days() -> None:
     """Each tier and each flat fee is a step."""
-    steps = PRICE.price_changes([Change(Fraction(7), exact("3.5"))], TOKENS).steps
+    steps, _ = PRICE.price_changes([Change(Fraction(7), exact("3.5"))], TOKENS)
 
     assert [
         "tier 1: 2.5 tokens, by days, at 10.00 USD each",

@@ -15,9 +15,8 @@ from services.pricing.domain.charges.price import PricedRows, RowPrice, Situatio
 from services.pricing.domain.context_bands import BOUNDS, EDGES
 from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.tiers import require_tiers
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import Usage, UsageGroup
 from services.pricing.domain.words import Words
-from shared.money import ratios_of
 
 
 @dataclass(frozen=True)
@@ -59,23 +58,26 @@ class ContextTiers(RowPrice):
         tier = self.tier_of_band.get(row.context_band)
         return tier is not None and row.kind in tier.unit_amounts
 
-    def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
+    def price_rows(
+        self, groups: Sequence[UsageGroup], situation: Situation, words: Words
+    ) -> PricedRows:
         """Return a step for each (tier, kind) that occurs."""
         del situation
         quantities: dict[tuple[int, str], Fraction] = defaultdict(Fraction)
         numbers = {id(tier): number for number, tier in enumerate(self.tiers)}
         amounts = []
-        for row in rows:
+        for group in groups:
+            row = group.rows[0]
             tier = self.tier_of_band[row.context_band]
-            quantities[numbers[id(tier)], row.kind] += row.quantity
-            amounts.append(row.quantity * tier.unit_amounts[row.kind] / self.per)
+            quantities[numbers[id(tier)], row.kind] += group.total
+            amounts.append(group.daily.quantities.times(tier.unit_amounts[row.kind] / self.per))
         steps = []
         for (number, kind), quantity in sorted(quantities.items()):
             price = self.tiers[number].unit_amounts[kind]
             text = f"{words.count(quantity, kind)} at {words.price(price, self.per)}"
             description = f"{self._place(number, words)}: {text}"
             steps.append(Step(PRICE, description, quantity * price / self.per))
-        return PricedRows(steps, ratios_of(amounts))
+        return PricedRows(steps, amounts)
 
     def _place(self, number: int, words: Words) -> str:
         bound = self.tiers[number].up_to

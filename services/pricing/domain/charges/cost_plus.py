@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import ClassVar
 
 from services.pricing.domain.charges.price import ZERO, PricedRows, RowPrice, Situation
+from services.pricing.domain.column import Column
 from services.pricing.domain.step import PRICE, Step
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import Usage, UsageGroup
 from services.pricing.domain.words import Words
-from shared.money import ratios_of
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class CostPlus(RowPrice):
         """Tell whether the row's cost is known."""
         return row.cost is not None
 
-    def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
+    def price_rows(
+        self, groups: Sequence[UsageGroup], situation: Situation, words: Words
+    ) -> PricedRows:
         """Return one step: cost x multiplier."""
         del situation
-        costs = [row.cost for row in rows if row.cost is not None]
-        cost = sum(costs, ZERO)
+        costs = [Column.of(row.cost or ZERO for row in group.rows) for group in groups]
+        cost = sum((column.total for column in costs), ZERO)
         description = f"provider cost of {words.money(cost)} x {words.number(self.multiplier)}"
-        amounts = [known * self.multiplier for known in costs]
-        return PricedRows([Step(PRICE, description, cost * self.multiplier)], ratios_of(amounts))
+        amounts = [column.times(self.multiplier) for column in costs]
+        return PricedRows([Step(PRICE, description, cost * self.multiplier)], amounts)

@@ -6,19 +6,17 @@ stays unrated, and is never free by accident. Multipliers act on the cell's pric
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from operator import attrgetter
 from typing import ClassVar
 
 from services.pricing.domain.charges.price import ZERO, PricedRows, RowPrice, Situation
 from services.pricing.domain.patterns import ANY, Entry, PatternTable
 from services.pricing.domain.step import PRICE, Step
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import Usage, UsageGroup
 from services.pricing.domain.words import Words
-from shared.money import Ratio, ratios_of, sum_ratios
 
 CELL_DIMENSIONS = ("model", "kind", "context_band", "service_tier")
 """What a cell can speak of, in the order in which cells are compared."""
@@ -82,36 +80,25 @@ class Matrix(RowPrice):
             return ()
         return tuple(m for m in self.multipliers if getattr(row, m.dimension) == m.value)
 
-    def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
+    def price_rows(
+        self, groups: Sequence[UsageGroup], situation: Situation, words: Words
+    ) -> PricedRows:
         """Return a step for each (model, kind, price) that occurs."""
         del situation
         # By the price, too: multipliers of one name may have several factors.
-        quantities: dict[tuple[tuple[str, ...], Fraction], list[Ratio]] = defaultdict(list)
-        # Rows that are alike have one price: it is looked for once.
-        alike: dict[tuple[str, ...], tuple[list[Ratio], Ratio]] = {}
+        quantities: dict[tuple[tuple[str, ...], Fraction], Fraction] = defaultdict(Fraction)
         amounts = []
-        for row, ratio in zip(rows, ratios_of(row.quantity for row in rows), strict=True):
-            dimensions = self._priced_by(row)
-            found = alike.get(dimensions)
-            if found is None:
-                priced = self._price_of(row)
-                unit_price = (priced[1] / self.per).as_integer_ratio()
-                found = alike[dimensions] = (quantities[priced], unit_price)
-            same, (price, per) = found
-            same.append(ratio)
-            amounts.append((ratio[0] * price, ratio[1] * per))
+        for group in groups:
+            key, unit_amount = self._price_of(group.rows[0])
+            quantities[key, unit_amount] += group.total
+            amounts.append(group.daily.quantities.times(unit_amount / self.per))
         steps = []
         for key, unit_amount in sorted(quantities):
-            quantity = sum_ratios(quantities[key, unit_amount])
+            quantity = quantities[key, unit_amount]
             if quantity:
                 text = self._description(key, quantity, price=unit_amount, words=words)
                 steps.append(Step(PRICE, text, quantity * unit_amount / self.per))
         return PricedRows(steps, amounts)
-
-    @cached_property
-    def _priced_by(self) -> Callable[[Usage], tuple[str, ...]]:
-        """Return from a row all that its price depends on."""
-        return attrgetter(*CELL_DIMENSIONS, *(m.dimension for m in self.multipliers))
 
     def _price_of(self, row: Usage) -> tuple[tuple[str, ...], Fraction]:
         cell = self.cell_of(row)

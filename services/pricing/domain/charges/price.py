@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, Literal
 
+from services.pricing.domain.column import Column
 from services.pricing.domain.periods import Period
 from services.pricing.domain.seats import Seats
 from services.pricing.domain.step import PRICE, Step
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import Usage, UsageGroup
 from services.pricing.domain.words import Words
-from shared.money import Ratio
 
 ZERO = Fraction(0)
 
@@ -34,10 +34,10 @@ class Situation:
 
 @dataclass(frozen=True)
 class PricedRows:
-    """Steps, and what each row caused of their sum (in the order of the rows)."""
+    """Steps, and what each row caused of their sum, by group (in the order of the groups)."""
 
     steps: list[Step]
-    amounts: list[Ratio]
+    amounts: list[Column]
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,12 @@ class RowPrice(ABC):
         return True
 
     @abstractmethod
-    def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
+    def price_rows(
+        self, groups: Sequence[UsageGroup], situation: Situation, words: Words
+    ) -> PricedRows:
         """Return the steps, and the amount of each row."""
 
-    def tiers_entered(self, rows: Sequence[Usage], situation: Situation) -> int:  # noqa: ARG002
+    def tiers_entered(self, groups: Sequence[UsageGroup], situation: Situation) -> int:  # noqa: ARG002
         """Return the number of the last tier whose flat fee is paid by now; 0 without tiers."""
         return situation.tiers_charged
 

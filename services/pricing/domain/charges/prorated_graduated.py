@@ -15,9 +15,8 @@ from services.pricing.domain.charges.price import ZERO, PricedRows, RowPrice, Si
 from services.pricing.domain.seats import days_left
 from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.tiers import Tier, require_tiers, split_over_tiers
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import Usage, UsageGroup, columns_of
 from services.pricing.domain.words import Words
-from shared.money import ratios_of
 
 
 @dataclass(frozen=True)
@@ -48,17 +47,20 @@ class ProratedGraduated(RowPrice):
     def __post_init__(self) -> None:
         require_tiers(self.tiers)
 
-    def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
+    def price_rows(
+        self, groups: Sequence[UsageGroup], situation: Situation, words: Words
+    ) -> PricedRows:
         """Return a step for each tier entered; changes count in the order of their days."""
-        changes, places = self._changes(rows, situation)
-        priced = self.price_changes(changes, words, tiers_charged=situation.tiers_charged)
-        amounts = dict(zip(places, priced.amounts[1:], strict=True))
-        return PricedRows(priced.steps, [amounts[place] for place in range(len(rows))])
+        changes, places = self._changes(_rows_of(groups), situation)
+        steps, amounts = self.price_changes(changes, words, tiers_charged=situation.tiers_charged)
+        by_place = dict(zip(places, amounts[1:], strict=True))
+        in_order = [by_place[place] for place in sorted(by_place)]
+        return PricedRows(steps, columns_of(groups, in_order))
 
-    def tiers_entered(self, rows: Sequence[Usage], situation: Situation) -> int:
+    def tiers_entered(self, groups: Sequence[UsageGroup], situation: Situation) -> int:
         """Return the number of the highest tier that was entered."""
         running = _Running()
-        for change in self._changes(rows, situation)[0]:
+        for change in self._changes(_rows_of(groups), situation)[0]:
             self._apply(running, change)
         return max([situation.tiers_charged, *running.prorated])
 
@@ -77,11 +79,11 @@ class ProratedGraduated(RowPrice):
 
     def price_changes(
         self, changes: Sequence[Change], words: Words, *, tiers_charged: int = 0
-    ) -> PricedRows:
+    ) -> tuple[list[Step], list[Fraction]]:
         """Return the steps of changes in their order, and what each adds without flat fees."""
         running = _Running()
         amounts = [self._apply(running, change) for change in changes]
-        return PricedRows(self._steps(running, words, tiers_charged), ratios_of(amounts))
+        return self._steps(running, words, tiers_charged), amounts
 
     def _apply(self, running: _Running, change: Change) -> Fraction:
         """Spread a change over the tiers between the levels before and after; return its price."""
@@ -110,3 +112,7 @@ class ProratedGraduated(RowPrice):
             if number > tiers_charged:
                 steps.extend(flat_of_tier(number, tier.flat_amount, words))
         return steps
+
+
+def _rows_of(groups: Sequence[UsageGroup]) -> list[Usage]:
+    return [row for group in groups for row in group.rows]

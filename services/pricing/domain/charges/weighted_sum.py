@@ -12,9 +12,8 @@ from typing import ClassVar
 from services.pricing.domain.charges.price import PricedRows, RowPrice, Situation
 from services.pricing.domain.seats import days_left
 from services.pricing.domain.step import PRICE, Step
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import UsageGroup, columns_of
 from services.pricing.domain.words import Words
-from shared.money import ratios_of
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,12 @@ class WeightedSum(RowPrice):
     unit_amount: Fraction
     per: Fraction = Fraction(1)
 
-    def price_rows(self, rows: Sequence[Usage], situation: Situation, words: Words) -> PricedRows:
+    def price_rows(
+        self, groups: Sequence[UsageGroup], situation: Situation, words: Words
+    ) -> PricedRows:
         """Return a step for the level at the start, and one for all changes."""
         period, level = situation.period, situation.level
+        rows = [row for group in groups for row in group.rows]
         price = words.price(self.unit_amount, self.per)
         weighted = [
             row.quantity * days_left(row.usage_day, period) / period.whole_days for row in rows
@@ -43,4 +45,4 @@ class WeightedSum(RowPrice):
         if rows:
             text = f"changes, by days: {words.count(added)} at {price}"
             steps.append(Step(PRICE, text, added / self.per * self.unit_amount))
-        return PricedRows(steps, ratios_of(amounts))
+        return PricedRows(steps, columns_of(groups, amounts))

@@ -15,6 +15,7 @@ from services.pricing.domain.charges.price import (
     PartOfQuantity,
     QuantityPrice,
 )
+from services.pricing.domain.column import Column
 from services.pricing.domain.commitment import commit
 from services.pricing.domain.conditions import Conditions
 from services.pricing.domain.draft import Draft
@@ -23,7 +24,7 @@ from services.pricing.domain.pipeline import convert_units, read_meter
 from services.pricing.domain.pools import Dated, PoolUse, burn
 from services.pricing.domain.split.joint import Joint, grown, so_far
 from services.pricing.domain.step import FREE_UNITS, MINIMUM, POOL, Step, note
-from shared.money import Ratio, sum_exact
+from shared.money import sum_exact
 
 ZERO = Fraction(0)
 
@@ -113,18 +114,18 @@ def _set_billable(joint: Joint, left: list[Fraction]) -> None:
 def apply_price(joint: Joint) -> None:
     """Price each part by its own version, with what came before it in the period."""
     before = joint.whole.amount
-    amounts: list[Ratio] = []
+    amounts: list[Column] = []
     for index, piece in enumerate(joint.pieces):
         _price_piece(joint, index)
         joint.add(piece, piece.steps)
         joint.priced.append(joint.whole.amount - before)
         before = joint.whole.amount
-        amounts += _amounts_of_rows(piece, joint.priced[-1])
+        amounts += _amounts_of_groups(piece, joint.priced[-1])
     prices = [piece.charge.price for piece in joint.pieces]
-    by_row = any(piece.row_amounts is not None for piece in joint.pieces)
+    by_row = any(piece.group_amounts is not None for piece in joint.pieces)
     if by_row or any(price != prices[0] for price in prices):
         # At one price for all, what a row caused is told by its units, as in a period of one part.
-        joint.whole.row_amounts = amounts
+        joint.whole.group_amounts = amounts
 
 
 def _price_piece(joint: Joint, index: int) -> None:
@@ -146,26 +147,24 @@ def _price_piece(joint: Joint, index: int) -> None:
     else:
         level = _level_after(pieces[index - 1]) if index else situation.level
         situation = replace(situation, level=level, tiers_charged=tiers)
-        priced = price.price_rows(piece.rows, situation, words)
-        piece.row_amounts = priced.amounts
+        priced = price.price_rows(piece.groups, situation, words)
+        piece.group_amounts = priced.amounts
         piece.add(priced.steps)
-        tiers = max(tiers, price.tiers_entered(piece.rows, situation))
+        tiers = max(tiers, price.tiers_entered(piece.groups, situation))
     piece.situation = replace(situation, tiers_charged=tiers)
 
 
 def _level_after(piece: Draft) -> Fraction:
-    return piece.situation.level + sum_exact([row.quantity for row in piece.rows])
+    return piece.situation.level + sum_exact([group.total for group in piece.groups])
 
 
-def _amounts_of_rows(piece: Draft, amount: Fraction) -> list[Ratio]:
+def _amounts_of_groups(piece: Draft, amount: Fraction) -> list[Column]:
     """Return what each row of a part caused of what the part came to."""
-    if piece.row_amounts is not None:
-        return piece.row_amounts
+    if piece.group_amounts is not None:
+        return piece.group_amounts
     weights, total = piece.weights()
-    if not total:
-        return [(0, 1)] * len(weights)
-    price, per = (amount / total).as_integer_ratio()
-    return [(part * price, whole * per) for part, whole in weights]
+    price = amount / total if total else ZERO
+    return [column.times(price) for column in weights]
 
 
 def burn_amount_pools(joint: Joint) -> None:

@@ -231,5 +231,5 @@ def _trial_line(
     draft = Draft(charge, groups, situation, part.readings, terms.currency, {}, quantity, unit)
     count = Words(terms.currency, unit).count(quantity)
     draft.add([note(TRIAL, f"{count} in the trial up to {part.period.last_day}, not charged")])
-    draft.row_amounts = [(0, 1)] * len(draft.rows)
+    draft.group_amounts = [group.daily.quantities.times(ZERO) for group in groups]
     return line_of(position, draft)

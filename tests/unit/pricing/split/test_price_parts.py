@@ -17,6 +17,7 @@ from services.pricing.domain.charges.prorated_graduated import ProratedGraduated
 from services.pricing.domain.charges.volume import Volume
 from services.pricing.domain.charges.volume_package import VolumePackage
 from services.pricing.domain.tiers import PackageTier
+from services.pricing.domain.usage import canonical_usage
 from tests.support.pricing_values import (
     NOVEMBER,
     TOKENS,
@@ -170,9 +171,10 @@ def test_levels_enter_their_tiers_once() -> None:
     levelled = Situation(NOVEMBER, level=Fraction(15))
     charged = Situation(NOVEMBER, level=Fraction(15), tiers_charged=2)
 
-    assert 3 == price.tiers_entered(rows, levelled)
+    groups = canonical_usage(rows)
+    assert 3 == price.tiers_entered(groups, levelled)
     assert 2 == price.tiers_entered([], levelled)
     assert 3 == price.tiers_entered([], Situation(NOVEMBER, tiers_charged=3))
     variable = Fraction(10 * 3 + 30 * 2 + 5, 2)
-    assert variable + 7 + 5 + 11 == sum(amounts(price.price_rows(rows, levelled, TOKENS).steps))
-    assert variable + 11 == sum(amounts(price.price_rows(rows, charged, TOKENS).steps))
+    assert variable + 7 + 5 + 11 == sum(amounts(price.price_rows(groups, levelled, TOKENS).steps))
+    assert variable + 11 == sum(amounts(price.price_rows(groups, charged, TOKENS).steps))
