@@ -59,6 +59,7 @@ def grouped(quantity: Fraction) -> str:
     return f"{text}.{part}" if part else text
 
 
+@lru_cache(maxsize=PRICES_MAX)
 def unit_of(kinds: frozenset[str]) -> str:
     """Return what usage of these kinds counts: tokens, the one unit's name, or units."""
     if kinds and all(kind.startswith(("input_", "output_")) for kind in kinds):
