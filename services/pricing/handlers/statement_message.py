@@ -1,10 +1,12 @@
 """Rated periods as the messages that invoicing receives, and as bills show them."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from services.pricing.domain import statement as domain
+from services.pricing.domain.column import Column
 from services.pricing.domain.cost.usage_cost import UsageCost
 from services.pricing.domain.details import DetailGroup
 from services.pricing.domain.meters import MeterReading, meter_of
@@ -113,17 +115,25 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
 
 
 def _details(group: DetailGroup) -> Iterator[dict[str, Any]]:
-    named = {"agent": group.agent, "model": group.model, "kind": group.kind}
-    daily = group.daily
-    columns = zip(daily.days, daily.quantities.numbers, group.texts, strict=True)
-    for day, quantity, amount in columns:
+    agent, model, kind, daily, _, amounts = group
+    columns = zip(daily.days, _quantities(daily.quantities), amounts, strict=True)
+    for day, (quantity, exact), amount in columns:
         yield {
-            **named,
+            "agent": agent,
+            "model": model,
+            "kind": kind,
             "usage_day": day,
-            "quantity": nearest_decimal(quantity),
+            "quantity": quantity,
             "amount_exact": amount,
-            "quantity_exact": _beyond_decimal(quantity),
+            "quantity_exact": exact,
         }
+
+
+def _quantities(column: Column) -> list[tuple[Decimal, str | None]]:
+    """Return quantities as they are shown, each with `_beyond_decimal`."""
+    if column.denominator == 1 and is_whole(Fraction(max(map(abs, column.numerators)))):
+        return [(Decimal(numerator), None) for numerator in column.numerators]
+    return [(nearest_decimal(number), _beyond_decimal(number)) for number in column.numbers]
 
 
 def _beyond_decimal(quantity: Fraction) -> str | None:

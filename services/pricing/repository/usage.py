@@ -142,22 +142,27 @@ async def read_periods(
         "ends": [period.end for _, period in wanted.values()],
     }
     rows = await connection.execute(_PERIODS, {**keys(account), **columns})
-    for name, *row in rows.all():
-        found[name].append(_usage(*row))
+    for name, *dimensions, days, quantities in rows.all():
+        found[name] += _usage_by_day(dimensions, days, quantities)
     return found
 
 
+_SAME = ", ".join(name for name in RATED_DIMENSIONS if name != "usage_day")
 _PERIODS = text(
     f"""
     select wanted.name, used.*
     from unnest(:names, :tenants, :starts, :ends) as wanted (name, tenant_id, starts_on, ends_on)
     cross join lateral (
-        select {", ".join(RATED_DIMENSIONS)}, sum(quantity)
-        from pricing.usage_daily
-        where vendor_id = :vendor_id and mode = :mode and tenant_id = wanted.tenant_id
-          and usage_day >= wanted.starts_on and usage_day < wanted.ends_on
-          and booked_day < wanted.ends_on
-        group by {", ".join(RATED_DIMENSIONS)}
+        select {_SAME}, array_agg(usage_day), array_agg(quantity)
+        from (
+            select {_SAME}, usage_day, sum(quantity) as quantity
+            from pricing.usage_daily
+            where vendor_id = :vendor_id and mode = :mode and tenant_id = wanted.tenant_id
+              and usage_day >= wanted.starts_on and usage_day < wanted.ends_on
+              and booked_day < wanted.ends_on
+            group by {_SAME}, usage_day
+        ) by_day
+        group by {_SAME}
     ) used
     """  # noqa: S608 - our own names
 ).bindparams(
@@ -166,15 +171,28 @@ _PERIODS = text(
     bindparam("starts", type_=ARRAY(Date)),
     bindparam("ends", type_=ARRAY(Date)),
 )
-"""Lateral: one look into the index for each tenant, never a walk through everybody's usage."""
+"""Lateral: one look into the index for each tenant, never a walk through everybody's usage.
+
+A row holds all days of what is alike: a tenth of the rows to carry, and to read.
+"""
 
 
 def _usage(*row: Any) -> Usage:
     """Return a row of `RATED_DIMENSIONS` and the quantity; they stand as the fields of `Usage`."""
-    values = list(row)
-    values[_BATCH] = "true" if row[_BATCH] else "false"
-    values[-1] = Fraction(*row[-1].as_integer_ratio())
-    return Usage(*values)
+    *dimensions, day, quantity = row
+    (usage,) = _usage_by_day(dimensions, [day], [quantity])
+    return usage
+
+
+def _usage_by_day(
+    dimensions: list[Any], days: Sequence[date], quantities: Sequence[Decimal]
+) -> list[Usage]:
+    """Return a row for each day, of what is alike in `RATED_DIMENSIONS` but for the day."""
+    dimensions[_BATCH] = "true" if dimensions[_BATCH] else "false"
+    return [
+        Usage._make((*dimensions, day, Fraction(*quantity.as_integer_ratio()), None))
+        for day, quantity in zip(days, quantities, strict=True)
+    ]
 
 
 _BATCH = RATED_DIMENSIONS.index("batch")
