@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
+from services import cli_vectors
 from services.invoicing import cli as invoicing
 from services.metering import cli as metering
 from services.metering.invariants.checking import Checked
@@ -16,7 +17,7 @@ from services.metering.repository import invariants as rollup
 from services.metering.settings import MeteringSettings
 from services.migrations import HISTORIES
 from services.pricing import cli as pricing
-from services.pricing import cli_cost, cli_pricebook, cli_vectors
+from services.pricing import cli_cost, cli_pricebook
 from services.pricing.repository import invariants as copy
 from services.pricing.repository.invariants_ledger import check_ledger
 from shared.accounts.bootstrap import bootstrap_vendor

@@ -13,10 +13,6 @@ from services.pricing.domain.periods import Cycle, Period, paid_part
 from services.pricing.domain.seats import SeatChange, Seats
 from services.pricing.domain.statement import RatedStatement
 from services.pricing.vectors.case import (
-    Case,
-    Results,
-    Runner,
-    Vector,
     amounts,
     charged,
     day_number,
@@ -26,6 +22,7 @@ from services.pricing.vectors.case import (
     rounded,
     used,
 )
+from shared.vectors import Case, Results, Runner, Vector
 
 ZERO = Fraction(0)
 MONTHS = {"month": 1, "year": 12}

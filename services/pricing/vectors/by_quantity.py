@@ -8,10 +8,6 @@ from services.pricing.domain.charge import Charge
 from services.pricing.domain.charges.volume import Volume
 from services.pricing.domain.statement import RatedStatement
 from services.pricing.vectors.case import (
-    Case,
-    Results,
-    Runner,
-    Vector,
     amounts,
     number,
     priced,
@@ -20,6 +16,7 @@ from services.pricing.vectors.case import (
     used,
     words_of,
 )
+from shared.vectors import Case, Results, Runner, Vector
 
 MAXIMUM = "max_amount"
 ACTUAL = "tier_quantity"

@@ -9,10 +9,6 @@ from services.pricing.domain.context_bands import band_of
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.usage import Usage
 from services.pricing.vectors.case import (
-    Case,
-    Results,
-    Runner,
-    Vector,
     amounts,
     day_number,
     number,
@@ -23,6 +19,7 @@ from services.pricing.vectors.case import (
     used,
     words_of,
 )
+from shared.vectors import Case, Results, Runner, Vector
 
 METER = "meter:events@1"
 ON = "on"

@@ -1,6 +1,6 @@
 """What the translators of vectors share. They make values of the domain and price nothing."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -20,12 +20,7 @@ from services.pricing.domain.words import Words
 from services.pricing.schemas.price_book import CHARGE_MODELS
 from shared.currencies import CURRENCIES, Currency
 from shared.money import parse_exact, round_to_minor_units
-
-Vector = Mapping[str, Any]
-Case = Mapping[str, Any]
-Results = dict[str, Any]
-Runner = Callable[[Vector, Case], Results]
-"""Returns everything that a case of a model may expect."""
+from shared.vectors import Results, Vector, major
 
 FIRST_DAY = date(2026, 1, 1)
 DAYS = 30
@@ -99,11 +94,6 @@ def rate(
 def rounded(amount: Fraction, vector: Vector) -> Decimal:
     """Return an amount rounded to the currency, in major units."""
     return major(round_to_minor_units(amount, currency_of(vector)), currency_of(vector))
-
-
-def major(minor_units: int, currency: Currency) -> Decimal:
-    """Return minor units in major ones."""
-    return Decimal(minor_units).scaleb(-currency.exponent)
 
 
 def amounts(rated: RatedStatement, vector: Vector) -> Results:

@@ -15,16 +15,13 @@ from services.pricing.domain.statement import Line, RatedStatement
 from services.pricing.vectors.case import (
     FIRST_DAY,
     UNITS,
-    Case,
-    Results,
-    Runner,
-    Vector,
     amounts,
     charged,
     number,
     rate,
     used,
 )
+from shared.vectors import Case, Results, Runner, Vector
 
 ZERO = Fraction(0)
 USAGE = "usage"

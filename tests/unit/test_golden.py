@@ -9,38 +9,29 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services.pricing.cli_vectors import app
-from services.pricing.vectors import runner
-from services.pricing.vectors.runner import OWNED_BY_INVOICING, read_vectors, run_vectors
+from services.cli_vectors import RUNNERS, app
+from shared.vectors import read_vectors, run_vectors
 
 FOLDER = Path(__file__).parent / "golden"
 VECTORS = list(read_vectors([FOLDER]))
-RATED = [vector for vector in VECTORS if vector["model"] not in OWNED_BY_INVOICING]
+KNOWN = [vector for vector in VECTORS if vector["model"] in RUNNERS]
 
 
-@pytest.mark.parametrize("vector", RATED, ids=lambda vector: vector["id"])
+@pytest.mark.parametrize("vector", KNOWN, ids=lambda vector: vector["id"])
 def test_a_golden_vector_holds(vector: Mapping[str, Any]) -> None:
     """Each case comes out exactly as its vector says."""
-    outcome = run_vectors([vector])
+    outcome = run_vectors([vector], RUNNERS)
 
     assert ([], 0) == (outcome.mismatches, outcome.failed)
     assert outcome.passed > 0
 
 
-def test_what_is_not_run_is_named() -> None:
-    """Models of invoicing, and taxes on what is rated here, are listed and not counted."""
-    outcome = run_vectors(VECTORS)
-
-    assert [] == [name for name in outcome.not_run if "invoicing" not in name]
-    assert outcome.passed == sum(run_vectors([vector]).passed for vector in RATED)
+def test_every_model_has_a_runner() -> None:
+    """Each belongs to pricing or to invoicing; none is left out but those named here."""
+    assert {"progressive"} == {vector["model"] for vector in VECTORS} - RUNNERS.keys()
 
 
-def test_no_vector_is_without_a_runner_or_an_owner() -> None:
-    """Every model of the vectors is run here, or belongs to invoicing."""
-    assert set() == {v["model"] for v in VECTORS} - runner.RUNNERS.keys() - OWNED_BY_INVOICING
-
-
-@pytest.mark.parametrize("vector", RATED, ids=lambda vector: vector["id"])
+@pytest.mark.parametrize("vector", KNOWN, ids=lambda vector: vector["id"])
 def test_a_changed_expectation_is_noticed(vector: Mapping[str, Any]) -> None:
     """The runner compares: with every expected value changed, every one fails."""
     cases = []
@@ -48,9 +39,9 @@ def test_a_changed_expectation_is_noticed(vector: Mapping[str, Any]) -> None:
         expected = case["expect"] if "expect" in case else {"amount": case["amount"]}
         cases.append({**case, "expect": _changed(expected)})
 
-    outcome = run_vectors([{**vector, "cases": cases}])
+    outcome = run_vectors([{**vector, "cases": cases}], RUNNERS)
 
-    assert (0, run_vectors([vector]).passed) == (outcome.passed, outcome.failed)
+    assert (0, run_vectors([vector], RUNNERS).passed) == (outcome.passed, outcome.failed)
 
 
 def _changed(expected: Any) -> Any:
@@ -84,7 +75,7 @@ def write(folder: Path, amount: str, model: str = "per_unit") -> str:
             1,
             ["own-1[0].amount: expected 6.5, came to 6", "1 passed, 1 failed"],
         ),
-        ("6", "tax", 0, ["not run: own-1: model tax (invoicing's)", "0 passed, 0 failed"]),
+        ("6", "other", 0, ["not run: own-1: model other is not known", "0 passed, 0 failed"]),
     ],
 )
 def test_the_command_prints_and_fails(
@@ -122,7 +113,8 @@ def test_what_was_not_found_is_never_what_was_expected(expected: Any) -> None:
 
 def test_a_vector_that_cannot_be_run_has_failed(tmp_path: Path) -> None:
     """A missing input is a failure of each value that was expected, with the reason."""
-    outcome = run_vectors([{**VECTORS[0], "cases": [{"expect": {"amount": "1", "blocks": "1"}}]}])
+    vector = {**VECTORS[0], "cases": [{"expect": {"amount": "1", "blocks": "1"}}]}
+    outcome = run_vectors([vector], RUNNERS)
 
     assert (0, 2) == (outcome.passed, outcome.failed)
     assert "KeyError" in outcome.mismatches[0]
