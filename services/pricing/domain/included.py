@@ -67,15 +67,15 @@ def burn_amount_pools(draft: Draft) -> None:
 def _burn(draft: Draft, used: Iterable[Dated], measure: Measure) -> list[PoolUse]:
     conditions = draft.charge.conditions
     pools = [pool for pool in conditions.pools if pool.measure == measure]
-    usage = draft.charge.usage
-    if not pools or usage is None:
+    if not pools or draft.charge.usage is None:
         return []
     seat_usage: tuple[SeatUsage, ...] = ()
     if any(pool.scope == "per_seat" for pool in pools):
         rows = draft.readings.usage_of_seats
-        seat_usage = seat_usage_of(rows, usage, conditions.conversion)
+        seat_usage = seat_usage_of(rows, draft.charge)
     situation = draft.situation
-    holding = Holding(situation.period, situation.seats, seat_usage)
+    days = draft.readings.seat_days
+    holding = Holding(situation.period, situation.seats, seat_usage, seat_days=days)
     uses = burn(pools, list(used), holding=holding, balances=draft.balances)
     draft.pools.extend(uses)
     return uses

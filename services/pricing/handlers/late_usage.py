@@ -94,6 +94,7 @@ async def _rate_again(
         rows=rows,
         prices=prices,
         meters=meters,
+        booked_before=booked_before,
     )
     assert now is not None, "what a period was billed with stays in force for it"
     last, revision = await _last_rating(connection, account, billed)

@@ -4,7 +4,7 @@ What is for a whole period is the sum of what each part has of it by its days. A
 commitment that a part lacks is nothing there; a maximum that it lacks does not bound its part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -144,7 +144,7 @@ def _price_piece(joint: Joint, index: int) -> None:
         events = tuple(value for one in pieces[:index] for value in one.events)
         piece.add(price.price_part(events, piece.events, words))
     else:
-        level = _level_after(pieces[index - 1]) if index else situation.level
+        level = _level_before(pieces, index)
         situation = replace(situation, level=level, tiers_charged=tiers)
         priced = price.price_rows(piece.rows, situation, words)
         piece.row_amounts = priced.amounts
@@ -153,8 +153,13 @@ def _price_piece(joint: Joint, index: int) -> None:
     piece.situation = replace(situation, tiers_charged=tiers)
 
 
-def _level_after(piece: Draft) -> Fraction:
-    return piece.situation.level + sum_exact([row.quantity for row in piece.rows])
+def _level_before(pieces: Sequence[Draft], index: int) -> Fraction:
+    """Return the level as a part begins: as it was read, else what earlier parts left of theirs."""
+    piece = pieces[index]
+    if not index or piece.charge.key in piece.readings.levels:
+        return piece.situation.level
+    before = pieces[index - 1]
+    return before.situation.level + sum_exact([row.quantity for row in before.rows])
 
 
 def _amounts_of_rows(piece: Draft, amount: Fraction) -> list[Fraction]:
