@@ -60,8 +60,13 @@ async def _with_seats(
         for n, one in pooled.items()
     }
     used = await read_by_user(connection, account, days)
-    names = (one.subscription_id for one in pooled.values())
-    logs = await seat_assignments.read_logs(connection, account, filter(None, names))
+    logs = await seat_assignments.read_logs(
+        connection,
+        account,
+        filter(None, (one.subscription_id for one in pooled.values())),
+        start=min(one.start for one in days.values()),
+        end=max(one.end for one in days.values()),
+    )
     for n, one in pooled.items():
         log = logs.get(one.subscription_id or "", ())
         read[n] = with_seat_holders(one.parts, log, used[str(n)])
@@ -79,17 +84,9 @@ async def _with_levels(
         (n, place)
         for n, parts in enumerate(read)
         for place, part in enumerate(parts)
-        if part.plan.leveled and part.charged != "nothing"
+        if _prices_level(part)
     ]
-    questions = [
-        Before(
-            wanted[n].tenant_id,
-            read[n][place].period.start,
-            wanted[n].booked,
-            level_kinds(read[n][place].plan),
-        )
-        for n, place in leveled
-    ]
+    questions = [_before(wanted[n], read[n][place]) for n, place in leveled]
     found = [list(parts) for parts in read]
     answers = await read_before(connection, account, questions)
     for (n, place), rows in zip(leveled, answers, strict=True):
@@ -97,3 +94,24 @@ async def _with_levels(
         readings = replace(part.readings, levels=levels_of(part.plan, rows))
         found[n][place] = replace(part, readings=readings)
     return list(found)
+
+
+async def level_changed(
+    connection: AsyncConnection, account: Account, rated: RatedDays, *, seen: date
+) -> bool:
+    """Tell whether a level of a period is another by what was booked on `seen` or later."""
+    parts = [part for part in rated.parts if _prices_level(part)]
+    questions = [replace(_before(rated, part), booked_from=seen) for part in parts]
+    answers = await read_before(connection, account, questions)
+    return any(
+        any(levels_of(part.plan, rows).values()) for part, rows in zip(parts, answers, strict=True)
+    )
+
+
+def _prices_level(part: Part) -> bool:
+    return bool(part.plan.leveled) and part.charged != "nothing"
+
+
+def _before(rated: RatedDays, part: Part) -> Before:
+    kinds = level_kinds(part.plan)
+    return Before(rated.tenant_id, part.period.start, rated.booked, kinds)

@@ -30,7 +30,7 @@ from services.pricing.handlers.rating import (
     rate_priced,
 )
 from services.pricing.handlers.statement_message import statement_of, with_draws, with_returns
-from services.pricing.handlers.timelines import KnownPlans, read_timeline
+from services.pricing.handlers.timelines import KnownPlans
 from services.pricing.handlers.wallets import draw, return_adjusted
 from services.pricing.repository import (
     late_usage,

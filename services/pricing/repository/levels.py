@@ -17,13 +17,14 @@ from shared.accounts.repository import Account
 class Before:
     """A tenant's usage on days before one, of what was booked before another.
 
-    `kinds` may hold `*` for any text.
+    `kinds` may hold `*` for any text. `booked_from` leaves out what was booked earlier.
     """
 
     tenant_id: str
     day: date
     booked_before: date
     kinds: frozenset[str]
+    booked_from: date = date.min
 
 
 async def read_before(
@@ -41,6 +42,7 @@ async def read_before(
         "tenants": [one.tenant_id for one in wanted],
         "days": [one.day for one in wanted],
         "booked": [one.booked_before for one in wanted],
+        "booked_from": [one.booked_from for one in wanted],
         "kinds": ["\n".join(sorted(map(like_pattern, one.kinds))) for one in wanted],
     }
     rows = await connection.execute(_BEFORE, {**keys(account), **columns})
@@ -63,13 +65,14 @@ _SELECTED = ", ".join(_AS_TEXT.get(name, name) for name in DIMENSIONS)
 _BEFORE = text(
     f"""
     select wanted.place, used.*
-    from unnest(:places, :tenants, :days, :booked, :kinds)
-         as wanted (place, tenant_id, day, booked_before, kinds)
+    from unnest(:places, :tenants, :days, :booked, :booked_from, :kinds)
+         as wanted (place, tenant_id, day, booked_before, booked_from, kinds)
     cross join lateral (
         select {_SELECTED}, sum(quantity) as quantity
         from pricing.usage_daily
         where vendor_id = :vendor_id and mode = :mode and tenant_id = wanted.tenant_id
           and usage_day < wanted.day and booked_day < wanted.booked_before
+          and booked_day >= wanted.booked_from
           and kind like any (string_to_array(wanted.kinds, chr(10)))
         group by {", ".join(DIMENSIONS)}
         having sum(quantity) <> 0
@@ -78,5 +81,5 @@ _BEFORE = text(
 ).bindparams(
     bindparam("places", type_=ARRAY(Integer)),
     *(bindparam(name, type_=ARRAY(Text)) for name in ("tenants", "kinds")),
-    *(bindparam(name, type_=ARRAY(Date)) for name in ("days", "booked")),
+    *(bindparam(name, type_=ARRAY(Date)) for name in ("days", "booked", "booked_from")),
 )

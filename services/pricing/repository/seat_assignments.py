@@ -1,8 +1,9 @@
 """The log of who holds seats: rows that are added, never touched again."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,16 +14,29 @@ from shared.accounts.repository import Account
 
 
 async def read_logs(
-    connection: AsyncConnection, account: Account, subscriptions: Iterable[str]
+    connection: AsyncConnection,
+    account: Account,
+    subscriptions: Iterable[str],
+    *,
+    start: date = date.min,
+    end: date = date.max,
 ) -> dict[str, list[Assignment]]:
-    """Return the logs of subscriptions in the order in which they were written; none, no log."""
+    """Return the logs of subscriptions in the order in which they were written; none, no log.
+
+    Of what concerns days of `[start, end)`, where these are named.
+    """
     names = sorted(set(subscriptions))
     logs: dict[str, list[Assignment]] = {}
     if not names:
         return logs
     query = (
         select(seat_assignment)
-        .where(owned(seat_assignment, account), seat_assignment.c.subscription_id.in_(names))
+        .where(
+            owned(seat_assignment, account),
+            seat_assignment.c.subscription_id.in_(names),
+            seat_assignment.c.from_day < end,
+            or_(seat_assignment.c.until_day.is_(None), seat_assignment.c.until_day >= start),
+        )
         .order_by(seat_assignment.c.subscription_id, seat_assignment.c.position)
     )
     for row in (await connection.execute(query)).mappings():

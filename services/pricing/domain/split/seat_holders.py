@@ -21,6 +21,7 @@ from services.pricing.domain.split.parts import Part
 from services.pricing.domain.subscription.holder_log import Assignment, holders_on, seats_on
 
 ZERO = Fraction(0)
+NEXT_DAY = timedelta(days=1)
 
 Days = frozenset[date]
 
@@ -45,10 +46,12 @@ def with_seat_holders(
     held: dict[date, Mapping[str, str]] = {}
     free: dict[date, Mapping[str, int]] = {}
     for part in parts:
+        cuts = _cuts(part, log)
         for day in _days_of(part):
-            left = seats_on(part.seats, day)
-            held[day], _ = holders_on(log, day, left)
-            free[day] = left
+            if day in cuts:
+                left = seats_on(part.seats, day)
+                standing, _ = holders_on(log, day, left)
+            held[day], free[day] = standing, left
     days: dict[tuple[str, str], set[date]] = defaultdict(set)
     for day, holders in held.items():
         for holder in holders.items():
@@ -68,8 +71,15 @@ def pools_seats(part: Part) -> bool:
     return bool(part.plan.pooled_by_seat) and part.charged != "nothing"
 
 
+def _cuts(part: Part, log: Sequence[Assignment]) -> set[date]:
+    """Return the days of a part from which on others may hold seats, or there are more."""
+    ends = (row.until_day + NEXT_DAY for row in log if row.until_day is not None)
+    seats = (change.day for change in part.seats.changes)
+    return {part.period.start, *(row.from_day for row in log), *ends, *seats}
+
+
 def _days_of(part: Part) -> Iterator[date]:
-    return (part.period.start + timedelta(days=n) for n in range(part.period.days))
+    return (part.period.start + n * NEXT_DAY for n in range(part.period.days))
 
 
 def _of_holder(
