@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.domain.levels import level_kinds, levels_of
 from services.pricing.domain.split.parts import Part
 from services.pricing.domain.split.seat_holders import pools_seats, with_seat_holders
+from services.pricing.domain.subscription.holder_log import Assignment
 from services.pricing.repository import seat_assignments
 from services.pricing.repository.by_user import UserDays, read_by_user
 from services.pricing.repository.levels import Before, read_before
@@ -24,13 +25,14 @@ Parts = Sequence[Part]
 class RatedDays:
     """The parts of one period of a tenant, before they are rated by what was booked before a day.
 
-    `subscription_id` says who is assigned to its seats; None: nobody is.
+    `subscription_id` says whose log of seats counts; without one, it is `log`.
     """
 
     tenant_id: str
     subscription_id: str | None
     parts: Parts
     booked_before: date | None = None
+    log: Sequence[Assignment] = ()
 
     @property
     def booked(self) -> date:
@@ -68,7 +70,7 @@ async def _with_seats(
         end=max(one.end for one in days.values()),
     )
     for n, one in pooled.items():
-        log = logs.get(one.subscription_id or "", ())
+        log = logs.get(one.subscription_id, ()) if one.subscription_id else one.log
         read[n] = with_seat_holders(one.parts, log, used[str(n)])
     return read
 
