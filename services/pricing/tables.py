@@ -163,7 +163,7 @@ usage_daily = Table(
     Index("ix_usage_daily_usage_day", "vendor_id", "mode", "tenant_id", "usage_day", "booked_day"),
     Index(
         "ix_usage_daily_late",
-        *("vendor_id", "mode", "tenant_id", "usage_day", "booked_day"),
+        *("vendor_id", "mode", "tenant_id", "booked_day", "usage_day"),
         postgresql_where=text("usage_day < booked_day"),
     ),
 )

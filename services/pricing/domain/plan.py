@@ -34,11 +34,7 @@ class Plan:
     @cached_property
     def pooled_by_seat(self) -> tuple[Charge, ...]:
         """The charges with a pool of each seat."""
-        return tuple(
-            charge
-            for charge in self.charges
-            if any(pool.scope == "per_seat" for pool in charge.conditions.pools)
-        )
+        return tuple(charge for charge in self.charges if charge.conditions.by_seat)
 
     @cached_property
     def leveled(self) -> Mapping[int, Charge]:

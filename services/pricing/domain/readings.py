@@ -10,7 +10,7 @@ from services.pricing.domain.charge import Charge, any_matches
 from services.pricing.domain.claims import meters_named
 from services.pricing.domain.meters import METER_PREFIX, MeterReading, usage_of
 from services.pricing.domain.pools import SeatDays, SeatUsage
-from services.pricing.domain.usage import DIMENSIONS, Usage
+from services.pricing.domain.usage import DIMENSIONS, SEAT_DIMENSIONS, Usage
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,6 @@ class UsageOfSeat:
     purpose: str
     usage_day: date
     quantity: Fraction
-
-
-SEAT_DIMENSIONS = ("agent", "model", "kind", "purpose")
-"""What a filter can speak of where a pool belongs to each seat."""
 
 
 @dataclass(frozen=True)

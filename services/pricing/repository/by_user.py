@@ -8,7 +8,8 @@ from fractions import Fraction
 from sqlalchemy import ARRAY, Date, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.domain.readings import SEAT_DIMENSIONS, UsageOfSeat
+from services.pricing.domain.readings import UsageOfSeat
+from services.pricing.domain.usage import SEAT_DIMENSIONS
 from services.pricing.repository.selection import keys
 from shared.accounts.repository import Account
 

@@ -15,10 +15,10 @@ from pydantic_core import PydanticCustomError
 
 from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.periods import Period
-from services.pricing.domain.readings import SEAT_DIMENSIONS, Readings, UsageOfSeat
+from services.pricing.domain.readings import Readings, UsageOfSeat
 from services.pricing.domain.seats import ANY_CLASS, Seats
 from services.pricing.domain.subscription.holder_log import Assignment
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import SEAT_DIMENSIONS, Usage
 from services.pricing.schemas.fields import Day, Identifier
 from services.pricing.schemas.price_book import CHARGES_MAX, SeatClass
 from services.pricing.schemas.seat_holder import User

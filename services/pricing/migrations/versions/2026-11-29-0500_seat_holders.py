@@ -1,4 +1,4 @@
-"""Who holds seats, and usage by user read by its days."""
+"""Who holds seats, usage by user read by its days, and late usage by what is booked since."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -59,4 +59,13 @@ def upgrade() -> None:
         "usage_daily_by_user",
         ["vendor_id", "mode", "tenant_id", "usage_day", "booked_day"],
         schema="pricing",
+    )
+    # What came since a rating is asked for, of whichever day: a level has no first one.
+    op.drop_index("ix_usage_daily_late", table_name="usage_daily", schema="pricing")
+    op.create_index(
+        "ix_usage_daily_late",
+        "usage_daily",
+        ["vendor_id", "mode", "tenant_id", "booked_day", "usage_day"],
+        schema="pricing",
+        postgresql_where=sa.text("usage_day < booked_day"),
     )
