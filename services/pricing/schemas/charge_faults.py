@@ -61,11 +61,14 @@ def _pool_faults(charge: UsageConditions, path: str, pools: Mapping[str, Pool]) 
         if pool.measure == "quantity" and not isinstance(charge, QuantityConditions):
             message = "This charge has several prices: only a pool of money can be included."
             yield Fault("pool_needs_one_price", here, message)
-        usage = getattr(charge, "usage", None)
-        of_seats = pool.scope == "per_seat" and isinstance(usage, UsageFilter)
-        if of_seats and not usage.to_domain().known_by_user:
+        if pool.scope == "per_seat" and not _known_by_user(charge):
             message = f"Usage of a seat is known by {', '.join(SEAT_DIMENSIONS)} only."
             yield Fault("per_seat_pool_dimensions", here, message)
+
+
+def _known_by_user(charge: UsageConditions) -> bool:
+    usage = getattr(charge, "usage", None)
+    return not isinstance(usage, UsageFilter) or usage.to_domain().known_by_user
 
 
 def _commitment_faults(charge: UsageConditions, path: str) -> Iterator[Fault]:

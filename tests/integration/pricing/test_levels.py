@@ -31,7 +31,9 @@ def book() -> Answer:
             {**storage, "key": "storage", "usage": {"kinds": [STORED]}},
             {**storage, "key": "cold", "usage": {"kinds": ["cold_*"]}},
             {
-                "model": "prorated_graduated", "key": "tiered", "name": "Tiered storage",
+                "model": "prorated_graduated",
+                "key": "tiered",
+                "name": "Tiered storage",
                 "usage": {"kinds": [STORED]},
                 "tiers": [
                     {"up_to": "10", "unit_amount": "30"},
@@ -39,8 +41,11 @@ def book() -> Answer:
                 ],
             },
             {
-                "model": "per_unit", "key": "tokens", "name": "Tokens",
-                "unit_amount": "1", "usage": {"kinds": [TOKENS]},
+                "model": "per_unit",
+                "key": "tokens",
+                "name": "Tokens",
+                "unit_amount": "1",
+                "usage": {"kinds": [TOKENS]},
             },
         ],
         "plans": [
@@ -178,7 +183,7 @@ async def test_late_usage_of_another_kind_rates_no_later_period_again(
 
 
 @pytest.mark.parametrize(("plan", "storage"), [("stored", "345"), ("tokens", "195")])
-async def test_a_part_of_a_period_has_the_level_of_its_own_days(
+async def test_a_part_of_a_period_has_the_level_of_its_own_days(  # noqa: PLR0917 - fixtures
     client: httpx.AsyncClient,
     headers: Headers,
     vendor: str,

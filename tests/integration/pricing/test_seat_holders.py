@@ -9,9 +9,18 @@ from sqlalchemy.exc import DBAPIError
 
 from services.pricing.handlers import beside_usage
 from services.pricing.repository import by_user
+from shared.accounts.repository import Account
 from shared.database import Database
 
-from .billing_api import Headers, days_of, execute, publish_demo, seal, statements_of
+from .billing_api import (
+    Headers,
+    days_of,
+    execute,
+    neighbours,
+    publish_demo,
+    seal,
+    statements_of,
+)
 from .seats_api import (
     HOLDERS,
     Used,
@@ -24,7 +33,7 @@ from .seats_api import (
     to_leave,
     use,
 )
-from .subscription_api import change
+from .subscription_api import change, subscribe
 
 LAST = date(2023, 11, 30)
 
@@ -151,6 +160,43 @@ async def test_only_books_with_pools_of_seats_read_usage_by_user(
 
     assert [] == asked
     assert 1 == len(await statements_of(client, headers))
+
+
+async def test_seats_of_many_are_read_at_once(
+    client: httpx.AsyncClient,
+    headers: Headers,
+    vendor: str,
+    store: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three tenants are closed together by one reading; each comes to what its bill says."""
+    asked: list[int] = []
+    tenants = neighbours(Account(vendor, "test"), 3)
+    await sell_seats(client, headers, premium=1, standard=1)
+    for number, tenant in enumerate(tenants, start=1):
+        await client.put(f"/v1/tenants/{tenant}", json={"name": tenant}, headers=headers)
+        if tenant != "globex":
+            terms = {"tenant_id": tenant, "plan": "teams", "seats": 0}
+            await subscribe(client, headers, tenant, **terms)
+        await use(store, vendor, Used("ada", november(3), number), tenant=tenant)
+    bills = [
+        (await client.get(f"/v1/tenants/{tenant}/bill", headers=headers)).json()
+        for tenant in tenants
+    ]
+
+    async def counted(connection: Any, account: Any, wanted: Any) -> Any:
+        asked.append(len(wanted))
+        return await by_user.read_by_user(connection, account, wanted)
+
+    monkeypatch.setattr(beside_usage, "read_by_user", counted)
+    await seal(store, vendor, *days_of(november(1), LAST))
+
+    statements = {one["tenant_id"]: one for one in await statements_of(client, headers)}
+    assert [3] == asked
+    for tenant, bill in zip(tenants, bills, strict=True):
+        assert statements[tenant]["input_hash"] == bill["subscriptions"][0]["input_hash"]
+    # 15 within the premium seat; the others have no seats: 30 and 45 less nothing.
+    assert ["0", "30", "45"] == [amounts_of(statements[name])["api"] for name in tenants]
 
 
 async def test_the_log_is_written_once_and_listed(

@@ -26,12 +26,12 @@ from services.pricing.domain.split.seat_holders import with_seat_holders
 from services.pricing.domain.statement import RatedStatement
 from services.pricing.domain.subscription.changes import Change, ChoosePlan, Event, Pause, SetSeats
 from services.pricing.domain.subscription.changes import Resume as GoOn
-from services.pricing.domain.subscription.holder_log import Assignment
+from services.pricing.domain.subscription.holder_log import Assignment, holders_on, seats_on
 from services.pricing.domain.subscription.terms import Terms
 from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.domain.usage import Usage
 from shared.currencies import CURRENCIES
-from tests.support.pricing_values import NOVEMBER, charged, claim, plan, usage
+from tests.support.pricing_values import NOVEMBER, charged, claim, fractions, plan, usage
 
 DOLLAR = CURRENCIES["USD"]
 CLASSES = {"standard": Fraction(30), "premium": Fraction(150)}
@@ -110,7 +110,8 @@ def test_a_seat_is_held_by_days() -> None:
 
     (line,) = rate(pooled(), used, log, seats=ONE_PREMIUM).lines
 
-    assert (10, 110, 40) == (line.amount, line.pools[0].used, line.pools[0].remaining)
+    (use,) = line.pools
+    assert fractions(10, 110, 40) == (line.amount, use.used, use.remaining)
 
 
 @pytest.mark.parametrize(("second", "comes_to"), [(40, 0), (160, 60)])
@@ -335,9 +336,7 @@ def test_nobody_else_moves_those_who_are_assigned(
         (user, day): held
         for part in parts
         for day in seat_holders._days_of(part)
-        for user, held in seat_holders.holders_on(log, day, seat_holders.seats_on(part.seats, day))[
-            0
-        ].items()
+        for user, held in holders_on(log, day, seats_on(part.seats, day))[0].items()
     }
 
     read = with_seat_holders(parts, log, heavy)
