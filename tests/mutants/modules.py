@@ -49,6 +49,7 @@ MODULES = (
     Module("claims.py", ("test_claims.py", "test_overlap.py", "test_matrix.py", *RATED)),
     Module("pipeline.py", ("test_conditions.py", "test_pools.py", *RATED)),
     Module("rating.py", ("test_hashing.py", "cost", *RATED)),
+    Module("levels.py", ("test_levels.py",)),
     Module("split", ("split",)),
     Module("subscription", ("subscription", "split")),
     Module("adjustment.py", ("test_adjustment.py", "test_outcome.py")),
