@@ -18,7 +18,7 @@ from services.pricing.domain.charges.price import (
 from services.pricing.domain.commitment import commit
 from services.pricing.domain.conditions import Conditions
 from services.pricing.domain.draft import Draft
-from services.pricing.domain.included import amounts_by_day, without_first
+from services.pricing.domain.included import amounts_by_day, told_holders, without_first
 from services.pricing.domain.pipeline import convert_units, read_meter
 from services.pricing.domain.pools import Dated, PoolUse, burn
 from services.pricing.domain.split.joint import Joint, grown, so_far
@@ -75,6 +75,8 @@ def burn_quantity_pools(joint: Joint) -> None:
         left.append(quantity - sum_exact([use.used for use in uses]))
     _set_billable(joint, left)
     whole.pools.extend(uses)
+    if any(pool.scope == "per_seat" for pool in pools):
+        whole.add(told_holders(piece.readings.seat_days for piece in joint.pieces))
     for use in uses:
         text = f"{words.count(use.used)} from {use.name}, {words.number(use.remaining)} left"
         whole.add([note(POOL, text)])

@@ -142,10 +142,12 @@ def _seats_left(
     due = {day for part in parts if part.period.due for day in _days_of(part)}
     for seat_class in sorted({name for seats in free.values() for name in seats}):
         counts = {day: free[day].get(seat_class, 0) for day in due}
+        known: dict[Days, tuple[Fraction, ...]] = {}
         for number in range(1, min(limit, max(counts.values(), default=0)) + 1):
             days = frozenset(day for day, count in counts.items() if count >= number)
-            worth = _worth(parts, seat_class, days)
-            if any(worth):
+            if days not in known:
+                known[days] = _worth(parts, seat_class, days)
+            if any(worth := known[days]):
                 yield _Left(seat_class, number, days, worth)
 
 

@@ -31,7 +31,7 @@ from services.pricing.domain.subscription.terms import Terms
 from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.domain.usage import Usage
 from shared.currencies import CURRENCIES
-from tests.support.pricing_values import NOVEMBER, charged, claim, fractions, plan, usage
+from tests.support.pricing_values import NOVEMBER, charged, claim, fractions, plan, sentences, usage
 
 DOLLAR = CURRENCIES["USD"]
 CLASSES = {"standard": Fraction(30), "premium": Fraction(150)}
@@ -84,6 +84,7 @@ def assigned(user: str, seat_class: str, first: int = 1, last: int | None = None
     return Assignment(user, seat_class, november(first), None if last is None else november(last))
 
 
+SEATED = [(1, 1, "premium")]
 ONE_PREMIUM = Seats({"premium": 1})
 
 
@@ -209,6 +210,31 @@ def test_what_a_meter_counts_again_is_not_the_seats() -> None:
     (line,) = rate_period(terms, [usage("units", 200)], read.readings).lines
 
     assert 40 == line.pools[0].used
+
+
+def test_a_line_says_who_held_seats() -> None:
+    """By name, class and days, those who were assigned to none as well; twenty of them at most."""
+    log = [assigned("ann", "premium", 11)]
+    many = [by(f"user-{n:02}", 10 + n) for n in range(25)]
+
+    few = rate(pooled(), [by("ann", 5), by("bob", 5)], log, seats=ONE_PREMIUM).lines[0]
+    full = rate(pooled(), many, seats=Seats({"standard": 22})).lines[0]
+
+    told = "seats held by ann (premium, 20 days), bob (premium, 10 days)"
+    assert told in sentences(list(few.steps))
+    (names,) = [text for text in sentences(list(full.steps)) if text.startswith("seats held")]
+    assert names.endswith("user-22 (standard, 30 days) and 2 more")
+
+
+def test_the_line_of_parts_says_it_once() -> None:
+    """With the days of all parts together."""
+    parts = with_seat_holders(split(plan(pooled()), SEATED, {16}), [], [by("ann", 5)])
+
+    (line,) = rate_parts(SplitTerms(tuple(parts), DOLLAR), [usage("units", 5)]).lines
+
+    assert ["seats held by ann (premium, 30 days)"] == [
+        text for text in sentences(list(line.steps)) if text.startswith("seats held")
+    ]
 
 
 def test_use_is_measured_in_the_units_of_the_charge() -> None:
