@@ -1,9 +1,10 @@
 """What is read beside the sums of usage, for the prices that need it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 from services.pricing.domain.charge import Charge, any_matches
@@ -60,24 +61,36 @@ class Readings:
 
 def seat_usage_of(rows: Iterable[UsageOfSeat], charge: Charge) -> tuple[SeatUsage, ...]:
     """Return what of the seats' usage a charge claims, in its units."""
-    claimed = ((row, units_of(row, charge)) for row in rows)
     return tuple(
         SeatUsage(row.seat, row.seat_class, row.usage_day, units)
-        for row, units in claimed
-        if units is not None
+        for row, units in claimed_units(rows, charge)
     )
 
 
-def units_of(row: UsageOfSeat, charge: Charge) -> Fraction | None:
-    """Return what somebody used in the units of a charge; None where it does not claim that."""
-    values = dict.fromkeys(DIMENSIONS, "") | {n: getattr(row, n) for n in SEAT_DIMENSIONS}
-    if charge.usage is None or not charge.usage.accepts(values):
+def claimed_units(
+    rows: Iterable[UsageOfSeat], charge: Charge
+) -> Iterator[tuple[UsageOfSeat, Fraction]]:
+    """Return the rows that a charge claims, each with what it is in the units of the charge."""
+    known: dict[tuple[str, ...], Fraction | None] = {}
+    for row in rows:
+        values = seat_dimensions_of(row)
+        if values not in known:
+            known[values] = _rate_of(dict(zip(SEAT_DIMENSIONS, values, strict=True)), charge)
+        rate = known[values]
+        if rate is not None:
+            yield row, row.quantity * rate
+
+
+seat_dimensions_of = attrgetter(*SEAT_DIMENSIONS)
+
+
+def _rate_of(values: dict[str, str], charge: Charge) -> Fraction | None:
+    """Return the units of a charge for each unit of some usage; None where it is not claimed."""
+    kind = values["kind"]
+    if charge.usage is None or not charge.usage.accepts(dict.fromkeys(DIMENSIONS, "") | values):
         return None
-    if row.kind.startswith(METER_PREFIX) and not any_matches(meters_named(charge), row.kind):
+    if kind.startswith(METER_PREFIX) and not any_matches(meters_named(charge), kind):
         # A meter counts again what other rows hold: a pattern for every kind does not mean it.
         return None
     conversion = charge.conditions.conversion
-    if conversion is None:
-        return row.quantity
-    rate = conversion.rate_of(row.model, row.kind)
-    return None if rate is None else row.quantity * rate
+    return Fraction(1) if conversion is None else conversion.rate_of(values["model"], kind)

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from services.pricing.domain.plan import Plan
-from services.pricing.domain.readings import UsageOfSeat, units_of
+from services.pricing.domain.readings import UsageOfSeat, claimed_units
 from services.pricing.domain.split.parts import Part
 from services.pricing.domain.subscription.holder_log import Assignment, holders_on, seats_on
 
@@ -111,11 +111,11 @@ def _take_left(
 ) -> dict[str, _Left]:
     """Return who takes which of the seats that are left, by most use, then by name."""
     use: dict[str, Fraction] = defaultdict(Fraction)
+    without = [row for row in used if row.seat and row.seat not in held[row.usage_day]]
     for part in filter(pools_seats, parts):
-        rows = [row for row in used if part.period.start <= row.usage_day < part.period.end]
-        for row in rows:
-            if row.seat and row.seat not in held[row.usage_day]:
-                use[row.seat] += _pools_used(part.plan, row)
+        rows = [row for row in without if part.period.start <= row.usage_day < part.period.end]
+        for user, pools in _pools_used(part.plan, rows):
+            use[user] += pools
     users = sorted((name for name in use if use[name] > 0), key=lambda name: (-use[name], name))
     left = sorted(
         _seats_left(parts, free, len(users)),
@@ -124,15 +124,13 @@ def _take_left(
     return dict(zip(users, left, strict=False))
 
 
-def _pools_used(plan: Plan, row: UsageOfSeat) -> Fraction:
-    """Return how many times what some usage draws on could be filled by it."""
-    total = ZERO
+def _pools_used(plan: Plan, rows: Sequence[UsageOfSeat]) -> Iterator[tuple[str, Fraction]]:
+    """Return (user, how many times what usage draws on could be filled by it)."""
     for charge in plan.pooled_by_seat:
         pools = (pool for pool in charge.conditions.pools if pool.scope == "per_seat")
         best = sum((max(pool.included_per_seat.values(), default=ZERO) for pool in pools), ZERO)
-        units = units_of(row, charge) if best else None
-        total += ZERO if units is None else units / best
-    return total
+        for row, units in claimed_units(rows, charge) if best else ():
+            yield row.seat, units / best
 
 
 def _seats_left(
