@@ -1,6 +1,7 @@
 """`tallyrollctl`: what operators do; puts the services' own commands together."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -119,7 +120,11 @@ async def _verify(scope: Scope) -> list[Checked]:
     urls = OperatorSettings().service_urls()
     counted, priced = (Database(urls[name], connections=1) for name in ("metering", "pricing"))
     try:
-        checked += [await check_copy(counted, priced, scope), await check_credits(priced, scope)]
+        checked += [
+            await check_copy(counted, priced, scope),
+            await check_copy_by_user(priced, scope),
+            await check_credits(priced, scope),
+        ]
         return checked
     finally:
         await counted.close()
@@ -133,13 +138,32 @@ async def check_copy(counted: Database, priced: Database, scope: Scope) -> Check
         copied = await copy.read_sums(connection, days)
     async with counted.transaction() as connection:
         summed = await rollup.read_sums(connection, days)
-    keys = sorted(copied.keys() | summed.keys())
+    finding = _compared(("counted", summed), ("copied", copied))
+    return Checked("rollup = pricing's copy of sealed days", finding)
+
+
+async def check_copy_by_user(priced: Database, scope: Scope) -> Checked:
+    """Compare pricing's two copies of sealed days: pools of seats are burnt by usage by user."""
+    async with priced.transaction("REPEATABLE READ") as connection:
+        days = await copy.read_sealed_days(connection, scope.vendor_id, scope.mode)
+        copied = await copy.read_sums(connection, days)
+        by_user = await copy.read_sums(connection, days, by_user=True)
+    finding = _compared(("copied", copied), ("by user", by_user))
+    return Checked("pricing's copy = its copy by user", finding)
+
+
+def _compared(
+    one: tuple[str, Mapping[copy.Key, object]], other: tuple[str, Mapping[copy.Key, object]]
+) -> Finding:
+    """Return the keys at which two named sums differ."""
+    (name, sums), (other_name, other_sums) = one, other
+    keys = sorted(sums.keys() | other_sums.keys())
     offending = [
-        f"{'/'.join(map(str, key))}: counted {summed.get(key)}, copied {copied.get(key)}"
+        f"{'/'.join(map(str, key))}: {name} {sums.get(key)}, {other_name} {other_sums.get(key)}"
         for key in keys
-        if summed.get(key) != copied.get(key)
+        if sums.get(key) != other_sums.get(key)
     ]
-    return Checked("rollup = pricing's copy of sealed days", Finding(len(keys), offending))
+    return Finding(len(keys), offending)
 
 
 async def check_credits(priced: Database, scope: Scope) -> Checked:

@@ -98,7 +98,7 @@ def subscriptions_router(database: Database) -> APIRouter:
     ) -> SubscriptionRead:
         account = Account(caller.vendor_id, caller.mode)
         async with database.transaction() as connection:
-            row = await _visible(connection, account, caller, subscription_id)
+            row = await visible(connection, account, caller, subscription_id)
         return _subscription(row)
 
     return router
@@ -157,14 +157,14 @@ def changes_router(database: Database, clock: Clock) -> APIRouter:
         """List the changes of a subscription as they were made."""
         account = Account(caller.vendor_id, caller.mode)
         async with database.transaction() as connection:
-            await _visible(connection, account, caller, subscription_id)
+            await visible(connection, account, caller, subscription_id)
             found = await subscription_changes.list_changes(connection, account, subscription_id)
         return ChangeList(changes=found)
 
     return router
 
 
-async def _visible(
+async def visible(
     connection: AsyncConnection, account: Account, caller: Caller, subscription_id: str
 ) -> RowMapping:
     """Return a subscription that the caller may see; to others it does not exist."""

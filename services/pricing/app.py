@@ -14,6 +14,7 @@ from services.pricing.api import billing_router
 from services.pricing.api_catalog import books_router, versions_router
 from services.pricing.api_costs import provider_prices_router
 from services.pricing.api_migrations import migrations_router
+from services.pricing.api_seats import seats_router
 from services.pricing.api_subscriptions import changes_router, subscriptions_router
 from services.pricing.api_trials import trials_router
 from services.pricing.api_wallets import wallets_router
@@ -77,6 +78,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(versions_router(database, clock))
     app.include_router(subscriptions_router(database))
     app.include_router(changes_router(database, clock))
+    app.include_router(seats_router(database))
     app.include_router(migrations_router(database, clock))
     app.include_router(billing_router(database, clock, settings))
     app.include_router(provider_prices_router(database))

@@ -132,6 +132,20 @@ subscription_change = Table(
     UniqueConstraint("vendor_id", "mode", "subscription_id", "change_id"),
 )
 
+seat_assignment = Table(
+    "seat_assignment",
+    metadata,
+    *_account(),
+    Column("subscription_id", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, comment="1 for the first one, counting up"),
+    Column("user", Text, nullable=False, comment="as events name who used something"),
+    Column("seat_class", Text, comment="empty: seats are not told apart; null: holds none"),
+    Column("from_day", Date, nullable=False),
+    Column("until_day", Date, comment="inclusive; null: open"),
+    _created_at(),
+    CheckConstraint("until_day is null or until_day >= from_day", name="days"),
+)
+
 usage_daily = Table(
     "usage_daily",
     metadata,
@@ -149,7 +163,7 @@ usage_daily = Table(
     Index("ix_usage_daily_usage_day", "vendor_id", "mode", "tenant_id", "usage_day", "booked_day"),
     Index(
         "ix_usage_daily_late",
-        *("vendor_id", "mode", "tenant_id", "usage_day", "booked_day"),
+        *("vendor_id", "mode", "tenant_id", "booked_day", "usage_day"),
         postgresql_where=text("usage_day < booked_day"),
     ),
 )
@@ -165,6 +179,10 @@ usage_daily_by_user = Table(
     Column("quantity", Numeric, nullable=False),
     Column("events", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Index(
+        "ix_usage_daily_by_user_usage_day",
+        *("vendor_id", "mode", "tenant_id", "usage_day", "booked_day"),
+    ),
 )
 
 usage_watermark = Table(

@@ -30,6 +30,7 @@ GUIDED = (
     "guides/change-a-price.md",
     "guides/prices-in-files.md",
     "guides/change-a-subscription.md",
+    "guides/seats.md",
     "concepts/provider-cost.md",
     "concepts/credits.md",
     "guides/prove-the-count.md",

@@ -10,10 +10,14 @@ import yaml
 
 from services.pricing.book_files import BookFile, read_book_file
 from services.pricing.domain.periods import Period
+from services.pricing.domain.plan import Plan
 from services.pricing.domain.rating import RatingTerms, rate_period
 from services.pricing.domain.readings import Readings, UsageOfSeat
 from services.pricing.domain.seats import SeatChange, Seats
+from services.pricing.domain.split.parts import Part
+from services.pricing.domain.split.seat_holders import with_seat_holders
 from services.pricing.domain.statement import RatedStatement
+from services.pricing.domain.subscription.holder_log import Assignment
 from services.pricing.domain.usage import Usage
 from services.pricing.schemas.evaluation import EvaluatedUsage
 from services.pricing.schemas.price_book import PriceBookContent
@@ -45,7 +49,18 @@ class Figures:
         plan = content.plan(self.case["plan"])
         assert plan is not None, f"no plan {self.case['plan']}"
         terms = RatingTerms("", plan, CURRENCIES[content.currency], self.seats(), self.period)
-        return rate_period(terms, self.usage(), Readings(usage_of_seats=tuple(self.seat_usage())))
+        return rate_period(terms, self.usage(), self.readings(plan))
+
+    def readings(self, plan: Plan) -> Readings:
+        """Return who used what: of seats by their class, or of users and those who hold seats."""
+        if "seat_holders" not in self.case:
+            return Readings(usage_of_seats=tuple(self.seat_usage()))
+        holders = self.case["seat_holders"].items()
+        log = [Assignment(user, seat_class, self.period.start) for user, seat_class in holders]
+        rows = [EvaluatedUsage.model_validate(row) for row in self.case["usage"]]
+        used = [row.of_user(self.period.start) for row in rows]
+        (read,) = with_seat_holders([Part(self.period, plan, "", "", self.seats())], log, used)
+        return read.readings
 
     def seats(self) -> Seats:
         changes = (

@@ -7,7 +7,7 @@ from functools import cached_property
 from services.pricing.domain.charges.price import EventPrice, FeePrice, Price, QuantityPrice
 from services.pricing.domain.conditions import Conditions
 from services.pricing.domain.patterns import matches
-from services.pricing.domain.usage import DIMENSIONS
+from services.pricing.domain.usage import DIMENSIONS, SEAT_DIMENSIONS
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class UsageFilter:
     @property
     def kinds(self) -> frozenset[str]:
         return self.dimensions["kind"]
+
+    @property
+    def known_by_user(self) -> bool:
+        """Whether the filter speaks of nothing but what is known of usage by user."""
+        return not (self.dimensions.keys() | self.exempt.keys()) - set(SEAT_DIMENSIONS)
 
     def accepts(self, values: Mapping[str, str]) -> bool:
         """Tell whether usage with these values of dimensions is claimed."""
@@ -62,6 +67,8 @@ class Charge:
             raise ValueError("a charge claims usage, or is a fee")
         if self.conditions.by_quantity and not isinstance(self.price, QuantityPrice):
             raise ValueError("what is included by quantity needs one price for all of it")
+        if self.usage is not None and self.conditions.by_seat and not self.usage.known_by_user:
+            raise ValueError(f"usage of a seat is known by {', '.join(SEAT_DIMENSIONS)} only")
         if isinstance(self.price, EventPrice) and self.price.needs_events and not self.event_kind:
             raise ValueError("a price of single events names one kind, and nothing else")
 

@@ -38,6 +38,11 @@ class Conditions:
             raise ValueError("the minimum is at most the maximum")
 
     @property
+    def by_seat(self) -> bool:
+        """Whether a pool is each seat's own."""
+        return any(pool.scope == "per_seat" for pool in self.pools)
+
+    @property
     def by_quantity(self) -> bool:
         """Whether something here acts on the quantity, before the price."""
         committed = self.commitment is not None and self.commitment.quantity is not None

@@ -1,15 +1,26 @@
 """The steps of what is included: free units, pools of units, pools of money."""
 
+from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 
 from services.pricing.domain.draft import Draft
-from services.pricing.domain.pools import Dated, Holding, Measure, PoolUse, SeatUsage, burn
+from services.pricing.domain.pools import (
+    Dated,
+    Holding,
+    Measure,
+    PoolUse,
+    SeatDays,
+    SeatUsage,
+    burn,
+)
 from services.pricing.domain.readings import seat_usage_of
 from services.pricing.domain.step import FREE_UNITS, POOL, Step, note
 from shared.money import sum_exact
 
 ZERO = Fraction(0)
+HOLDERS_TOLD = 20
+"""Users whom a line names; all who are assigned are told by the API."""
 
 
 def take_free_units(draft: Draft) -> None:
@@ -34,6 +45,7 @@ def burn_quantity_pools(draft: Draft) -> None:
     uses = _burn(draft, used, "quantity")
     if not uses:
         return
+    draft.add(told_holders([draft.readings.seat_days]) if draft.charge.conditions.by_seat else ())
     words = draft.words
     for use in uses:
         text = f"{words.count(use.used)} from {use.name}, {words.number(use.remaining)} left"
@@ -67,18 +79,34 @@ def burn_amount_pools(draft: Draft) -> None:
 def _burn(draft: Draft, used: Iterable[Dated], measure: Measure) -> list[PoolUse]:
     conditions = draft.charge.conditions
     pools = [pool for pool in conditions.pools if pool.measure == measure]
-    usage = draft.charge.usage
-    if not pools or usage is None:
+    if not pools or draft.charge.usage is None:
         return []
     seat_usage: tuple[SeatUsage, ...] = ()
     if any(pool.scope == "per_seat" for pool in pools):
         rows = draft.readings.usage_of_seats
-        seat_usage = seat_usage_of(rows, usage, conditions.conversion)
+        seat_usage = seat_usage_of(rows, draft.charge)
     situation = draft.situation
-    holding = Holding(situation.period, situation.seats, seat_usage)
+    days = draft.readings.seat_days
+    holding = Holding(situation.period, situation.seats, seat_usage, seat_days=days)
     uses = burn(pools, list(used), holding=holding, balances=draft.balances)
     draft.pools.extend(uses)
     return uses
+
+
+def told_holders(held: Iterable[SeatDays | None]) -> list[Step]:
+    """Say who held seats for how many days, of those who used anything; `held` are of parts."""
+    days: Counter[tuple[str, str]] = Counter()
+    for some in held:
+        days.update(some or {})
+    if not days:
+        return []
+    texts = [
+        f"{user} ({seat_class + ', ' if seat_class else ''}{number} days)"
+        for (user, seat_class), number in sorted(days.items())
+    ]
+    more = len(texts) - HOLDERS_TOLD
+    names = ", ".join(texts[:HOLDERS_TOLD]) + (f" and {more} more" if more > 0 else "")
+    return [note(POOL, f"seats held by {names}")]
 
 
 def amounts_by_day(draft: Draft) -> list[Dated]:

@@ -1,5 +1,6 @@
 """Plans: charges that are sold together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -29,6 +30,20 @@ class Plan:
         """Whether some price depends on what the provider takes."""
         prices = (charge.price for charge in self.charges)
         return any(isinstance(price, RowPrice) and price.needs_cost for price in prices)
+
+    @cached_property
+    def pooled_by_seat(self) -> tuple[Charge, ...]:
+        """The charges with a pool of each seat."""
+        return tuple(charge for charge in self.charges if charge.conditions.by_seat)
+
+    @cached_property
+    def leveled(self) -> Mapping[int, Charge]:
+        """The charges that price a level, by their position."""
+        return {
+            position: charge
+            for position, charge in enumerate(self.charges)
+            if isinstance(charge.price, RowPrice) and charge.price.needs_level
+        }
 
     @cached_property
     def named_meters(self) -> frozenset[str]:

@@ -27,8 +27,9 @@ class Pool:
     """What is included in a whole period: a fixed part, and a part for each seat by class.
 
     `shared`: one pool for the subscription; a seat more enlarges it at once. `per_seat`: each seat
-    has its own, which nobody else can use. `ends_on` is the last day, inclusive, whose usage may
-    draw on it. `full`: a period that was cut short, and a seat that came late, have all of it.
+    has its own, which nobody else can use, by the days that somebody holds it. `ends_on` is the
+    last day, inclusive, whose usage may draw on it. `full`: a period that was cut short, and a seat
+    that came late or was held for some days, have all of it.
     """
 
     key: str
@@ -57,11 +58,15 @@ class Pool:
             total += units * count
         return total
 
-    def capacity_of_seat(self, seat_class: str, period: Period) -> Fraction:
-        """Return what the pool of one seat holds in a period."""
+    def capacity_of_seat(
+        self, seat_class: str, period: Period, days: int | None = None
+    ) -> Fraction:
+        """Return what the pool of one seat holds in a period, held for so many days (None: all)."""
         if self.ends_on is not None and self.ends_on < period.start:
             return ZERO
-        share = period.share if self.proration == "by_days" else Fraction(1)
+        share = period.share if days is None else Fraction(days, period.whole_days)
+        if self.proration == "full":
+            share = Fraction(1)
         return self.included_per_seat.get(seat_class, ZERO) * share
 
 
@@ -92,14 +97,22 @@ Balances = MutableMapping[tuple[str, str], Fraction]
 
 Dated = tuple[date, Fraction]
 
+SeatDays = Mapping[tuple[str, str], int]
+"""(holder, class of the seat) → days on which the seat is held and paid for."""
+
 
 @dataclass(frozen=True)
 class Holding:
-    """A period with the seats that enlarge its pools, and what they have used by name."""
+    """A period with the seats that enlarge its pools, and what they have used by name.
+
+    `seat_days` say who holds them, of all whose use is told; None: nobody said so, and those who
+    used most hold the seats of their class all period long.
+    """
 
     period: Period
     seats: Seats
     seat_usage: tuple[SeatUsage, ...] = ()
+    seat_days: SeatDays | None = None
 
     def capacity(self, pool: Pool) -> Fraction:
         """Return what a pool holds."""
@@ -109,9 +122,15 @@ class Holding:
         """Return what of a pool the charge that burns may take, were nothing taken before."""
         return self.capacity(pool)
 
-    def capacity_of_seat(self, pool: Pool, seat_class: str) -> Fraction:
-        """Return what the pool of one seat holds."""
-        return pool.capacity_of_seat(seat_class, self.period)
+    @property
+    def is_told(self) -> bool:
+        """Whether it is known who holds the seats."""
+        return self.seat_days is not None
+
+    def capacity_of_seat(self, pool: Pool, seat_class: str, holder: str | None = None) -> Fraction:
+        """Return what the pool of a seat holds: for its holder, or (None) for a whole period."""
+        days = days_of(self.seat_days, seat_class, holder)
+        return pool.capacity_of_seat(seat_class, self.period, days)
 
 
 def burn(
@@ -166,11 +185,32 @@ def _given_by_seats(pool: Pool, holding: Holding) -> Fraction:
             used[key] = used.get(key, ZERO) + row.units
     given = ZERO
     for seat_class in pool.included_per_seat:
-        capacity = holding.capacity_of_seat(pool, seat_class)
-        units = sorted((u for (held, _), u in used.items() if held == seat_class), reverse=True)
-        for one in units[: holding.seats.count(seat_class)]:
-            given += min(max(one, ZERO), capacity)
+        taken = [
+            min(max(units, ZERO), holding.capacity_of_seat(pool, seat_class, holder))
+            for (held, holder), units in used.items()
+            if held == seat_class
+        ]
+        given += _of_class(pool, seat_class, sorted(taken, reverse=True), holding)
     return given
+
+
+def _of_class(pool: Pool, seat_class: str, taken: Sequence[Fraction], holding: Holding) -> Fraction:
+    """Return what the seats of a class give, of what their holders could take each."""
+    count = holding.seats.count(seat_class)
+    if not holding.is_told:
+        return sum(taken[:count], ZERO)
+    total = sum(taken, ZERO)
+    if pool.proration == "by_days":
+        return total
+    # A seat that is handed on within the period gives its units once, however many held it.
+    return min(total, holding.capacity_of_seat(pool, seat_class) * count)
+
+
+def days_of(seat_days: SeatDays | None, seat_class: str, holder: str | None) -> int | None:
+    """Return for how many days somebody holds a seat; None: for all of them."""
+    if seat_days is None or holder is None:
+        return None
+    return seat_days.get((holder, seat_class), 0)
 
 
 def _stretches(pools: Sequence[Pool], used: Sequence[Dated]) -> list[Dated]:

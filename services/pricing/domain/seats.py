@@ -52,6 +52,16 @@ class Seats:
         """Return how many seats of a class are paid for at all."""
         return self.initial.get(seat_class, 0) + sum(c.delta for c in self.added(seat_class))
 
+    def held_on(self, seat_class: str, day: date) -> int:
+        """Return how many seats of a class are paid for on a day of the period."""
+        added = sum(c.delta for c in self.added(seat_class) if c.day <= day)
+        return self.initial.get(seat_class, 0) + added
+
+    @property
+    def classes(self) -> set[str]:
+        """The classes of which there is, or was, any seat."""
+        return {*self.initial, *(change.seat_class for change in self.changes)}
+
     def paid_periods(self, seat_class: str, period: Period) -> Fraction:
         """Return seats x days paid for / days of the whole period."""
         days = self.initial.get(seat_class, 0) * (period.days if period.due else 0)

@@ -15,6 +15,9 @@ DIMENSIONS = (
 )
 """Fields of usage that a price can depend on, in the order in which rows are sorted."""
 
+SEAT_DIMENSIONS = ("agent", "model", "kind", "purpose")
+"""What is known of usage by user, and so what a filter can speak of where pools are of seats."""
+
 _DIMENSIONS = len(DIMENSIONS)
 _USAGE_DAY = attrgetter("usage_day")
 

@@ -13,7 +13,7 @@ from services.pricing.domain.usage import Usage
 from services.pricing.domain.words import Words
 from services.pricing.handlers.advance import read_charged
 from services.pricing.handlers.change_words import sentences_of
-from services.pricing.handlers.meter_readings import live_lookup
+from services.pricing.handlers.meter_readings import MeterLookup, live_lookup
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.rating import RatedPeriod, rate_timeline
 from services.pricing.handlers.sharing import own_usage
@@ -77,7 +77,15 @@ async def _compare(
         found = await usage.read_period(connection, account, planned.row["tenant_id"], longest)
         rows = await own_usage(connection, account, planned.row, found)
     rated = [
-        await _rate(connection, account, planned, told=told, period=period, rows=rows)
+        await _rate(
+            connection,
+            account,
+            planned,
+            told=told,
+            period=period,
+            rows=rows,
+            meters=None if fees_alone else await live_lookup(connection, account),
+        )
         for told, period in zip((planned.before, planned.after), both, strict=True)
     ]
     known = next((one for one in rated if one is not None), None)
@@ -99,6 +107,7 @@ async def _rate(
     told: Timeline,
     period: Period | None,
     rows: Sequence[Usage],
+    meters: MeterLookup | None,
 ) -> RatedPeriod | None:
     if period is None:
         return None
@@ -111,7 +120,7 @@ async def _rate(
         period=period,
         rows=counted,
         prices=await load_prices(connection, account),
-        meters=await live_lookup(connection, account),
+        meters=meters,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
@@ -15,9 +15,13 @@ from services.pricing.domain.periods import Period
 from services.pricing.domain.plan import Plan
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.seats import Seats
+from services.pricing.domain.split.parts import Part
 from services.pricing.domain.statement import RatedStatement
+from services.pricing.handlers.beside_usage import RatedDays, read_beside
 from services.pricing.handlers.meter_readings import MeterLookup, newest_readings
 from services.pricing.handlers.provider_prices import load_prices
+from services.pricing.handlers.seat_holders import paid_seats
+from services.pricing.handlers.timelines import read_timeline
 from services.pricing.handlers.trial import Trial, rate_aside
 from services.pricing.handlers.unclaimed import month_before
 from services.pricing.repository import meters, subscriptions, usage
@@ -93,7 +97,7 @@ class _Plans:
         self._content = content
         self._known: dict[str, Plan | None] = {}
 
-    def trial(self, row: RowMapping, period: Period) -> Trial | None:
+    def trial(self, row: RowMapping, seats: Seats, period: Period) -> Trial | None:
         """Return what a subscription is rated by; None where its plan is not there."""
         key = row["plan"]
         if key not in self._known:
@@ -101,7 +105,7 @@ class _Plans:
         plan = self._known[key]
         if plan is None:
             return None
-        return Trial(self.price_hash, self.currency, plan, Seats.of(row["seats"]), period)
+        return Trial(self.price_hash, self.currency, plan, seats, period)
 
 
 async def _money(
@@ -125,7 +129,8 @@ async def _money(
     for row in rows:
         lookup = MeterLookup(account, singles)
         used = await usage.read_period(connection, account, row["tenant_id"], period)
-        trials = [side.trial(row, period) for side in plans]
+        seats = await _seats_of(connection, account, row, period)
+        trials = [side.trial(row, seats, period) for side in plans]
         rated = [
             None
             if trial is None
@@ -150,7 +155,20 @@ async def _readings(
     connection: AsyncConnection, lookup: MeterLookup, row: RowMapping, trial: Trial
 ) -> Readings:
     tenant, plan, period = row["tenant_id"], trial.plan, trial.period
-    return Readings(meters=await newest_readings(connection, lookup, tenant, plan, period))
+    part = Part(period, plan, "", "", trial.seats)
+    days = RatedDays(tenant, row["subscription_id"], [part])
+    ((read,),) = await read_beside(connection, lookup.account, [days])
+    newest = await newest_readings(connection, lookup, tenant, plan, period)
+    return replace(read.readings, meters=newest)
+
+
+async def _seats_of(
+    connection: AsyncConnection, account: Account, row: RowMapping, period: Period
+) -> Seats:
+    """Return the seats of a subscription as the period ended, or as it began since."""
+    told = await read_timeline(connection, account, row)
+    day = max(period.last_day, told.starts_on)
+    return Seats(paid_seats(told, min(day, told.last_day or day)))
 
 
 class _Sums:

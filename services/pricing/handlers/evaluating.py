@@ -9,7 +9,10 @@ from services.pricing.domain.hashing import content_hash
 from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.plan import Plan
 from services.pricing.domain.readings import Readings
+from services.pricing.domain.split.parts import Part
+from services.pricing.domain.split.seat_holders import with_seat_holders
 from services.pricing.domain.usage import Usage
+from services.pricing.handlers.beside_usage import RatedDays, read_beside
 from services.pricing.handlers.catalog import read_version
 from services.pricing.handlers.meter_readings import MeterLookup, newest_readings
 from services.pricing.handlers.provider_prices import load_prices
@@ -103,8 +106,8 @@ def _plan_key(content: PriceBookContent, named: str | None) -> str:
 async def _readings(
     connection: AsyncConnection, account: Account, written: EvaluationWrite, plan: Plan
 ) -> Readings:
-    """Return what was given beside usage, and the other values of meters: a tenant's, or none."""
-    readings = written.readings()
+    """Return what was given beside usage, and what is read of a tenant where it is needed."""
+    readings = await _with_seats_and_levels(connection, account, written, plan)
     if not plan.named_meters and not readings.meters:
         return readings
     known = await meters.read_kinds(connection, account)
@@ -120,6 +123,31 @@ async def _readings(
         unknown = MeterReading(None, written.period().last_day, "missing")
         newest = dict.fromkeys(plan.named_meters & singles, unknown)
     return replace(readings, meters={**newest, **readings.meters})
+
+
+async def _with_seats_and_levels(
+    connection: AsyncConnection, account: Account, written: EvaluationWrite, plan: Plan
+) -> Readings:
+    """Return who used what of seats, and levels; what is given counts before what is known."""
+    given, log = written.readings(), written.holder_log()
+    leveled = {charge.key for charge in plan.leveled.values()}
+    if unknown := sorted(given.levels.keys() - leveled):
+        message = f"The plan has no charge {unknown[0]!r} that prices a level."
+        raise _refused("unknown_charge", message, f"levels.{unknown[0]}")
+    part = Part(written.period(), plan, "", "", written.domain_seats())
+    if written.tenant is None:
+        if plan.pooled_by_seat:
+            (part,) = with_seat_holders([part], log, written.used_by())
+    else:
+        days = RatedDays(written.tenant, None, [part], log=log)
+        ((part,),) = await read_beside(connection, account, [days])
+    read = part.readings
+    return replace(
+        given,
+        levels={**read.levels, **given.levels},
+        usage_of_seats=read.usage_of_seats,
+        seat_days=read.seat_days,
+    )
 
 
 async def _rows(

@@ -1,7 +1,7 @@
 """A closed period becomes a statement: rated, paid from credits as far as they go, issued."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period, period_from
+from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.domain.usage import Usage
 from services.pricing.handlers.advance import (
     Books,
@@ -22,9 +23,14 @@ from services.pricing.handlers.due import opens_next
 from services.pricing.handlers.late_usage import rate_with_late_usage, store_ratings
 from services.pricing.handlers.meter_readings import MeterLookup, ask
 from services.pricing.handlers.provider_prices import load_prices
-from services.pricing.handlers.rating import RatedPeriod, rate_rows
+from services.pricing.handlers.rating import (
+    PricedPeriod,
+    RatedPeriod,
+    price_together,
+    rate_priced,
+)
 from services.pricing.handlers.statement_message import statement_of, with_draws, with_returns
-from services.pricing.handlers.timelines import KnownPlans, read_timeline
+from services.pricing.handlers.timelines import KnownPlans
 from services.pricing.handlers.wallets import draw, return_adjusted
 from services.pricing.repository import (
     late_usage,
@@ -117,10 +123,11 @@ async def close_together(
         connection, account, {name: (tenants[name], period) for name, period in periods.items()}
     )
     issued, advances = [], []
-    for row in plain:
-        name = row["subscription_id"]
-        period, rows = periods[name], used.pop(name)
-        rated = await _rate_plain(connection, closing, row, period=period, rows=rows)
+    found = await price_together(connection, account, plain, periods, closing.plans)
+    for priced, timeline in found:
+        row = priced.subscription
+        rows = used.pop(row["subscription_id"])
+        rated = await _rate_plain(connection, closing, priced, timeline=timeline, rows=rows)
         if rated is not None:
             issued.append(statement_of(account, rated, new_id()))
             advances.append(_after(row, issued[-1]))
@@ -134,27 +141,17 @@ async def close_together(
 async def _rate_plain(
     connection: AsyncConnection,
     closing: Closing,
-    subscription: RowMapping,
+    priced: PricedPeriod,
     *,
-    period: Period,
+    timeline: Timeline,
     rows: Sequence[Usage],
 ) -> RatedPeriod | None:
-    account, plans = closing.account, closing.plans
-    timeline = await read_timeline(connection, account, subscription)
-    lookup = MeterLookup(account, closing.singles, booked_before=period.end)
-    rated = await rate_rows(
-        connection,
-        account,
-        subscription,
-        timeline=timeline,
-        period=period,
-        rows=rows,
-        prices=closing.prices,
-        meters=lookup,
-        plans=plans,
-    )
-    if rated is None or await _waits(connection, closing, subscription, lookup):
+    account, plans, subscription = closing.account, closing.plans, priced.subscription
+    lookup = MeterLookup(account, closing.singles, booked_before=priced.period.end)
+    parts = await lookup.read(connection, subscription["tenant_id"], priced.parts)
+    if await _waits(connection, closing, subscription, lookup):
         return None
+    rated = rate_priced(replace(priced, parts=parts), rows, closing.prices)
     books = closing.in_advance
     return await with_advance(connection, account, rated, timeline, in_advance=books, plans=plans)
 

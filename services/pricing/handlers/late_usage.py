@@ -16,9 +16,10 @@ from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Cycle, Period
 from services.pricing.domain.statement import AdjustedPeriod, RatedStatement
 from services.pricing.handlers.advance import Books, rate_subscription
+from services.pricing.handlers.beside_usage import level_changed
 from services.pricing.handlers.billed import BilledContent, billed_content
 from services.pricing.handlers.meter_readings import MeterLookup
-from services.pricing.handlers.rating import RatedPeriod, Rerating, rate_rows
+from services.pricing.handlers.rating import RatedPeriod, Rerating, price_period, rate_rows
 from services.pricing.handlers.timelines import read_timeline
 from services.pricing.repository import late_usage, statements, subscriptions, usage
 from services.pricing.repository.late_usage import Reading
@@ -53,16 +54,37 @@ async def rate_with_late_usage(
     reading = Reading(
         subscription["tenant_id"], subscription["subscription_id"], rated.currency, period.end
     )
-    found = await late_usage.list_to_rate_again(connection, account, reading)
     reratings = [
         await _rate_again(
             connection, account, row, booked_before=period.end, prices=prices, meters=meters
         )
-        for row in found
+        for row in await late_usage.list_to_rate_again(connection, account, reading)
+        if row["inside"] or await _level_changed(connection, account, row, period.end)
     ]
     pairs = [(rerating.last, rerating.now) for rerating in reratings]
     adjusted = with_adjustments(rated.rated, pairs)
     return replace(rated, rated=adjusted, own=rated.rated, reratings=tuple(reratings))
+
+
+async def _level_changed(
+    connection: AsyncConnection, account: Account, billed: RowMapping, booked_before: date
+) -> bool:
+    """Tell whether usage that came of days before a closed period changed a level in it."""
+    owner = await _owner(connection, account, billed)
+    timeline = await read_timeline(connection, account, owner)
+    priced = await price_period(
+        connection, account, owner, timeline=timeline, period=_period_of(owner, billed)
+    )
+    if priced is None:
+        return False
+    days = priced.to_read(booked_before)
+    return await level_changed(connection, account, days, seen=billed["seen"])
+
+
+async def _owner(connection: AsyncConnection, account: Account, billed: RowMapping) -> RowMapping:
+    owner = await subscriptions.read(connection, account, billed["subscription_id"])
+    assert owner is not None, "a subscription with statements stays"
+    return owner
 
 
 async def _rate_again(
@@ -78,8 +100,7 @@ async def _rate_again(
 
     Its fees in advance are no part of that: they do not depend on usage, and are settled.
     """
-    owner = await subscriptions.read(connection, account, billed["subscription_id"])
-    assert owner is not None, "a subscription with statements stays"
+    owner = await _owner(connection, account, billed)
     period = _period_of(owner, billed)
     rows = await usage.read_period(
         connection, account, billed["tenant_id"], period, booked_before=booked_before
@@ -94,6 +115,7 @@ async def _rate_again(
         rows=rows,
         prices=prices,
         meters=meters,
+        booked_before=booked_before,
     )
     assert now is not None, "what a period was billed with stays in force for it"
     last, revision = await _last_rating(connection, account, billed)

@@ -1,7 +1,8 @@
 """Rating one period of a subscription from the copy of the usage: for bills and statements."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
 from sqlalchemy import RowMapping
@@ -16,9 +17,10 @@ from services.pricing.domain.split.parts import Part, SplitTerms
 from services.pricing.domain.split.rating import rate_parts
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
 from services.pricing.domain.usage import Usage
+from services.pricing.handlers.beside_usage import RatedDays, read_beside
 from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.sharing import own_usage
-from services.pricing.handlers.timelines import KnownPlans, SoldPlan
+from services.pricing.handlers.timelines import KnownPlans, SoldPlan, read_timeline
 from shared.accounts.repository import Account
 from shared.currencies import CURRENCIES
 from shared.events.statement_rated import StatementPart
@@ -56,6 +58,28 @@ class Rerating:
     now: domain.RatedStatement
 
 
+@dataclass(frozen=True)
+class PricedPeriod:
+    """A period of a subscription with the terms of each of its stretches; nothing is rated yet."""
+
+    subscription: RowMapping
+    period: Period
+    stretches: tuple[Stretch, ...]
+    sold: tuple[SoldPlan, ...]
+    parts: Sequence[Part]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether one plan of a book, as the book has it, is all that it is rated by."""
+        one = len(self.sold) == 1 and self.stretches[0].charged == "all"
+        return one and not self.sold[-1].overrides
+
+    def to_read(self, booked_before: date | None = None) -> RatedDays:
+        """Return what may be read beside its usage."""
+        row = self.subscription
+        return RatedDays(row["tenant_id"], row["subscription_id"], self.parts, booked_before)
+
+
 async def rate_rows(
     connection: AsyncConnection,
     account: Account,
@@ -66,11 +90,12 @@ async def rate_rows(
     rows: Sequence[Usage],
     prices: ProviderPrices,
     meters: MeterLookup,
-    plans: KnownPlans | None = None,
+    booked_before: date | None = None,
 ) -> RatedPeriod | None:
     """Rate what is the subscription's of a tenant's rows; its period is open or closed.
 
     None while no version is in force. Fees in advance are rated like all others, for this period.
+    `booked_before` is what the rows were read by; by default the end of the period.
     """
     own = await own_usage(connection, account, subscription, list(rows))
     return await rate_timeline(
@@ -82,7 +107,7 @@ async def rate_rows(
         rows=own,
         prices=prices,
         meters=meters,
-        plans=plans,
+        booked_before=booked_before,
     )
 
 
@@ -97,49 +122,104 @@ async def rate_timeline(
     meters: MeterLookup | None = None,
     prices: ProviderPrices | None = None,
     plans: KnownPlans | None = None,
+    booked_before: date | None = None,
 ) -> RatedPeriod | None:
     """Rate rows by what a timeline says of a period: in parts, where something changes in it.
 
-    `meters` find single values: without, only fees can be read off the result. `plans` know what
-    was asked for before.
+    `meters` find single values: without, only fees can be read off the result, and nothing is read
+    beside the rows. `plans` know what was asked for before.
     """
+    priced = await price_period(
+        connection, account, subscription, timeline=timeline, period=period, plans=plans
+    )
+    if priced is None:
+        return None
+    if meters is not None:
+        (parts,) = await read_beside(connection, account, [priced.to_read(booked_before)])
+        parts = await meters.read(connection, subscription["tenant_id"], parts)
+        priced = replace(priced, parts=parts)
+    return rate_priced(priced, rows, prices)
+
+
+async def price_period(
+    connection: AsyncConnection,
+    account: Account,
+    subscription: RowMapping,
+    *,
+    timeline: Timeline,
+    period: Period,
+    plans: KnownPlans | None = None,
+) -> PricedPeriod | None:
+    """Return the terms of a period, stretch by stretch; None while one of them has no version."""
     stretches = timeline.stretches(period)
     known = plans or KnownPlans()
     sold = [
         await known.read(connection, account, stretch.terms, on=stretch.version_on)
         for stretch in stretches
     ]
-    found = [one for one in sold if one is not None]
+    found = tuple(one for one in sold if one is not None)
     if len(found) < len(stretches):
         return None
-    last = found[-1]
-    whole = len(found) == 1 and stretches[0].charged == "all" and not last.overrides
     parts = [_part(stretch, one) for stretch, one in zip(stretches, found, strict=True)]
-    if meters is not None:
-        parts = await meters.read(connection, subscription["tenant_id"], parts)
+    return PricedPeriod(subscription, period, stretches, found, parts)
+
+
+async def price_together(
+    connection: AsyncConnection,
+    account: Account,
+    subscriptions: Sequence[RowMapping],
+    periods: Mapping[str, Period],
+    plans: KnownPlans,
+) -> list[tuple[PricedPeriod, Timeline]]:
+    """Return the terms of the periods that have any, and what is read beside their usage, at once.
+
+    `periods` are by the ids of the subscriptions.
+    """
+    found = []
+    for row in subscriptions:
+        timeline = await read_timeline(connection, account, row)
+        period = periods[row["subscription_id"]]
+        priced = await price_period(
+            connection, account, row, timeline=timeline, period=period, plans=plans
+        )
+        if priced is not None:
+            found.append((priced, timeline))
+    read = await read_beside(connection, account, [priced.to_read() for priced, _ in found])
+    return [
+        (replace(priced, parts=parts), timeline)
+        for (priced, timeline), parts in zip(found, read, strict=True)
+    ]
+
+
+def rate_priced(
+    priced: PricedPeriod, rows: Sequence[Usage], prices: ProviderPrices | None
+) -> RatedPeriod:
+    """Rate rows by terms of which everything is read."""
+    last, parts = priced.sold[-1], priced.parts
     currency = CURRENCIES[last.currency]
-    if whole:
+    if priced.is_whole:
         terms = RatingTerms(
             price_hash=last.price_hash,
             plan=last.plan,
             currency=currency,
-            seats=stretches[0].seats,
-            period=period,
+            seats=parts[0].seats,
+            period=priced.period,
         )
         rated = rate_period(terms, rows, parts[0].readings, prices=prices)
     else:
         rated = rate_parts(SplitTerms(tuple(parts), currency), rows, prices=prices)
+    told = map(_part_of_statement, priced.stretches, priced.sold)
     return RatedPeriod(
-        subscription=subscription,
-        sequence=subscription["next_sequence"],
-        period=period,
+        subscription=priced.subscription,
+        sequence=priced.subscription["next_sequence"],
+        period=priced.period,
         currency=last.currency,
         price_book=last.price_book,
         price_version=last.price_version,
         price_hash=last.price_hash,
         plan=last.plan.key,
         rated=rated,
-        parts=() if whole else tuple(map(_part_of_statement, stretches, found)),
+        parts=() if priced.is_whole else tuple(told),
     )
 
 

@@ -47,17 +47,21 @@ async def list_to_rate_again(
     """Return the statements of closed periods for which usage came since they were last rated.
 
     Those of the subscription itself, and of subscriptions of the tenant that have ended and so
-    have no next statement of their own; by period and subscription.
+    have no next statement of their own; by period and subscription. `inside` tells whether any of
+    it was used in the period; what was used earlier changes a level alone. What is booked from
+    `seen` on is new.
     """
     mine = statement.c.subscription_id == reading.subscription_id
+    inside = _came_since(reading.booked_before).label("inside")
     query = (
         _closed(account)
+        .add_columns(inside, _seen().label("seen"))
         .where(
             statement.c.tenant_id == reading.tenant_id,
             statement.c.currency == reading.currency,
             statement.c.period_end <= reading.booked_before,
             or_(mine, subscription.c.next_start.is_(None)),
-            _came_since(reading.booked_before),
+            _came_since(reading.booked_before, or_earlier=True),
         )
         .order_by(statement.c.period_start, statement.c.subscription_id)
     )
@@ -109,8 +113,21 @@ def _closed(account: Account) -> Select[Any]:
     )
 
 
-def _came_since(booked_before: date | None) -> ColumnElement[bool]:
-    """Tell whether usage of a statement's period was booked after its last rating.
+def _came_since(booked_before: date | None, *, or_earlier: bool = False) -> ColumnElement[bool]:
+    """Tell whether usage of a statement's period (or an earlier day) came after its last rating."""
+    found = exists().where(
+        *(usage_daily.c[name] == statement.c[name] for name in ("vendor_id", "mode", "tenant_id")),
+        _is_late(),
+        usage_daily.c.usage_day < statement.c.period_end,
+        usage_daily.c.booked_day >= _seen(),
+    )
+    if not or_earlier:
+        found = found.where(usage_daily.c.usage_day >= statement.c.period_start)
+    return found if booked_before is None else found.where(usage_daily.c.booked_day < booked_before)
+
+
+def _seen() -> ColumnElement[date]:
+    """Return the day before which what was booked is in the last rating of a statement's period.
 
     Every statement of a subscription takes up what was late by its end, so that is seen already.
     """
@@ -126,18 +143,10 @@ def _came_since(booked_before: date | None) -> ColumnElement[bool]:
         )
     )
     # Two levels down, SQLAlchemy does not find by itself which statement is meant.
-    seen = func.greatest(
+    return func.greatest(
         billed_until.correlate(statement).scalar_subquery(),
         rated_until.correlate(statement).scalar_subquery(),
     )
-    found = exists().where(
-        *(usage_daily.c[name] == statement.c[name] for name in ("vendor_id", "mode", "tenant_id")),
-        _is_late(),
-        usage_daily.c.usage_day >= statement.c.period_start,
-        usage_daily.c.usage_day < statement.c.period_end,
-        usage_daily.c.booked_day >= seen,
-    )
-    return found if booked_before is None else found.where(usage_daily.c.booked_day < booked_before)
 
 
 def _is_late() -> ColumnElement[bool]:

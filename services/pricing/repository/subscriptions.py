@@ -77,20 +77,23 @@ async def share(
 ) -> bool:
     """Mark the tenant's subscriptions that run on one of the days (both ends inclusive).
 
-    Return whether there are any beside that one.
+    Return whether there are any beside that one; alone it shares with nobody. The caller holds the
+    closing lock.
     """
-    marked = (
-        update(subscription)
-        .where(
-            owned(subscription, account, tenant_id=tenant_id),
-            or_(subscription.c.last_day.is_(None), subscription.c.last_day >= starts_on),
-        )
-        .values(shares=True)
+    query = select(subscription.c.subscription_id).where(
+        owned(subscription, account, tenant_id=tenant_id),
+        or_(subscription.c.last_day.is_(None), subscription.c.last_day >= starts_on),
     )
     if ends_on is not None:
-        marked = marked.where(subscription.c.starts_on <= ends_on)
-    found = await connection.scalars(marked.returning(subscription.c.subscription_id))
-    return bool(set(found.all()) - {beside})
+        query = query.where(subscription.c.starts_on <= ends_on)
+    found = set((await connection.scalars(query)).all())
+    if not found - {beside}:
+        return False
+    marked = update(subscription).where(
+        owned(subscription, account), subscription.c.subscription_id.in_(sorted(found))
+    )
+    await connection.execute(marked.values(shares=True))
+    return True
 
 
 async def sharing_tenants(connection: AsyncConnection, account: Account, book: str) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from services.pricing.domain.context_bands import BOUNDS, EDGES
 from services.pricing.domain.patterns import combinations_of, doubled, matches
-from services.pricing.domain.readings import SEAT_DIMENSIONS
+from services.pricing.domain.usage import SEAT_DIMENSIONS
 from services.pricing.schemas.charges.by_event import ActionCreditsCharge, PercentageCharge
 from services.pricing.schemas.charges.by_row import ContextTierCharge, MatrixCharge
 from services.pricing.schemas.charges.charge import ChargeContent
@@ -61,12 +61,14 @@ def _pool_faults(charge: UsageConditions, path: str, pools: Mapping[str, Pool]) 
         if pool.measure == "quantity" and not isinstance(charge, QuantityConditions):
             message = "This charge has several prices: only a pool of money can be included."
             yield Fault("pool_needs_one_price", here, message)
-        usage = getattr(charge, "usage", None)
-        if pool.scope == "per_seat" and isinstance(usage, UsageFilter):
-            named = usage.to_domain()
-            if (named.dimensions.keys() | named.exempt.keys()) - set(SEAT_DIMENSIONS):
-                message = f"Usage of a seat is known by {', '.join(SEAT_DIMENSIONS)} only."
-                yield Fault("per_seat_pool_dimensions", here, message)
+        if pool.scope == "per_seat" and not _known_by_user(charge):
+            message = f"Usage of a seat is known by {', '.join(SEAT_DIMENSIONS)} only."
+            yield Fault("per_seat_pool_dimensions", here, message)
+
+
+def _known_by_user(charge: UsageConditions) -> bool:
+    usage = getattr(charge, "usage", None)
+    return not isinstance(usage, UsageFilter) or usage.to_domain().known_by_user
 
 
 def _commitment_faults(charge: UsageConditions, path: str) -> Iterator[Fault]:

@@ -15,11 +15,13 @@ from pydantic_core import PydanticCustomError
 
 from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.periods import Period
-from services.pricing.domain.readings import Readings
+from services.pricing.domain.readings import Readings, UsageOfSeat
 from services.pricing.domain.seats import ANY_CLASS, Seats
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.subscription.holder_log import Assignment
+from services.pricing.domain.usage import SEAT_DIMENSIONS, Usage
 from services.pricing.schemas.fields import Day, Identifier
-from services.pricing.schemas.price_book import SeatClass
+from services.pricing.schemas.price_book import CHARGES_MAX, SeatClass
+from services.pricing.schemas.seat_holder import User
 from shared.events.statement_rated import StatementLine, UnratedUsage
 from shared.ids import Slug
 from shared.money import exact, format_exact
@@ -29,6 +31,7 @@ ROWS_MAX = 5_000
 
 EVENTS_MAX = 10_000
 EVENT_KINDS_MAX = 20
+HOLDERS_MAX = 10_000
 METERS_MAX = 100
 SEATS_MAX = 10_000_000
 SEAT_CLASSES_MAX = 100
@@ -71,15 +74,22 @@ class EvaluatedUsage(BaseModel):
     purpose: Identifier = "production"
     status: Identifier = "completed"
     usage_day: Day | None = None
+    user: Annotated[Identifier, Field(description="who used it, for pools of each seat")] = ""
 
     def to_domain(self, start: date) -> Usage:
-        values = self.model_dump(exclude={"quantity", "usage_day", "batch"})
+        values = self.model_dump(exclude={"quantity", "usage_day", "batch", "user"})
         return Usage(
             **values,
             batch="true" if self.batch else "false",
             usage_day=self.usage_day or start,
             quantity=exact(self.quantity),
         )
+
+    def of_user(self, start: date) -> UsageOfSeat:
+        """Return who used it."""
+        values = self.model_dump(include=set(SEAT_DIMENSIONS))
+        day, quantity = self.usage_day or start, exact(self.quantity)
+        return UsageOfSeat(self.user, ANY_CLASS, usage_day=day, quantity=quantity, **values)
 
 
 SeatCount = Annotated[int, Field(strict=True, ge=0, le=SEATS_MAX)]
@@ -100,7 +110,9 @@ class EvaluationWrite(BaseModel):
     Prices are a stored version (`price_book`, `version`) or a `content` as a version has it, which
     may leave out its plans: then all its charges are one. Usage is given (`usage`, and `events` for
     prices of single events), or that of a `tenant` which is booked in the period. `meters` are
-    values of meters that do not add up, by kind, beside either of both.
+    values of meters that do not add up, by kind, beside either of both. `seat_holders` are users
+    with the class of their seat ("" where seats are not told apart); all others take what is left.
+    `levels` are what is there before the period, by key of the charge; of a tenant they are known.
     """
 
     model_config = ConfigDict(
@@ -143,6 +155,8 @@ class EvaluationWrite(BaseModel):
     usage: list[EvaluatedUsage] | None = Field(default=None, max_length=ROWS_MAX)
     events: dict[Identifier, list[Signed]] = Field(default={}, max_length=EVENT_KINDS_MAX)
     meters: dict[MeterKind, Signed] = Field(default={}, max_length=METERS_MAX)
+    seat_holders: dict[User, SeatClass] = Field(default={}, max_length=HOLDERS_MAX)
+    levels: dict[Slug, Signed] = Field(default={}, max_length=CHARGES_MAX)
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
@@ -173,6 +187,15 @@ class EvaluationWrite(BaseModel):
     def domain_seats(self) -> Seats:
         return Seats(self.seats)
 
+    def holder_log(self) -> list[Assignment]:
+        """Return who is assigned to a seat, all period long."""
+        holders = self.seat_holders.items()
+        return [Assignment(user, seat_class, self.start) for user, seat_class in holders]
+
+    def used_by(self) -> list[UsageOfSeat]:
+        """Return who used what, of the usage that is given."""
+        return [row.of_user(self.start) for row in self.usage or () if row.user]
+
     def readings(self) -> Readings:
         events = {kind: tuple(map(exact, values)) for kind, values in self.events.items()}
         last_day = self.period().last_day
@@ -180,7 +203,8 @@ class EvaluationWrite(BaseModel):
             kind: MeterReading(exact(value), last_day, "given")
             for kind, value in self.meters.items()
         }
-        return Readings(events=events, meters=meters)
+        levels = {key: exact(level) for key, level in self.levels.items()}
+        return Readings(events=events, meters=meters, levels=levels)
 
 
 class Evaluation(BaseModel):

@@ -6,7 +6,7 @@ import pytest
 import uuid_utils
 from sqlalchemy import text
 
-from services.cli import check_copy
+from services.cli import check_copy, check_copy_by_user
 from services.metering.domain.event import WrittenVoid, normalise_void
 from services.metering.invariants.checking import verify
 from services.metering.invariants.rule import Scope
@@ -144,6 +144,45 @@ async def test_the_copy_of_a_sealed_day_is_compared(
             {"vendor": counted.vendor_id},
         )
     other = await check_copy(counted.database, pricing, scope)
+    await owner.close()
+    await pricing.close()
+
+    assert (3, []) == (same.finding.rows, same.finding.offending)
+    assert 1 == len(other.finding.offending)
+    assert f"{counted.vendor_id}/live/acme/{DAY}/tickets" in other.finding.offending[0]
+
+
+_COPY_BY_USER = """
+insert into pricing.usage_daily_by_user
+select vendor_id, mode, tenant_id, team, "user", agent, model, purpose, kind, usage_day, booked_day,
+    entry, sum(quantity), sum(events), 1
+from metering.user_rollup where vendor_id = :vendor
+group by vendor_id, mode, tenant_id, team, "user", agent, model, purpose, kind, usage_day,
+    booked_day, entry
+"""
+
+
+async def test_the_copy_by_user_is_compared_with_the_other(
+    counted: Ledger, database: TestDatabase
+) -> None:
+    """What is by price is by user, too; a user's row that was lost is found."""
+    owner, pricing = Database(database.admin_url), Database(database.urls["pricing"])
+    values = {"vendor": counted.vendor_id, "day": DAY}
+    scope = Scope(counted.vendor_id, "live")
+    async with owner.transaction() as connection:
+        for copied in (_COPY, _COPY_BY_USER):
+            await connection.execute(text(copied), {"vendor": counted.vendor_id})
+        await connection.execute(text(_SEALED), values)
+    same = await check_copy_by_user(pricing, scope)
+    async with owner.transaction() as connection:
+        await connection.execute(
+            text(
+                "delete from pricing.usage_daily_by_user "
+                "where vendor_id = :vendor and kind = 'tickets'"
+            ),
+            {"vendor": counted.vendor_id},
+        )
+    other = await check_copy_by_user(pricing, scope)
     await owner.close()
     await pricing.close()
 

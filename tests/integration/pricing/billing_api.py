@@ -1,6 +1,7 @@
 """What the tests of pricing's API share: the demo's book, published and billed."""
 
 from datetime import date, timedelta
+from itertools import count
 from typing import Any
 
 import httpx
@@ -83,6 +84,14 @@ def _sealed(vendor: str, day: date) -> DaySealed:
 def days_of(first: date, last: date) -> list[date]:
     """Return the days from the first to the last, both included."""
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def neighbours(account: Account, number: int) -> list[str]:
+    """Return so many tenants whose usage comes on the partition of globex."""
+    partition = tenant_partition(account, "globex")
+    names = (f"tenant-{n}" for n in count())
+    found = (name for name in names if tenant_partition(account, name) == partition)
+    return ["globex", *(next(found) for _ in range(number - 1))]
 
 
 async def statements_of(client: httpx.AsyncClient, headers: Headers) -> list[Any]:

@@ -1,7 +1,6 @@
 """Periods of many tenants closed together come to what each comes to by itself."""
 
 from datetime import UTC, date, datetime
-from itertools import count
 from typing import Any
 
 import httpx
@@ -11,25 +10,16 @@ from services.pricing.domain.periods import Period
 from services.pricing.domain.usage import canonical_usage
 from services.pricing.handlers import closing, issuing
 from services.pricing.repository import usage
-from services.pricing.repository.locks import tenant_partition
 from shared.accounts.repository import Account
 from shared.database import Database
 from shared.events.usage_aggregated import UsageAggregated, UsageRow
 from tests.support.pricing_usage import usage_row
 
-from .billing_api import TERMS, Headers, days_of, publish_demo, seal, statements_of
+from .billing_api import TERMS, Headers, days_of, neighbours, publish_demo, seal, statements_of
 
 FIRST, LAST = date(2023, 11, 1), date(2023, 12, 31)
 STARTS = ("2023-11-01", "2023-11-12", "2023-11-30", "2023-11-01")
 KINDS = ("input_uncached", "output_text")
-
-
-def neighbours(account: Account, number: int) -> list[str]:
-    """Return so many tenants whose usage comes on the partition of globex."""
-    partition = tenant_partition(account, "globex")
-    names = (f"tenant-{n}" for n in count())
-    found = (name for name in names if tenant_partition(account, name) == partition)
-    return ["globex", *(next(found) for _ in range(number - 1))]
 
 
 async def use(store: Database, account: Account, tenant: str, seed: int, *late: UsageRow) -> None:

@@ -86,6 +86,7 @@ async def test_an_evaluation_says_the_figures(signed: httpx.AsyncClient) -> None
             "start": one.case["start"].isoformat(),
             "end": one.case["end"].isoformat(),
             "seats": one.case.get("seats", 0),
+            "seat_holders": one.case.get("seat_holders", {}),
             "usage": json.loads(json.dumps(one.case["usage"], default=str)),
         }
         answer = await signed.post("/v1/evaluate", json=body)

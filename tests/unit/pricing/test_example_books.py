@@ -11,7 +11,8 @@ from tests.support.example_books import BOOKS, FOLDER, Figures, amounts, book_fi
 
 FIGURES = figures()
 CASE_KEYS = {
-    *("case", "plan", "start", "end", "seats", "seat_changes", "seat_usage", "usage"),
+    *("case", "plan", "start", "end", "seats", "seat_changes", "seat_usage", "seat_holders"),
+    "usage",
     *("lines", "unrated", "blocked", "total"),
 }
 

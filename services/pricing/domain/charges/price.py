@@ -126,6 +126,8 @@ class RowPrice(ABC):
     model: ClassVar[str]
     needs_cost: ClassVar[bool] = False
     """Whether the price depends on what the provider takes."""
+    needs_level: ClassVar[bool] = False
+    """Whether rows are changes of a level, which is there before the period begins."""
 
     def accepts(self, row: Usage) -> bool:  # noqa: ARG002 - most prices take what is claimed
         """Tell whether the row has a price here; one that has none stays unrated."""

@@ -40,6 +40,7 @@ class ProratedGraduated(RowPrice):
     """Prices for each `per` units (> 0) and whole period; bounds are in single units."""
 
     model: ClassVar[str] = "prorated_graduated"
+    needs_level: ClassVar[bool] = True
 
     tiers: tuple[Tier, ...]
     per: Fraction = Fraction(1)

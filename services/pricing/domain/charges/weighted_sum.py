@@ -21,6 +21,7 @@ class WeightedSum(RowPrice):
     """`unit_amount` for each `per` units (> 0) that are there for a whole period."""
 
     model: ClassVar[str] = "weighted_sum"
+    needs_level: ClassVar[bool] = True
 
     unit_amount: Fraction
     per: Fraction = Fraction(1)

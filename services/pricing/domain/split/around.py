@@ -4,7 +4,7 @@ What is for a whole period is the sum of what each part has of it by its days. A
 commitment that a part lacks is nothing there; a maximum that it lacks does not bound its part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -19,7 +19,7 @@ from services.pricing.domain.column import Column
 from services.pricing.domain.commitment import commit
 from services.pricing.domain.conditions import Conditions
 from services.pricing.domain.draft import Draft
-from services.pricing.domain.included import amounts_by_day, without_first
+from services.pricing.domain.included import amounts_by_day, told_holders, without_first
 from services.pricing.domain.pipeline import convert_units, read_meter
 from services.pricing.domain.pools import Dated, PoolUse, burn
 from services.pricing.domain.split.joint import Joint, grown, so_far
@@ -76,6 +76,8 @@ def burn_quantity_pools(joint: Joint) -> None:
         left.append(quantity - sum_exact([use.used for use in uses]))
     _set_billable(joint, left)
     whole.pools.extend(uses)
+    if any(pool.scope == "per_seat" for pool in pools):
+        whole.add(told_holders(piece.readings.seat_days for piece in joint.pieces))
     for use in uses:
         text = f"{words.count(use.used)} from {use.name}, {words.number(use.remaining)} left"
         whole.add([note(POOL, text)])
@@ -145,7 +147,7 @@ def _price_piece(joint: Joint, index: int) -> None:
         events = tuple(value for one in pieces[:index] for value in one.events)
         piece.add(price.price_part(events, piece.events, words))
     else:
-        level = _level_after(pieces[index - 1]) if index else situation.level
+        level = _level_before(pieces, index)
         situation = replace(situation, level=level, tiers_charged=tiers)
         priced = price.price_rows(piece.groups, situation, words)
         piece.group_amounts = priced.amounts
@@ -154,8 +156,13 @@ def _price_piece(joint: Joint, index: int) -> None:
     piece.situation = replace(situation, tiers_charged=tiers)
 
 
-def _level_after(piece: Draft) -> Fraction:
-    return piece.situation.level + sum_exact([group.total for group in piece.groups])
+def _level_before(pieces: Sequence[Draft], index: int) -> Fraction:
+    """Return the level as a part begins: as it was read, else what earlier parts left of theirs."""
+    piece = pieces[index]
+    if not index or piece.charge.key in piece.readings.levels:
+        return piece.situation.level
+    before = pieces[index - 1]
+    return before.situation.level + sum_exact([group.total for group in before.groups])
 
 
 def _amounts_of_groups(piece: Draft, amount: Fraction) -> list[Column]:

@@ -67,17 +67,15 @@ class Joint:
         usage = tuple(
             row
             for piece in self.pieces[:through]
-            if piece.charge.usage is not None
-            for row in seat_usage_of(
-                piece.readings.usage_of_seats,
-                piece.charge.usage,
-                piece.charge.conditions.conversion,
-            )
+            for row in seat_usage_of(piece.readings.usage_of_seats, piece.charge)
         )
         situations = [piece.situation for piece in self.pieces]
         held = [s.seats for s in situations if s.period.due] or [situations[-1].seats]
         stocks = tuple(self.stocks())
-        return SplitHolding(situations[0].period, held[-1], usage, stocks, self.book)
+        days = tuple(piece.readings.seat_days for piece in self.pieces)
+        return SplitHolding(
+            situations[0].period, held[-1], usage, stocks=stocks, book=self.book, held=days
+        )
 
 
 def grown(values: Sequence[Fraction]) -> list[Fraction]:

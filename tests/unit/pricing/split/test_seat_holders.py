@@ -1,0 +1,375 @@
+"""Pools of each seat: who holds one on which days, and what that gives."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.pricing.domain.charge import Charge, UsageFilter
+from services.pricing.domain.charges.per_unit import PerUnit
+from services.pricing.domain.conversion import Conversion, ConversionRate
+from services.pricing.domain.periods import Cycle, UnpaidPeriod
+from services.pricing.domain.plan import Plan
+from services.pricing.domain.pools import Pool
+from services.pricing.domain.rating import RatingTerms, rate_period
+from services.pricing.domain.readings import UsageOfSeat
+from services.pricing.domain.seats import SeatChange, Seats
+from services.pricing.domain.split import seat_holders
+from services.pricing.domain.split.parts import Part, SplitTerms
+from services.pricing.domain.split.rating import rate_parts
+from services.pricing.domain.split.seat_holders import with_seat_holders
+from services.pricing.domain.statement import RatedStatement
+from services.pricing.domain.subscription.changes import Change, ChoosePlan, Event, Pause, SetSeats
+from services.pricing.domain.subscription.changes import Resume as GoOn
+from services.pricing.domain.subscription.holder_log import Assignment, holders_on, seats_on
+from services.pricing.domain.subscription.terms import Terms
+from services.pricing.domain.subscription.timeline import Timeline
+from services.pricing.domain.usage import Usage
+from shared.currencies import CURRENCIES
+from tests.support.pricing_values import NOVEMBER, charged, claim, fractions, plan, sentences, usage
+
+DOLLAR = CURRENCIES["USD"]
+CLASSES = {"standard": Fraction(30), "premium": Fraction(150)}
+
+
+def november(day: int) -> date:
+    return date(2023, 11, day)
+
+
+def pool(key: str = "own", **values: Any) -> Pool:
+    given_ = {"included_per_seat": CLASSES, "scope": "per_seat"} | values
+    return Pool(key, key.title(), "quantity", **given_)
+
+
+def pooled(*kinds: str, key: str = "c", **values: Any) -> Charge:
+    """Return a charge of a dollar for each unit above what seats include."""
+    return charged(PerUnit(Fraction(1)), *kinds, key=key, pools=(pool(f"own-{key}", **values),))
+
+
+def by(user: str, quantity: int, day: int = 16, kind: str = "units", **values: Any) -> UsageOfSeat:
+    known = {"agent": "support-0", "model": "claude-sonnet-4-6", "purpose": "production"}
+    row: dict[str, Any] = {**known, "usage_day": november(day), **values}
+    return UsageOfSeat(user, "", kind=kind, quantity=Fraction(quantity), **row)
+
+
+def rows_of(used: Sequence[UsageOfSeat]) -> list[Usage]:
+    """Return the same as usage of the tenant."""
+    return [usage(row.kind, row.quantity, model=row.model, usage_day=row.usage_day) for row in used]
+
+
+def part_of(sold: Plan, seats: Seats) -> Part:
+    return Part(NOVEMBER, sold, "book", "hash", seats)
+
+
+def rate(
+    sold: Plan | Charge,
+    used: Sequence[UsageOfSeat],
+    log: Sequence[Assignment] = (),
+    *,
+    seats: Seats | None = None,
+) -> RatedStatement:
+    """Rate a whole November in which only users used anything."""
+    part = part_of(plan(sold) if isinstance(sold, Charge) else sold, seats or Seats({}))
+    (read,) = with_seat_holders([part], log, used)
+    terms = RatingTerms("hash", part.plan, DOLLAR, part.seats, NOVEMBER)
+    return rate_period(terms, rows_of(used), read.readings)
+
+
+def assigned(user: str, seat_class: str, first: int = 1, last: int | None = None) -> Assignment:
+    return Assignment(user, seat_class, november(first), None if last is None else november(last))
+
+
+SEATED = [(1, 1, "premium")]
+ONE_PREMIUM = Seats({"premium": 1})
+
+
+def test_an_assigned_user_keeps_the_seat_from_a_heavy_one() -> None:
+    """Ann has it and uses 40 of 150; bob, who used 900, draws on nothing."""
+    used = [by("ann", 40), by("bob", 900)]
+
+    assert 900 == rate(pooled(), used, [assigned("ann", "premium")], seats=ONE_PREMIUM).total
+    assert 790 == rate(pooled(), used, seats=ONE_PREMIUM).total
+
+
+def test_a_rating_that_goes_by_use_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the log not read, the heavy user would take the seat: 790, not 900."""
+    monkeypatch.setattr(seat_holders, "holders_on", lambda _log, _day, _left: ({}, []))
+    used = [by("ann", 40), by("bob", 900)]
+
+    assert 790 == rate(pooled(), used, [assigned("ann", "premium")], seats=ONE_PREMIUM).total
+
+
+def test_a_seat_is_held_by_days() -> None:
+    """A third of 150 for ann and two thirds for bob: 60 - 50, and 60 within 100."""
+    log = [assigned("ann", "premium", 1, 10), assigned("bob", "premium", 11)]
+    used = [by("ann", 60, 5), by("bob", 60, 20)]
+
+    (line,) = rate(pooled(), used, log, seats=ONE_PREMIUM).lines
+
+    (use,) = line.pools
+    assert fractions(10, 110, 40) == (line.amount, use.used, use.remaining)
+
+
+@pytest.mark.parametrize(("second", "comes_to"), [(40, 0), (160, 60)])
+def test_a_full_pool_is_given_once_whoever_holds_the_seat(second: int, comes_to: int) -> None:
+    """Where a pool is `full`, each holder may use all of it, but one seat has no more than 150."""
+    log = [assigned("ann", "premium", 1, 10), assigned("bob", "premium", 11)]
+    used = [by("ann", 50, 5), by("bob", second, 20)]
+
+    assert comes_to == rate(pooled(proration="full"), used, log, seats=ONE_PREMIUM).total
+
+
+def test_usage_on_other_days_is_not_the_seats() -> None:
+    """Ann held it up to the 10th; what she uses on the 20th is not included, bob's is."""
+    log = [assigned("ann", "premium", 1, 10), assigned("bob", "premium", 11)]
+
+    assert 60 == rate(pooled(), [by("ann", 60, 20)], log, seats=ONE_PREMIUM).total
+
+
+def test_seats_that_are_left_go_to_those_who_used_most() -> None:
+    """The largest pool to the heaviest: 400 - 150, 40 - 30, and 20 that nobody includes."""
+    used = [by("light", 20), by("heavy", 400), by("middle", 40)]
+
+    found = rate(pooled(), used, seats=Seats({"standard": 1, "premium": 1}))
+
+    assert 250 + 10 + 20 == found.total
+
+
+def test_most_use_is_that_of_all_pools_together() -> None:
+    """Ann filled one pool twice, bob each of two: bob holds the seat of both charges."""
+    sold = plan(pooled("a", key="a"), pooled("b", key="b"))
+    used = [by("ann", 299, kind="a"), by("bob", 150, kind="a"), by("bob", 150, kind="b")]
+
+    lines = rate(sold, used, seats=ONE_PREMIUM).lines
+
+    assert {"a": 299, "b": 0} == {line.charge: line.amount for line in lines}
+
+
+def test_of_equal_use_the_first_name_holds_the_seat() -> None:
+    """So the same usage has the same holders, in whatever order it is read."""
+    sold = plan(pooled("a", key="a"), pooled("b", key="b"))
+    used = [by("bob", 200, kind="b"), by("ann", 200, kind="a")]
+
+    both = [rate(sold, rows, seats=ONE_PREMIUM) for rows in (used, used[::-1])]
+
+    assert [{"a": 50, "b": 200}] * 2 == [{n.charge: n.amount for n in r.lines} for r in both]
+    assert both[0].input_hash == both[1].input_hash
+
+
+def test_usage_of_nobody_in_particular_holds_no_seat() -> None:
+    """Events that name no user are nobody's: the seat is left, and gives nothing."""
+    assert 40 == rate(pooled(), [by("", 40)], seats=ONE_PREMIUM).total
+
+
+def test_a_seat_that_came_later_has_its_days() -> None:
+    """From the 16th on: half of 150 for who holds it, assigned or not."""
+    seats = Seats({}, (SeatChange(november(16), 1, "premium"),))
+
+    assert 25 == rate(pooled(), [by("ann", 100, 20)], seats=seats).total
+    log = [assigned("ann", "premium", 16)]
+    assert 25 == rate(pooled(), [by("ann", 100, 20)], log, seats=seats).total
+
+
+def test_who_takes_a_seat_over_from_nobody_has_no_two() -> None:
+    """Ann is assigned up to the 15th and takes what is left then: 150 in all, not 225."""
+    log = [assigned("ann", "premium", 1, 15)]
+    used = [by("ann", 200, 5), by("ann", 200, 25)]
+
+    assert 250 == rate(pooled(), used, log, seats=ONE_PREMIUM).total
+    assert 250 == rate(pooled(), used, log, seats=Seats({"premium": 1, "standard": 9})).total
+
+
+def test_a_class_that_includes_nothing_is_no_seat_of_a_pool() -> None:
+    """Whoever is assigned to an admin's seat draws on nothing, and takes no other one."""
+    seats = Seats({"premium": 1, "admin": 1})
+
+    assert 99 == rate(pooled(), [by("ann", 99)], [assigned("ann", "admin")], seats=seats).total
+    assert 0 == rate(pooled(), [by("ann", 99)], seats=seats).total
+
+
+def test_a_promotion_counts_usage_up_to_its_last_day() -> None:
+    """Of 40 up to the 10th all are included, of 40 afterwards none."""
+    charge = pooled(ends_on=november(10))
+    used = [by("ann", 40, 10), by("ann", 40, 11)]
+
+    assert 40 == rate(charge, used, [assigned("ann", "premium")], seats=ONE_PREMIUM).total
+
+
+def test_what_a_meter_counts_again_is_not_the_seats() -> None:
+    """A pattern for every kind means no meter: 40 tokens are used, not 80."""
+    used = [by("ann", 40), by("ann", 40, kind="meter:calls@1")]
+    part = part_of(plan(pooled("*")), ONE_PREMIUM)
+    (read,) = with_seat_holders([part], [], used)
+    terms = RatingTerms("hash", part.plan, DOLLAR, part.seats, NOVEMBER)
+
+    (line,) = rate_period(terms, [usage("units", 200)], read.readings).lines
+
+    assert 40 == line.pools[0].used
+
+
+def test_a_line_says_who_held_seats() -> None:
+    """By name, class and days, those who were assigned to none as well; twenty of them at most."""
+    log = [assigned("ann", "premium", 11)]
+    many = [by(f"user-{n:02}", 10 + n) for n in range(25)]
+
+    few = rate(pooled(), [by("ann", 5), by("bob", 5)], log, seats=ONE_PREMIUM).lines[0]
+    full = rate(pooled(), many, seats=Seats({"standard": 22})).lines[0]
+
+    told = "seats held by ann (premium, 20 days), bob (premium, 10 days)"
+    assert told in sentences(list(few.steps))
+    (names,) = [text for text in sentences(list(full.steps)) if text.startswith("seats held")]
+    assert names.endswith("user-22 (standard, 30 days) and 2 more")
+
+
+def test_the_line_of_parts_says_it_once() -> None:
+    """With the days of all parts together."""
+    parts = with_seat_holders(split(plan(pooled()), SEATED, {16}), [], [by("ann", 5)])
+
+    (line,) = rate_parts(SplitTerms(tuple(parts), DOLLAR), [usage("units", 5)]).lines
+
+    assert ["seats held by ann (premium, 30 days)"] == [
+        text for text in sentences(list(line.steps)) if text.startswith("seats held")
+    ]
+
+
+def test_use_is_measured_in_the_units_of_the_charge() -> None:
+    """Ten thousand cheap tokens are less than a hundred dear ones."""
+    rates = (
+        ConversionRate(Fraction(1, 1000), models=("cheap",)),
+        ConversionRate(Fraction(1), models=("dear",)),
+    )
+    conversion = Conversion("dollars", rates)
+    charge = charged(PerUnit(Fraction(1)), pools=(pool(),), conversion=conversion)
+    used = [by("ann", 10_000, model="cheap"), by("bob", 100, model="dear")]
+
+    assert 10 == rate(charge, used, seats=ONE_PREMIUM).total
+
+
+def test_a_filter_that_users_are_not_known_by_has_no_seats() -> None:
+    """Service tiers are not known by user: such a charge cannot be made."""
+    known = [claim("units", agent="a"), UsageFilter({"kind": frozenset("u")})]
+    unknown = [
+        claim("units", service_tier="batch"),
+        UsageFilter({"kind": frozenset("u")}, {"status": frozenset({"aborted"})}),
+    ]
+
+    assert [True, True, False, False] == [one.known_by_user for one in (*known, *unknown)]
+    with pytest.raises(ValueError, match="agent, model, kind, purpose only"):
+        replace(pooled(), usage=unknown[0])
+
+
+def test_in_a_trial_and_a_pause_seats_hold_nothing() -> None:
+    """Ten days of a trial and ten of a pause: the rest of 30 days holds a third of 150."""
+    days = [november(1), november(11), november(21), date(2023, 12, 1)]
+    kinds = [(UnpaidPeriod, "nothing"), (UnpaidPeriod, "usage"), (type(NOVEMBER), "all")]
+    parts = [
+        Part(kind(start, end, 30), plan(pooled()), "book", "hash", ONE_PREMIUM, told)  # type: ignore[arg-type]
+        for start, end, (kind, told) in zip(days, days[1:], kinds, strict=False)
+    ]
+    used = [by("ann", 500, 5), by("ann", 60, 15), by("ann", 60, 25)]
+
+    read = with_seat_holders(parts, [assigned("ann", "premium")], used)
+
+    assert 60 + 60 - 50 == rate_parts(SplitTerms(tuple(read), DOLLAR), rows_of(used)).total
+    assert () == read[0].readings.usage_of_seats
+    assert {("ann", "premium"): 10} == read[2].readings.seat_days
+
+
+DAYS = st.integers(1, 30)
+USERS = st.sampled_from(["", "ann", "bob", "carl", "dora"])
+KINDS = st.sampled_from(["a", "b", "x"])
+USED = st.lists(st.builds(by, USERS, st.integers(-20, 300), DAYS, KINDS), max_size=8)
+HELD = st.sampled_from(["standard", "premium", "admin", None])
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Assignment]:
+    """Return a log with more assignments than seats, days before and after November included."""
+    found = []
+    for _ in range(draw(st.integers(0, 5))):
+        first = draw(st.dates(date(2023, 10, 20), date(2023, 12, 5)))
+        last = draw(st.none() | st.dates(first, date(2023, 12, 10)))
+        user = draw(st.sampled_from(["ann", "bob", "carl"]))
+        found.append(Assignment(user, draw(HELD), first, last))
+    return found
+
+
+SEATS = st.lists(
+    st.tuples(DAYS, st.integers(0, 3), st.sampled_from(["standard", "premium"])), max_size=4
+)
+PLANS = st.builds(
+    lambda one, other: plan(pooled("a", key="a", **one), pooled("b", key="b", **other)),
+    *[
+        st.fixed_dictionaries(
+            {
+                "proration": st.sampled_from(["by_days", "full"]),
+                "ends_on": st.none() | DAYS.map(november),
+            }
+        )
+        for _ in range(2)
+    ],
+)
+
+
+def split(
+    sold: Plan, seats: list[tuple[int, int, str]], cuts: set[int], events: Sequence[Event] = ()
+) -> list[Part]:
+    """Return November of a subscription that is put on its plan again on each of the days."""
+    made = [(november(day), SetSeats(count, held)) for day, count, held in seats]
+    made += [(november(day), ChoosePlan("book", "plan")) for day in sorted(cuts)]  # type: ignore[misc]
+    made += [(november(10 * n), event) for n, event in enumerate(events, start=1)]  # type: ignore[misc]
+    changes = [Change(str(n), n, day, event) for n, (day, event) in enumerate(made, start=1)]
+    told = Timeline(NOVEMBER.start, Cycle(1), Terms("book", "plan"), changes=tuple(changes))
+    return [
+        Part(s.period, sold, "book", "hash", s.seats, s.charged) for s in told.stretches(NOVEMBER)
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(PLANS, SEATS, st.sets(DAYS, max_size=3), logs(), USED)
+def test_the_same_version_again_changes_no_seat(
+    sold: Plan,
+    seats: list[tuple[int, int, str]],
+    cuts: set[int],
+    log: list[Assignment],
+    used: list[UsageOfSeat],
+) -> None:
+    """However often a period is split, the same people hold the same seats for as many days."""
+    (whole,) = split(sold, seats, set())
+    in_one = rate(sold, used, log, seats=whole.seats)
+
+    parts = with_seat_holders(split(sold, seats, cuts), log, used)
+
+    assert in_one.total == rate_parts(SplitTerms(tuple(parts), DOLLAR), rows_of(used)).total
+    for line in in_one.lines:
+        assert all(0 <= use.used <= use.included for use in line.pools)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SEATS, logs(), USED, st.booleans())
+def test_nobody_else_moves_those_who_are_assigned(
+    seats: list[tuple[int, int, str]], log: list[Assignment], used: list[UsageOfSeat], away: bool
+) -> None:
+    """Whatever a user uses whom nobody assigned: the others' days and usage stay theirs."""
+    parts = split(plan(pooled("a", "b")), seats, set(), [Pause(), GoOn()] if away else ())
+    heavy = [*used, *(by("zoe", 10**6, day, "a") for day in range(1, 31))]
+    holding = {
+        (user, day): held
+        for part in parts
+        for day in seat_holders._days_of(part)
+        for user, held in holders_on(log, day, seats_on(part.seats, day))[0].items()
+    }
+
+    read = with_seat_holders(parts, log, heavy)
+
+    kept = [(row, holding.get((row.seat, row.usage_day))) for row in heavy]
+    for row, held in ((row, held) for row, held in kept if held is not None):
+        due = [day for p in parts if p.period.due for day in seat_holders._days_of(p)]
+        days = sum(holding.get((row.seat, day)) == held for day in due)
+        assert any(replace(row, seat_class=held) in p.readings.usage_of_seats for p in read)
+        assert days <= sum((p.readings.seat_days or {})[row.seat, held] for p in read)
