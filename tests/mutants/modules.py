@@ -37,7 +37,9 @@ MODULES = (
             "../test_golden.py",
         ),
     ),
-    Module("tiers.py", ("test_tiers.py", "test_graduated.py", "test_volume.py", "../test_golden.py")),
+    Module(
+        "tiers.py", ("test_tiers.py", "test_graduated.py", "test_volume.py", "../test_golden.py")
+    ),
     Module("bounds.py", ("test_conditions.py", *RATED)),
     Module("commitment.py", ("test_conditions.py", *RATED)),
     Module("included.py", ("test_pools.py", "test_conditions.py", *RATED)),

@@ -71,13 +71,18 @@ async def with_advance(
     plans: KnownPlans | None = None,
 ) -> RatedPeriod:
     """Return a rated open period as its statement says it: fees in advance where they belong."""
-    charged = await read_charged(connection, account, rated.subscription)
-    if charged is None and not timeline.books & in_advance:
+    if not has_advance(rated.subscription, timeline, in_advance):
         return rated
+    charged = await read_charged(connection, account, rated.subscription)
     following = await _following(connection, account, rated, timeline, plans)
     currency = CURRENCIES[rated.currency]
     settled = with_fees_in_advance(rated.rated, charged, following, currency=currency)
     return replace(rated, rated=settled)
+
+
+def has_advance(subscription: RowMapping, timeline: Timeline, in_advance: Books) -> bool:
+    """Tell whether something was charged of the open period before, or could be of the next one."""
+    return subscription["charged_by"] is not None or bool(timeline.books & in_advance)
 
 
 async def read_charged(

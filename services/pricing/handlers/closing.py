@@ -7,8 +7,9 @@ from heapq import heapify, heappush
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.handlers.closing_together import close_some
 from services.pricing.handlers.due import Due, take_next, waits_for
-from services.pricing.handlers.issuing import Closing, close_some
+from services.pricing.handlers.issuing import Closing
 from services.pricing.repository import catalog, sealing, subscriptions
 from shared.accounts.repository import Account
 

@@ -1,7 +1,6 @@
 """A closed period becomes a statement: rated, paid from credits as far as they go, issued."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
@@ -11,24 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period, period_from
-from services.pricing.domain.subscription.timeline import Timeline
-from services.pricing.domain.usage import Usage
-from services.pricing.handlers.advance import (
-    Books,
-    rate_opening,
-    rate_subscription,
-    with_advance,
-)
+from services.pricing.handlers.advance import Books, rate_opening, rate_subscription
 from services.pricing.handlers.due import opens_next
 from services.pricing.handlers.late_usage import rate_with_late_usage, store_ratings
 from services.pricing.handlers.meter_readings import MeterLookup, ask
 from services.pricing.handlers.provider_prices import load_prices
-from services.pricing.handlers.rating import (
-    PricedPeriod,
-    RatedPeriod,
-    price_together,
-    rate_priced,
-)
 from services.pricing.handlers.statement_message import statement_of, with_draws, with_returns
 from services.pricing.handlers.timelines import KnownPlans
 from services.pricing.handlers.wallets import draw, return_adjusted
@@ -37,7 +23,6 @@ from services.pricing.repository import (
     meters,
     statements,
     subscriptions,
-    usage,
     wallets,
 )
 from services.pricing.repository.subscriptions import Advance
@@ -95,68 +80,7 @@ class Closing:
         return not special and not subscription["shares"] and not opens
 
 
-async def close_some(
-    connection: AsyncConnection, closing: Closing, some: Sequence[RowMapping]
-) -> list[Advance]:
-    """Close the plain ones together, and the others one by one, in their order.
-
-    Return what comes after each that was closed.
-    """
-    plain = [row for row in some if closing.is_plain(row)]
-    made = await close_together(connection, closing, plain) if plain else []
-    for row in some:
-        if closing.is_plain(row) or row["tenant_id"] in closing.waiting:
-            continue
-        if one := await close_next(connection, closing, row):
-            made.append(one)
-    return made
-
-
-async def close_together(
-    connection: AsyncConnection, closing: Closing, plain: Sequence[RowMapping]
-) -> list[Advance]:
-    """Do what `close_period` does, for many that are plain: read at once, written at once."""
-    account = closing.account
-    periods = {row["subscription_id"]: _due_period(row) for row in plain}
-    tenants = {row["subscription_id"]: row["tenant_id"] for row in plain}
-    used = await usage.read_periods(
-        connection, account, {name: (tenants[name], period) for name, period in periods.items()}
-    )
-    issued, advances = [], []
-    found = await price_together(connection, account, plain, periods, closing.plans)
-    for priced, timeline in found:
-        row = priced.subscription
-        rows = used.pop(row["subscription_id"])
-        rated = await _rate_plain(connection, closing, priced, timeline=timeline, rows=rows)
-        if rated is not None:
-            issued.append(statement_of(account, rated, new_id()))
-            advances.append(_after(row, issued[-1]))
-    await subscriptions.advance(connection, account, advances)
-    await statements.issue(connection, issued)
-    for statement in issued:
-        _log(statement)
-    return advances
-
-
-async def _rate_plain(
-    connection: AsyncConnection,
-    closing: Closing,
-    priced: PricedPeriod,
-    *,
-    timeline: Timeline,
-    rows: Sequence[Usage],
-) -> RatedPeriod | None:
-    account, plans, subscription = closing.account, closing.plans, priced.subscription
-    lookup = MeterLookup(account, closing.singles, booked_before=priced.period.end)
-    parts = await lookup.read(connection, subscription["tenant_id"], priced.parts)
-    if await _waits(connection, closing, subscription, lookup):
-        return None
-    rated = rate_priced(replace(priced, parts=parts), rows, closing.prices)
-    books = closing.in_advance
-    return await with_advance(connection, account, rated, timeline, in_advance=books, plans=plans)
-
-
-async def _waits(
+async def waits(
     connection: AsyncConnection, closing: Closing, subscription: RowMapping, lookup: MeterLookup
 ) -> bool:
     """Tell whether values of meters are missing; they are asked for."""
@@ -184,7 +108,7 @@ async def _open_subscription(
     connection: AsyncConnection, closing: Closing, subscription: RowMapping
 ) -> Advance | None:
     """Charge the fees in advance of the first period that is not free; none, no statement."""
-    account, period = closing.account, _due_period(subscription)
+    account, period = closing.account, due_period(subscription)
     rated = await rate_opening(connection, account, subscription, period)
     if rated is None:
         return None
@@ -205,7 +129,7 @@ async def _open_subscription(
 async def _close_period(
     connection: AsyncConnection, closing: Closing, subscription: RowMapping
 ) -> Advance | None:
-    account, period = closing.account, _due_period(subscription)
+    account, period = closing.account, due_period(subscription)
     # Most tenants never have late usage: they are not asked for it.
     rate = rate_with_late_usage if subscription["tenant_id"] in closing.late else rate_subscription
     lookup = MeterLookup(account, closing.singles, booked_before=period.end)
@@ -218,10 +142,10 @@ async def _close_period(
         in_advance=closing.in_advance,
         meters=lookup,
     )
-    if rated is None or await _waits(connection, closing, subscription, lookup):
+    if rated is None or await waits(connection, closing, subscription, lookup):
         return None
     statement = statement_of(account, rated, new_id())
-    following = _after(subscription, statement)
+    following = after(subscription, statement)
     # Grants wait for open periods: the period is over before its statement draws on them.
     await subscriptions.advance(connection, account, [following])
     await _issue(connection, closing, statement)
@@ -235,10 +159,10 @@ async def _issue(connection: AsyncConnection, closing: Closing, statement: State
         statement = with_returns(statement, await return_adjusted(connection, statement))
         statement = with_draws(statement, await draw(connection, statement))
     await statements.issue(connection, [statement])
-    _log(statement)
+    log_statement(statement)
 
 
-def _after(subscription: RowMapping, statement: StatementRated) -> Advance:
+def after(subscription: RowMapping, statement: StatementRated) -> Advance:
     """Return what comes after the statement of a period."""
     end, opens_on = statement.period_end, subscription["opens_on"]
     ahead = any(line.advance.period_start >= end for line in statement.lines if line.advance)
@@ -255,7 +179,7 @@ def _wallet_of(statement: StatementRated) -> Wallet:
     return Wallet(statement.vendor_id, statement.mode, statement.tenant_id, statement.currency)
 
 
-def _log(statement: StatementRated) -> None:
+def log_statement(statement: StatementRated) -> None:
     logger.info(
         "statement_rated",
         vendor_id=statement.vendor_id,
@@ -267,7 +191,7 @@ def _log(statement: StatementRated) -> None:
     )
 
 
-def _due_period(subscription: RowMapping) -> Period:
+def due_period(subscription: RowMapping) -> Period:
     period = open_period(subscription)
     assert period is not None, "a subscription that is due has an open period"
     return period

@@ -8,7 +8,7 @@ import pytest
 
 from services.pricing.domain.periods import Period
 from services.pricing.domain.usage import canonical_usage
-from services.pricing.handlers import closing, issuing
+from services.pricing.handlers import closing, closing_together
 from services.pricing.repository import usage
 from shared.accounts.repository import Account
 from shared.database import Database
@@ -56,13 +56,14 @@ async def test_a_statement_is_the_bill_of_its_tenant(  # noqa: PLR0917 - fixture
 
     Periods end on one day and begin on several.
     """
-    sizes, close_together = [], issuing.close_together
+    sizes, close_together = [], closing_together.close_together
 
     async def counted(connection: Any, shared: Any, plain: Any) -> Any:
         sizes.append(len(plain))
         return await close_together(connection, shared, plain)
 
-    monkeypatch.setattr(issuing, "close_together", counted)
+    monkeypatch.setattr(closing_together, "close_together", counted)
+    monkeypatch.setattr(closing_together, "BATCH", 2)
     monkeypatch.setattr(closing, "TOGETHER_MAX", together)
     account = Account(vendor, "test")
     tenants = dict(zip(neighbours(account, len(STARTS)), STARTS, strict=True))
