@@ -110,7 +110,7 @@ async def _write(connection: AsyncConnection, closing: Closing, made: Sequence[_
 async def _read(
     connection: AsyncConnection, closing: Closing, batch: Sequence[RowMapping]
 ) -> list[_Ready]:
-    """Read what is rated of a batch: without those that no version is in force for, or that wait."""
+    """Read what is rated of a batch: all but what has no version in force, or waits for values."""
     account = closing.account
     periods = {row["subscription_id"]: due_period(row) for row in batch}
     wanted = {
