@@ -14,7 +14,16 @@ MARKS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[/
 
 
 def show_diff(console: Console, found: Mapping[str, Any]) -> None:
-    """Print the differences in words, then the money, the largest changes first."""
+    """Print the differences in words, the money, the largest changes first, and the faults."""
+    _show_difference(console, found)
+    if found["faults"]:
+        console.print("It would not be published as it is:")
+    for fault in found["faults"]:
+        place, message = escape(fault["path"]), escape(fault["message"])
+        console.print(f"[red]![/] [bold]{place}[/]: {message} [dim]({fault['code']})[/]")
+
+
+def _show_difference(console: Console, found: Mapping[str, Any]) -> None:
     before = f"version {found['before']}" if found["before"] else "nothing"
     if not found["differences"]:
         console.print(f"The same as {before}.")

@@ -17,6 +17,7 @@ from services.pricing.book_client import (
     connect,
     define_meters,
     diff_file,
+    draft_faults,
     publish_file,
     publish_when_told,
 )
@@ -78,10 +79,17 @@ def diff(
 
 @app.command()
 def apply(files: Files, url: Url = LOCAL, api_key: ApiKey = "") -> None:
-    """Write each file as the draft of its book's next version. The same again changes nothing."""
+    """Write each file as the draft of its book's next version. The same again changes nothing.
+
+    What would keep it from being published is told at once.
+    """
     for path in files:
         file = _read(path)
-        _say(_ask(file, url, api_key, _applying(file)))
+        done = _ask(file, url, api_key, _applying(file))
+        _say(done)
+        if faults := _ask(file, url, api_key, _checking(file, done)):
+            typer.secho(f"{path}: not to be published yet", fg=typer.colors.YELLOW, err=True)
+            _tell_faults(path, located(faults, file.lines))
 
 
 @app.command()
@@ -134,6 +142,10 @@ def _defining(file: BookFile) -> Ask[list[str]]:
 
 def _applying(file: BookFile) -> Ask[Done]:
     return lambda client: apply_file(client, file)
+
+
+def _checking(file: BookFile, done: Done) -> Ask[list[Fault]]:
+    return lambda client: draft_faults(client, file, done)
 
 
 def _publishing(

@@ -16,6 +16,7 @@ from services.pricing.domain.plan import Plan
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.seats import Seats
 from services.pricing.domain.statement import RatedStatement
+from services.pricing.handlers.catalog import publishing_faults
 from services.pricing.handlers.meter_readings import MeterLookup, newest_readings
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.trial import Trial, rate_aside
@@ -25,6 +26,7 @@ from services.pricing.schemas.comparison import (
     AmountDifference,
     ChargeDifference,
     DifferenceRead,
+    FaultRead,
     MoneyDifference,
     SubscriptionDifference,
     VersionDiff,
@@ -42,13 +44,23 @@ class Side:
 
     version: int | None
     content: PriceBookContent | None
+    is_published: bool = False
 
     @classmethod
     def of_row(cls, row: RowMapping | None) -> "Side":
         """Return a stored version as a side."""
         if row is None:
             return cls(None, None)
-        return cls(row["version"], PriceBookContent.model_validate(row["content"]))
+        content = PriceBookContent.model_validate(row["content"])
+        return cls(row["version"], content, row["published_at"] is not None)
+
+
+@dataclass(frozen=True)
+class Days:
+    """What day it is, and from which day on a version would be effective."""
+
+    today: date
+    effective_on: date
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ async def compare(
     book: str,
     sides: tuple[Side, Side],
     *,
-    today: date,
+    days: Days,
     page: Page,
 ) -> VersionDiff:
     """Return what the second side changes, for people who decide whether to publish it."""
@@ -74,14 +86,33 @@ async def compare(
     money = None
     if before.content and after.content and before.content.currency == after.content.currency:
         money = await _money(
-            connection, account, book, (before.content, after.content), today=today, page=page
+            connection, account, book, (before.content, after.content), today=days.today, page=page
         )
+    faults: list[FaultRead] = []
+    if after.content and not after.is_published and not page.after:
+        faults = await faults_told(connection, account, book, after.content, days=days)
     return VersionDiff(
         before=before.version,
         after=after.version,
         differences=[DifferenceRead(**vars(found)) for found in differences(*contents)],
         money=money,
+        faults=faults,
     )
+
+
+async def faults_told(
+    connection: AsyncConnection,
+    account: Account,
+    book: str,
+    content: PriceBookContent,
+    *,
+    days: Days,
+) -> list[FaultRead]:
+    """Return what would keep a content from being published as the next version."""
+    faults = await publishing_faults(
+        connection, account, book, content, effective_on=days.effective_on, today=days.today
+    )
+    return [FaultRead(**vars(fault)) for fault in faults]
 
 
 class _Plans:

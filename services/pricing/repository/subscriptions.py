@@ -120,6 +120,19 @@ async def list_running(
     return (await connection.execute(query)).mappings().all()
 
 
+async def list_with_overrides(
+    connection: AsyncConnection, account: Account, book: str
+) -> Sequence[RowMapping]:
+    """Return running subscriptions that may be on a book, and with whom something is agreed."""
+    agreed = exists().where(
+        owned(subscription_change, account, kind="overrides"),
+        subscription_change.c.subscription_id == subscription.c.subscription_id,
+    )
+    query = select(subscription).where(_running_on(account, book), agreed)
+    query = query.order_by(subscription.c.subscription_id)
+    return (await connection.execute(query)).mappings().all()
+
+
 def _running_on(account: Account, book: str) -> ColumnElement[bool]:
     changed = exists().where(
         owned(subscription_change, account),

@@ -59,6 +59,20 @@ class MoneyDifference(BaseModel):
     next_after: str | None = Field(description="the `after` of the next page; null on the last one")
 
 
+class FaultRead(BaseModel):
+    """Something that is wrong: its place in the content, or in what is agreed with a tenant."""
+
+    code: str
+    path: str
+    message: str
+
+
+class VersionFaults(BaseModel):
+    """What would keep a draft from being published; a published version has none."""
+
+    faults: list[FaultRead]
+
+
 class VersionDiff(BaseModel):
     """In words, from `before` to `after`, and in money over last month's usage."""
 
@@ -66,3 +80,6 @@ class VersionDiff(BaseModel):
     after: int | None = Field(description="the version; null: the content that was sent")
     differences: list[DifferenceRead]
     money: MoneyDifference | None
+    faults: list[FaultRead] = Field(
+        description="what would keep `after` from being published; on the first page"
+    )
