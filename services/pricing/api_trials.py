@@ -8,8 +8,9 @@ from fastapi import APIRouter, Body, Query, Request
 from services.pricing.api import AfterKey, BillingReader, CatalogWriter, vendor_of
 from services.pricing.api_catalog import CONTENT_SCHEMA, VERSION, Book, VersionNumber
 from services.pricing.handlers import catalog
-from services.pricing.handlers.comparing import Days, Page, Side, compare, faults_told
+from services.pricing.handlers.comparing import Days, Side, compare, faults_told
 from services.pricing.handlers.evaluating import evaluate
+from services.pricing.handlers.money_difference import Page
 from services.pricing.repository import catalog as books
 from services.pricing.schemas.comparison import VersionDiff, VersionFaults
 from services.pricing.schemas.evaluation import Evaluation, EvaluationWrite

@@ -48,7 +48,8 @@ def _show_money(console: Console, money: Mapping[str, Any]) -> None:
         console.print(_table("By subscription", "subscription", rows, None))
     for one in money["subscriptions"]:
         if one["amounts"] is None:
-            console.print(f"{one['subscription_id']}: one of both has no plan {one['plan']}.")
+            why = f"a version has no plan {one['plan']} for it, or it was not on the book then"
+            console.print(f"{one['subscription_id']}: not compared, {why}.")
         elif one["unrated_after"] > one["unrated_before"]:
             more = one["unrated_after"] - one["unrated_before"]
             console.print(f"{one['subscription_id']}: {more} more kinds of usage stay unrated.")

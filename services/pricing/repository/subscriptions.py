@@ -49,23 +49,6 @@ async def list_page(
     return (await connection.execute(query)).mappings().all()
 
 
-async def list_of_book(
-    connection: AsyncConnection, account: Account, book: str, *, after: str, limit: int
-) -> Sequence[RowMapping]:
-    """Return the subscriptions of a book with periods to come, behind an id."""
-    query = (
-        select(subscription)
-        .where(
-            owned(subscription, account, price_book=book),
-            subscription.c.next_start.is_not(None),
-            subscription.c.subscription_id > after,
-        )
-        .order_by(subscription.c.subscription_id)
-        .limit(limit)
-    )
-    return (await connection.execute(query)).mappings().all()
-
-
 async def share(
     connection: AsyncConnection,
     account: Account,

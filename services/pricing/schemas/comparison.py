@@ -31,7 +31,11 @@ class ChargeDifference(AmountDifference):
 
 
 class SubscriptionDifference(BaseModel):
-    """A subscription's period by both; null where a version does not have its plan."""
+    """A subscription's days by both; `plan` is that of the last of them.
+
+    `amounts` are null where a version does not have its plan, its own prices do not fit, or it was
+    not on the book in these days.
+    """
 
     subscription_id: str
     tenant_id: str
@@ -45,9 +49,10 @@ class SubscriptionDifference(BaseModel):
 
 
 class MoneyDifference(BaseModel):
-    """What subscribers' usage of `[start, end)` comes to by both, with the seats of today.
+    """What subscribers would have been billed for `[start, end)` by both.
 
-    The sums are over the subscriptions of this page. Null where the currencies differ.
+    Plans, seats, own prices and pauses are those of the days. The sums are over the subscriptions
+    of this page. Null where the currencies differ.
     """
 
     start: date
