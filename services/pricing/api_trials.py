@@ -14,7 +14,7 @@ from services.pricing.handlers.money_difference import Page
 from services.pricing.repository import catalog as books
 from services.pricing.schemas.comparison import VersionDiff, VersionFaults
 from services.pricing.schemas.evaluation import Evaluation, EvaluationWrite
-from services.pricing.schemas.fields import Day
+from services.pricing.schemas.fields import Day, InDigits
 from services.pricing.schemas.price_book import PriceBookContent
 from services.pricing.schemas.reading import body_schema, read_body, read_json
 from services.pricing.schemas.validation import read_price_book
@@ -26,10 +26,12 @@ SUBSCRIPTIONS_MAX = 200
 BODY_BYTES_MAX = 4 * 1024 * 1024
 
 Subscriptions = Annotated[
-    int, Query(ge=1, le=SUBSCRIPTIONS_MAX, description="subscriptions that are rated")
+    int, InDigits, Query(ge=1, le=SUBSCRIPTIONS_MAX, description="subscriptions that are rated")
 ]
 Against = Annotated[
-    int | None, Query(ge=1, le=1_000_000, description="version; the one before by default")
+    int | None,
+    InDigits,
+    Query(ge=1, le=1_000_000, description="version; the one before by default"),
 ]
 EffectiveOn = Annotated[
     Day | None, Query(description="the day that it would be published for; today by default")
