@@ -21,8 +21,9 @@ from services.pricing.book_client import (
     publish_file,
     publish_when_told,
 )
-from services.pricing.book_files import BookFile, FaultyFileError, located, read_book_file
+from services.pricing.book_files import BookFile, located, read_book_file
 from services.pricing.book_words import show_diff
+from services.pricing.book_yaml import FaultyFileError
 from shared.errors import Fault, TallyrollError
 
 app = typer.Typer(

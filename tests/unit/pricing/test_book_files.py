@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
-from services.pricing.book_files import FaultyFileError, read_book_file
+from services.pricing.book_files import read_book_file
+from services.pricing.book_yaml import FaultyFileError
 
 GOOD = """\
 book: assistant
@@ -103,7 +104,8 @@ def test_a_key_that_stands_twice_is_a_fault(folder: Path) -> None:
         ("a: [1\nb: 2\n", 2, "invalid_yaml"),
         ("book: !!python/object:os.system {}\n", 1, "invalid_yaml"),
         ("a: 1\n---\nb: 2\n", 2, "invalid_yaml"),
-        ("book: 2026-99-99\n", 1, "invalid_yaml"),
+        ("a: 1\nbook: !!timestamp x\n", 2, "invalid_yaml"),
+        ("a: &a [*a]\n", 1, "invalid_yaml"),
         ("a: &a [1]\nb: *c\n", 2, "invalid_yaml"),
         ("? [1, 2]\n: 3\n", 1, "invalid_yaml"),
         ("[" * 5_000, 1, "invalid_yaml"),
@@ -113,6 +115,66 @@ def test_a_key_that_stands_twice_is_a_fault(folder: Path) -> None:
 def test_what_is_no_book_is_refused(folder: Path, text: str, line: int, code: str) -> None:
     """Whatever a file holds, it is refused with a line, and nothing in it is run."""
     assert (line, code) in {(at, found) for at, found, _ in faults(write(folder, text))}
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("!!float '4.00'", "not_a_decimal_string"),
+        ("4", "not_a_decimal_string"),
+        ("4e0", "not_a_decimal_string"),
+        (".nan", "not_a_decimal_string"),
+        ("1:30", "not_a_decimal_string"),
+        ("4_000", "not_a_decimal_string"),
+        ("=", "not_a_decimal_string"),
+        ("2024-01-01", "not_a_decimal_string"),
+        ("yes", "not_a_decimal_string"),
+        ("'\uff14'", "not_a_decimal_string"),
+        ("9" * 5_000, "invalid_yaml"),
+        ("!!int 'x'", "invalid_yaml"),
+        ("!!binary NC4w", "invalid_yaml"),
+        ("!!set {a}", "invalid_yaml"),
+        ("!!omap [a: 1]", "invalid_yaml"),
+        ("!own '4.00'", "invalid_yaml"),
+    ],
+)
+def test_what_yaml_makes_of_a_price_is_told_in_its_line(
+    folder: Path, written: str, fault: str
+) -> None:
+    """No number is taken that JSON has no text for, and no type of YAML's own."""
+    text = GOOD.replace('"4.00"', written)
+
+    assert [(12, fault, "charges[0].tiers[0].unit_amount")] == faults(write(folder, text))
+
+
+def test_a_plain_tag_of_text_is_text(folder: Path) -> None:
+    """It says what the value is without a tag."""
+    file = read_book_file(write(folder, GOOD.replace('"4.00"', "!!str 4.00")))
+
+    assert "4.00" == file.raw["charges"][0]["tiers"][0]["unit_amount"]
+
+
+@pytest.mark.parametrize(
+    "day", ["2026-99-99", "2026-12-01 00:00:00", "1796083200", "20261201", "no"]
+)
+def test_a_day_is_told_in_its_line(folder: Path, day: str) -> None:
+    """What YAML would take for an instant, or cannot take for a day, is none."""
+    text = GOOD.replace("2026-12-01", day)
+
+    assert [(3, "not_a_day", "effective_on")] == faults(write(folder, text))
+
+
+def test_a_text_that_yaml_takes_for_something_else_is_explained(folder: Path) -> None:
+    """The country NO is false to YAML, and a price without quotes a number."""
+    text = GOOD.replace("currency: USD", "currency: NO").replace('"4.00"', "4.00")
+    with pytest.raises(FaultyFileError) as caught:
+        read_book_file(write(folder, text))
+
+    told = [fault.message.rpartition(". ")[2] for _, fault in caught.value.faults]
+    assert [
+        "YAML takes NO for true or false: put it in quotes.",
+        "YAML takes 4.00 for a number: put it in quotes.",
+    ] == told
 
 
 def test_a_file_that_unfolds_is_refused(folder: Path) -> None:
