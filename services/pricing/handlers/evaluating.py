@@ -103,15 +103,10 @@ def _plan_key(content: PriceBookContent, named: str | None) -> str:
 
 
 def _refuse_unread(written: EvaluationWrite, plan: Plan) -> None:
-    """Refuse what would be left out without a word: usage of other days, events nobody prices."""
-    faults = [
-        Fault("usage_outside_period", f"usage[{place}].usage_day", "The period has no such day.")
-        for place, row in enumerate(written.usage or ())
-        if row.usage_day is not None and not written.start <= row.usage_day < written.end
-    ]
+    """Refuse events that no charge prices: they would be left out without a word."""
     read = {one.event_kind for one in plan.charges if isinstance(one.price, EventPrice)}
     message = "No charge of the plan prices single events of this kind: give its usage."
-    faults += [
+    faults = [
         Fault("events_without_price", f"events.{kind}", message)
         for kind in sorted(written.events.keys() - read)
     ]

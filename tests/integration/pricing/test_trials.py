@@ -158,11 +158,6 @@ async def test_nothing_is_stored(
         ({"seats": -1}, "out_of_range", "seats."),
         ({"seats": True}, "not_a_whole_number", "seats."),
         ({"surprise": 1}, "unknown_field", "surprise"),
-        (
-            {"usage": [{"kind": "x", "quantity": "1", "usage_day": "2023-12-01"}]},
-            "usage_outside_period",
-            "usage[0].usage_day",
-        ),
         ({"events": {"input_uncached": ["1"]}}, "events_without_price", "events.input_uncached"),
         ({"start": "1698796800"}, "not_a_day", "start"),
         ({"usage": [{"kind": "x", "quantity": "1"}] * (ROWS_MAX + 1)}, "list_too_long", "usage"),
