@@ -3,10 +3,12 @@
 from pathlib import Path
 from textwrap import dedent
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.pricing import cli_pricebook
 from services.pricing.book_files import read_book_file
 from services.pricing.book_yaml import FaultyFileError
 
@@ -215,3 +217,38 @@ def test_a_server_that_is_away_is_told(folder: Path) -> None:
     result = CliRunner().invoke(app, ["pricebook", "apply", str(path), *away])
 
     assert (1, True) == (result.exit_code, "127.0.0.1:1 does not answer" in result.output)
+
+
+def test_apply_tells_what_keeps_a_draft_from_being_published(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The draft is written all the same; faults of the file have their line."""
+    unknown = {
+        "code": "unknown_meter",
+        "path": "charges[0].usage.kinds[0]",
+        "message": "None such.",
+    }
+    own = {"code": "unknown_charge", "path": "subscriptions.a.overrides[0].key", "message": "Gone."}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        place = request.url.path.removeprefix("/v1/price-books/assistant")
+        if place == "/versions/1/faults":
+            assert "2026-12-01" == request.url.params["effective_on"]
+            return httpx.Response(200, json={"faults": [unknown, own]})
+        draft = {"version": 1, "state": "draft", "effective_on": None}
+        known = {"name": "Assistant", "versions": []}
+        return httpx.Response(200, json=draft if place else known)
+
+    def connect(url: str, _key: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=url, transport=httpx.MockTransport(answer))
+
+    monkeypatch.setattr(cli_pricebook, "connect", connect)
+    path = write(folder, GOOD)
+    result = CliRunner().invoke(app, ["pricebook", "apply", str(path)])
+
+    output = result.output.replace("\n", "")
+    assert 0 == result.exit_code
+    assert "assistant version 1: created (draft)" in output
+    assert "book.yaml: not to be published yet" in output
+    assert "book.yaml:10: charges[0].usage.kinds[0]: None such. (unknown_meter)" in output
+    assert "subscriptions.a.overrides[0].key: Gone. (unknown_charge)" in output
