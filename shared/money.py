@@ -43,8 +43,9 @@ PLACES_MAX = 20
 """Decimal places of a number that is read."""
 
 _WHOLE_MAX = 10**40
-_DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,20})?\Z")
-_EXACT = re.compile(r"-?\d{1,400}(?:/\d{1,400}|\.\d{1,400})?\Z")
+# [0-9], not \d: the digits of other scripts are numbers to Python, and typing errors to us.
+_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,20})?\Z")
+_EXACT = re.compile(r"-?[0-9]{1,400}(?:/[0-9]{1,400}|\.[0-9]{1,400})?\Z")
 
 
 def parse_decimal(text: str) -> Decimal:

@@ -1,6 +1,8 @@
 """Refusals as HTTP answers: problem documents (RFC 9457)."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -10,6 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from shared.errors import Fault, TallyrollError
+from shared.faults import CODES, place_of, printable
 
 logger = structlog.get_logger()
 
@@ -40,11 +43,46 @@ def internal_error() -> TallyrollError:
     return TallyrollError("internal_error", message, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path
+def _place(location: tuple[int | str, ...], body: Any, *, is_missing: bool) -> str:
+    """Return a place of the request as the client wrote it.
+
+    In a body, which member of a union it was read as is no part of the place.
+    """
+    first, *parts = location
+    if first == "body":
+        parts = max(_spellings(parts, body, is_missing=is_missing), key=_likeness)[1]
+    return place_of("", (first, *parts))
+
+
+Spelling = tuple[list[int], list[int | str]]
+"""Which parts of a location are in a body, by their numbers, and these parts."""
+
+
+def _spellings(
+    parts: list[int | str], value: Any, *, is_missing: bool, number: int = 0
+) -> Iterator[Spelling]:
+    """Yield the ways to follow parts into a value, some of them left out."""
+    if not parts:
+        yield [], []
+        return
+    part, rest = parts[0], parts[1:]
+    is_there = (isinstance(value, dict) and part in value) or (
+        isinstance(value, list) and isinstance(part, int) and part < len(value)
+    )
+    if is_there or (is_missing and not rest):
+        below = value[part] if is_there else None
+        for numbers, path in _spellings(rest, below, is_missing=is_missing, number=number + 1):
+            yield [number, *numbers], [part, *path]
+    if isinstance(part, str):
+        yield from _spellings(rest, value, is_missing=is_missing, number=number + 1)
+    elif not is_there:
+        yield [], []
+
+
+def _likeness(spelling: Spelling) -> tuple[int, int]:
+    """Order spellings: the one with most parts, and of these the one that goes on longest."""
+    numbers, _ = spelling
+    return len(numbers), sum(numbers)
 
 
 def problem_response(error: TallyrollError) -> JSONResponse:
@@ -67,7 +105,11 @@ async def _on_invalid_request(_request: Request, error: Exception) -> JSONRespon
     assert isinstance(error, RequestValidationError)
     # The input itself is left out: it may hold names or keys.
     faults = [
-        Fault(code=str(e["type"]), path=_place(tuple(e["loc"])), message=str(e["msg"]))
+        Fault(
+            CODES.get(e["type"], e["type"]),
+            _place(tuple(e["loc"]), error.body, is_missing=e["type"] == "missing"),
+            printable(str(e["msg"])),
+        )
         for e in error.errors()
     ]
     message = "The request does not have the documented form."

@@ -14,6 +14,7 @@ from services.pricing.schemas.bill import (
     StatementRead,
     StatementSummary,
 )
+from services.pricing.schemas.fields import InDigits
 from services.pricing.settings import PricingSettings
 from shared.accounts.access import Caller, requires
 from shared.accounts.keys import Scope
@@ -32,8 +33,8 @@ POSITION_MAX = 2**62
 PAGE_DEFAULT = 100
 PAGE_MAX = 500
 
-Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
-AfterPosition = Annotated[int, Query(ge=0, le=POSITION_MAX)]
+Limit = Annotated[int, InDigits, Query(ge=1, le=PAGE_MAX)]
+AfterPosition = Annotated[int, InDigits, Query(ge=0, le=POSITION_MAX)]
 AfterKey = Annotated[
     str, Query(pattern=r"^[a-z0-9-]{0,63}$", description="`next_after` of the page before")
 ]

@@ -30,6 +30,7 @@ from services.pricing.schemas.catalog import (
     VersionRetire,
     VersionSummary,
 )
+from services.pricing.schemas.fields import InDigits
 from services.pricing.schemas.validation import read_price_book
 from shared.clock import Clock
 from shared.database import Database
@@ -37,7 +38,7 @@ from shared.idempotency import OptionalIdempotencyKey
 from shared.ids import Slug
 
 Book = Annotated[Slug, Path()]
-VersionNumber = Annotated[int, Path(ge=1, le=1_000_000)]
+VersionNumber = Annotated[int, InDigits, Path(ge=1, le=1_000_000)]
 
 VERSIONS_SHOWN = 100
 """Versions that stand beside a book; all of them are on pages of their own."""

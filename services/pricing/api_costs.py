@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Depends
 
-from services.pricing.api import PAGE_DEFAULT, PAGE_MAX, POSITION_MAX
+from services.pricing.api import PAGE_DEFAULT, AfterPosition, Limit
 from services.pricing.handlers.idempotency import once
 from services.pricing.handlers.provider_prices import append_prices, read_row
 from services.pricing.repository import provider_prices
 from services.pricing.schemas.provider_price import (
+    ModelName,
     Named,
     ProviderPriceList,
     ProviderPricesWrite,
@@ -59,9 +60,9 @@ def provider_prices_router(database: Database) -> APIRouter:
         source: Literal["contract", "manual"] | None = None,
         *,
         provider: Named | None = None,
-        model: Annotated[str | None, Query(max_length=128)] = None,
-        after: Annotated[int, Query(ge=0, le=POSITION_MAX)] = 0,
-        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT,
+        model: ModelName | None = None,
+        after: AfterPosition = 0,
+        limit: Limit = PAGE_DEFAULT,
     ) -> ProviderPriceList:
         """List the vendor's own prices in the order of writing; list prices are not among them."""
         account = _vendor(caller)

@@ -1,17 +1,21 @@
 """The HTTP API of pricing: what prices would come to. Nothing here is stored."""
 
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
 
-from services.pricing.api import AfterKey, BillingReader, vendor_of
+from services.pricing.api import AfterKey, BillingReader, CatalogWriter, vendor_of
 from services.pricing.api_catalog import CONTENT_SCHEMA, VERSION, Book, VersionNumber
 from services.pricing.handlers import catalog
-from services.pricing.handlers.comparing import Page, Side, compare
+from services.pricing.handlers.comparing import Days, Side, compare, faults_told
 from services.pricing.handlers.evaluating import evaluate
+from services.pricing.handlers.money_difference import Page
 from services.pricing.repository import catalog as books
-from services.pricing.schemas.comparison import VersionDiff
+from services.pricing.schemas.comparison import VersionDiff, VersionFaults
 from services.pricing.schemas.evaluation import Evaluation, EvaluationWrite
+from services.pricing.schemas.fields import Day, InDigits
+from services.pricing.schemas.price_book import PriceBookContent
 from services.pricing.schemas.reading import body_schema, read_body, read_json
 from services.pricing.schemas.validation import read_price_book
 from shared.clock import Clock, utc_day
@@ -22,10 +26,15 @@ SUBSCRIPTIONS_MAX = 200
 BODY_BYTES_MAX = 4 * 1024 * 1024
 
 Subscriptions = Annotated[
-    int, Query(ge=1, le=SUBSCRIPTIONS_MAX, description="subscriptions that are rated")
+    int, InDigits, Query(ge=1, le=SUBSCRIPTIONS_MAX, description="subscriptions that are rated")
 ]
 Against = Annotated[
-    int | None, Query(ge=1, le=1_000_000, description="version; the one before by default")
+    int | None,
+    InDigits,
+    Query(ge=1, le=1_000_000, description="version; the one before by default"),
+]
+EffectiveOn = Annotated[
+    Day | None, Query(description="the day that it would be published for; today by default")
 ]
 
 
@@ -33,6 +42,7 @@ def trials_router(database: Database, clock: Clock) -> APIRouter:
     """Return the routes that try prices, under `/v1`."""
     router = APIRouter(prefix="/v1", tags=["trials"])
     _add_diffs(router, database, clock)
+    _add_faults(router, database, clock)
 
     @router.post("/evaluate", openapi_extra=body_schema(EvaluationWrite))
     async def post_evaluation(request: Request, caller: BillingReader) -> Evaluation:
@@ -54,6 +64,7 @@ def _add_diffs(router: APIRouter, database: Database, clock: Clock) -> None:
         *,
         caller: BillingReader,
         against: Against = None,
+        effective_on: EffectiveOn = None,
         after: AfterKey = "",
         limit: Subscriptions = SUBSCRIPTIONS_DEFAULT,
     ) -> VersionDiff:
@@ -69,7 +80,7 @@ def _add_diffs(router: APIRouter, database: Database, clock: Clock) -> None:
                 account,
                 book,
                 (Side.of_row(base), Side.of_row(row)),
-                today=utc_day(clock.now()),
+                days=_days(clock, effective_on),
                 page=Page(after, limit),
             )
 
@@ -80,6 +91,7 @@ def _add_diffs(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: BillingReader,
         content: Annotated[Any, Body()],
         against: Against = None,
+        effective_on: EffectiveOn = None,
         after: AfterKey = "",
         limit: Subscriptions = SUBSCRIPTIONS_DEFAULT,
     ) -> VersionDiff:
@@ -96,6 +108,32 @@ def _add_diffs(router: APIRouter, database: Database, clock: Clock) -> None:
                 account,
                 book,
                 (Side.of_row(base), Side(None, read)),
-                today=utc_day(clock.now()),
+                days=_days(clock, effective_on),
                 page=Page(after, limit),
             )
+
+
+def _add_faults(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.get(f"{VERSION}/faults")
+    async def get_version_faults(
+        book: Book,
+        version: VersionNumber,
+        *,
+        caller: CatalogWriter,
+        effective_on: EffectiveOn = None,
+    ) -> VersionFaults:
+        """Say everything that would keep a draft from being published; store nothing."""
+        account = vendor_of(caller)
+        async with database.transaction("REPEATABLE READ") as connection:
+            row = await catalog.read_version(connection, account, book, version)
+            if row["published_at"] is not None:
+                return VersionFaults(faults=[])
+            content = PriceBookContent.model_validate(row["content"])
+            days = _days(clock, effective_on)
+            found = await faults_told(connection, account, book, content, days=days)
+            return VersionFaults(faults=found)
+
+
+def _days(clock: Clock, effective_on: date | None) -> Days:
+    today = utc_day(clock.now())
+    return Days(today, effective_on or today)

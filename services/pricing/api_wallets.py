@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import APIRouter, Body, Depends, Path
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.api import PAGE_DEFAULT, PAGE_MAX, POSITION_MAX
+from services.pricing.api import PAGE_DEFAULT, AfterPosition, Limit
 from services.pricing.domain.wallet.grants import Grant
 from services.pricing.domain.wallet.ledger import Origin
 from services.pricing.handlers.idempotency import once
@@ -67,8 +67,8 @@ def _add_reads(router: APIRouter, database: Database, clock: Clock) -> None:
         currency: CurrencyCode,
         *,
         caller: BillingReader,
-        after: Annotated[int, Query(ge=0, le=POSITION_MAX)] = 0,
-        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT,
+        after: AfterPosition = 0,
+        limit: Limit = PAGE_DEFAULT,
     ) -> LedgerPage:
         """List every movement of credit, oldest first."""
         async with database.transaction("REPEATABLE READ") as connection:

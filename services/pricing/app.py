@@ -34,8 +34,11 @@ from shared.garbage import collect_rarely
 from shared.health import health_router
 from shared.logging import configure_logging
 from shared.outbox import OutboxRelay
+from shared.strict_json import StrictJson
 
 PING_SECONDS = 1.5
+BODY_BYTES_MAX = 4 * 1024 * 1024
+"""As much as the largest price book, or the usage of an evaluation, needs."""
 
 
 def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
@@ -72,6 +75,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
         lifespan=lifespan,
         access=Access(database, pepper, clock),
     )
+    app.add_middleware(StrictJson, bytes_max=BODY_BYTES_MAX)
     app.include_router(health_router({"postgres": database.ping, "kafka": ping_broker}))
     app.include_router(accounts_router(database, pepper, clock, once))
     app.include_router(books_router(database))

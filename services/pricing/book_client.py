@@ -77,6 +77,20 @@ async def publish_file(client: httpx.AsyncClient, file: BookFile, effective_on: 
     return _done("published", file, await _send(client, "POST", path, body, headers))
 
 
+async def draft_faults(client: httpx.AsyncClient, file: BookFile, done: Done) -> list[Fault]:
+    """Return what would keep the version that a file became from being published."""
+    path = f"{_place(file)}/versions/{done.version}/faults"
+    return _faults_of(await _send(client, "GET", path, query=_day_query(file)))
+
+
+def _day_query(file: BookFile) -> dict[str, Any]:
+    return {} if file.effective_on is None else {"effective_on": file.effective_on.isoformat()}
+
+
+def _faults_of(told: Mapping[str, Any]) -> list[Fault]:
+    return [Fault(f["code"], f["path"], f["message"]) for f in told.get("faults", [])]
+
+
 async def define_meters(client: httpx.AsyncClient, file: BookFile) -> list[str]:
     """Make the meters of a file at metering; return the kinds of what there is now.
 
@@ -109,7 +123,7 @@ async def diff_file(
 
     Raises `unknown_price_book` where the book is not there yet: then all of the file is new.
     """
-    query: dict[str, Any] = {} if against is None else {"against": against}
+    query: dict[str, Any] = _day_query(file) | ({} if against is None else {"against": against})
     whole: dict[str, Any] | None = None
     for _ in range(PAGES_MAX):
         page = await _send(client, "POST", f"{_place(file)}/diff", file.raw, query=query)
@@ -195,7 +209,7 @@ def _refuse(answer: httpx.Response) -> None:
         return
     try:
         problem = answer.json()
-        faults = [Fault(f["code"], f["path"], f["message"]) for f in problem.get("faults", [])]
+        faults = _faults_of(problem)
         code, message = problem["code"], problem["message"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{answer.request.url} answered {answer.status_code}."

@@ -5,32 +5,28 @@ they are wanted, `effective_on` and the `meters` that its charges name. Numbers 
 would read them as binary floats, and prices are none.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from services.pricing.book_yaml import FaultyFileError, Lines, parse_file
 from services.pricing.domain.hashing import content_hash
 from services.pricing.schemas.fields import Day, Name
 from services.pricing.schemas.price_book import PriceBookContent
 from services.pricing.schemas.validation import read_price_book
 from shared.errors import Fault, TallyrollError
-from shared.faults import faults_of, printable
+from shared.faults import faults_of
 from shared.ids import Slug
 
-NODES_MAX = 200_000
-"""Parts of a file, aliases counted wherever they stand."""
-
-BYTES_MAX = 4 * 1024 * 1024
 METERS_MAX = 20
 HEAD = ("book", "name", "effective_on", "meters")
 
-Lines = Mapping[str, int]
-"""Place ("charges[2].tiers[0].up_to") → line of the file, from 1."""
+NO_TEXT = frozenset({"invalid_text", "not_a_decimal_string"})
+"""Faults of what should be text."""
 
 
 class MeterOfBook(BaseModel):
@@ -69,20 +65,10 @@ class BookFile:
         return content_hash(self.content.model_dump(mode="json"))
 
 
-class FaultyFileError(Exception):
-    """A file with faults, each with its line."""
-
-    def __init__(self, path: Path, faults: list[tuple[int, Fault]]) -> None:
-        super().__init__(f"{path} has {len(faults)} faults")
-        self.path = path
-        self.faults = faults
-
-
 def read_book_file(path: Path) -> BookFile:
     """Return a file's book; raises `FaultyFileError` with all faults at once."""
-    root, lines, doubled = _parse(path)
-    raw = _plain(root)
-    faults = list(doubled)
+    parsed = parse_file(path)
+    raw, lines, faults = parsed.data, parsed.lines, list(parsed.faults)
     if not isinstance(raw, dict):
         raise FaultyFileError(path, [(1, Fault("not_an_object", "", "A file holds one book."))])
     head = _read_head({name: raw.pop(name) for name in HEAD if name in raw}, faults)
@@ -92,7 +78,8 @@ def read_book_file(path: Path) -> BookFile:
     except TallyrollError as error:
         faults += error.faults
     if faults or head is None or content is None:
-        raise FaultyFileError(path, located(faults, lines))
+        hinted = [_hinted(fault, parsed.unquoted) for fault in faults]
+        raise FaultyFileError(path, located(hinted, lines))
     return BookFile(
         path,
         head.book,
@@ -103,6 +90,14 @@ def read_book_file(path: Path) -> BookFile:
         raw=raw,
         lines=lines,
     )
+
+
+def _hinted(fault: Fault, unquoted: Mapping[str, str]) -> Fault:
+    """Return a fault that says what YAML made of a text without quotes."""
+    if fault.code not in NO_TEXT or fault.path not in unquoted:
+        return fault
+    message = f"{fault.message.rstrip('.')}. YAML takes {unquoted[fault.path]}: put it in quotes."
+    return replace(fault, message=message)
 
 
 def located(faults: list[Fault], lines: Lines) -> list[tuple[int, Fault]]:
@@ -128,58 +123,3 @@ def _read_head(values: dict[str, Any], faults: list[Fault]) -> _Head | None:
     except ValidationError as error:
         faults += faults_of(error)
         return None
-
-
-def _parse(path: Path) -> tuple[Any, Lines, list[Fault]]:
-    """Return a file's data, the line of each place, and the keys that stand twice."""
-    text = path.read_bytes()
-    if len(text) > BYTES_MAX:
-        message = f"A file has at most {BYTES_MAX} bytes."
-        raise FaultyFileError(path, [(1, Fault("file_too_large", "", message))])
-    lines: dict[str, int] = {}
-    doubled: list[Fault] = []
-    try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        for count, (place, line, twice) in enumerate(_places(node, "")):
-            if count >= NODES_MAX:
-                message = f"A file has at most {NODES_MAX} parts."
-                raise FaultyFileError(path, [(1, Fault("file_too_large", "", message))])
-            lines.setdefault(place, line)
-            if twice:
-                doubled.append(Fault("duplicate_key", place, "This key stands here twice."))
-        return (loader.construct_document(node) if node else None), lines, doubled
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = mark.line + 1 if mark else 1
-        message = printable(error.problem or "this cannot be read")
-        raise FaultyFileError(path, [(line, Fault("invalid_yaml", "", message))]) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        message = printable(str(error).partition("\n")[0])
-        raise FaultyFileError(path, [(1, Fault("invalid_yaml", "", message))]) from error
-
-
-def _places(node: yaml.Node | None, place: str) -> Iterator[tuple[str, int, bool]]:
-    """Return (place, line, whether its key stood before) of every part of a file."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[Hashable] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            here = f"{place}.{name}" if place else name
-            yield here, key.start_mark.line + 1, name in seen
-            seen.add(name)
-            yield from _places(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            here = f"{place}[{index}]"
-            yield here, item.start_mark.line + 1, False
-            yield from _places(item, here)
-
-
-def _plain(value: Any) -> Any:
-    """Return data as JSON has it: days as text, keys as text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return value.isoformat() if isinstance(value, date) else value

@@ -14,7 +14,16 @@ MARKS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[/
 
 
 def show_diff(console: Console, found: Mapping[str, Any]) -> None:
-    """Print the differences in words, then the money, the largest changes first."""
+    """Print the differences in words, the money, the largest changes first, and the faults."""
+    _show_difference(console, found)
+    if found["faults"]:
+        console.print("It would not be published as it is:")
+    for fault in found["faults"]:
+        place, message = escape(fault["path"]), escape(fault["message"])
+        console.print(f"[red]![/] [bold]{place}[/]: {message} [dim]({fault['code']})[/]")
+
+
+def _show_difference(console: Console, found: Mapping[str, Any]) -> None:
     before = f"version {found['before']}" if found["before"] else "nothing"
     if not found["differences"]:
         console.print(f"The same as {before}.")
@@ -39,7 +48,8 @@ def _show_money(console: Console, money: Mapping[str, Any]) -> None:
         console.print(_table("By subscription", "subscription", rows, None))
     for one in money["subscriptions"]:
         if one["amounts"] is None:
-            console.print(f"{one['subscription_id']}: one of both has no plan {one['plan']}.")
+            why = f"a version has no plan {one['plan']} for it, or it was not on the book then"
+            console.print(f"{one['subscription_id']}: not compared, {why}.")
         elif one["unrated_after"] > one["unrated_before"]:
             more = one["unrated_after"] - one["unrated_before"]
             console.print(f"{one['subscription_id']}: {more} more kinds of usage stay unrated.")

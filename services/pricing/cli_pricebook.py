@@ -17,11 +17,13 @@ from services.pricing.book_client import (
     connect,
     define_meters,
     diff_file,
+    draft_faults,
     publish_file,
     publish_when_told,
 )
-from services.pricing.book_files import BookFile, FaultyFileError, located, read_book_file
+from services.pricing.book_files import BookFile, located, read_book_file
 from services.pricing.book_words import show_diff
+from services.pricing.book_yaml import FaultyFileError
 from shared.errors import Fault, TallyrollError
 
 app = typer.Typer(
@@ -78,10 +80,17 @@ def diff(
 
 @app.command()
 def apply(files: Files, url: Url = LOCAL, api_key: ApiKey = "") -> None:
-    """Write each file as the draft of its book's next version. The same again changes nothing."""
+    """Write each file as the draft of its book's next version. The same again changes nothing.
+
+    What would keep it from being published is told at once.
+    """
     for path in files:
         file = _read(path)
-        _say(_ask(file, url, api_key, _applying(file)))
+        done = _ask(file, url, api_key, _applying(file))
+        _say(done)
+        if faults := _ask(file, url, api_key, _checking(file, done)):
+            typer.secho(f"{path}: not to be published yet", fg=typer.colors.YELLOW, err=True)
+            _tell_faults(path, located(faults, file.lines))
 
 
 @app.command()
@@ -134,6 +143,10 @@ def _defining(file: BookFile) -> Ask[list[str]]:
 
 def _applying(file: BookFile) -> Ask[Done]:
     return lambda client: apply_file(client, file)
+
+
+def _checking(file: BookFile, done: Done) -> Ask[list[Fault]]:
+    return lambda client: draft_faults(client, file, done)
 
 
 def _publishing(

@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.hashing import content_hash
+from services.pricing.handlers.agreed_prices import stored_faults
 from services.pricing.handlers.closing import close_periods
 from services.pricing.handlers.meters import meter_faults
 from services.pricing.handlers.preconditions import entity_tag, refuse_stale
@@ -20,7 +21,7 @@ from services.pricing.schemas.price_book import PriceBookContent
 from services.pricing.schemas.validation import read_price_book
 from shared.accounts.repository import Account
 from shared.clock import utc_day
-from shared.errors import TallyrollError, conflict, not_found
+from shared.errors import Fault, TallyrollError, conflict, not_found
 
 
 async def write_draft(
@@ -95,8 +96,14 @@ async def publish_version(
         raise conflict("version_published", message, subject=f"{book}/{version}")
     refuse_stale(if_match, tag_of(known), subject=f"{book}/{version}")
     await _refuse_effective_day(connection, account, book, known=known, effective_on=effective_on)
-    await _refuse_break(connection, account, book, known=known)
-    await _refuse_faults(connection, account, book, known=known, today=utc_day(now))
+    content = PriceBookContent.model_validate(known["content"])
+    await _refuse_break(connection, account, book, content=content, version=version)
+    if faults := await publishing_faults(
+        connection, account, book, content, effective_on=effective_on, today=utc_day(now)
+    ):
+        message = f"The version has {len(faults)} faults; it was not published."
+        subject = f"{book}/{version}"
+        raise TallyrollError("not_publishable", message, HTTPStatus.CONFLICT, subject, faults)
     # 2. The version, then what became due by it.
     await catalog.publish(
         connection, account, book, version=version, effective_on=effective_on, now=now
@@ -129,33 +136,41 @@ async def _refuse_effective_day(
 
 
 async def _refuse_break(
-    connection: AsyncConnection, account: Account, book: str, *, known: RowMapping
+    connection: AsyncConnection,
+    account: Account,
+    book: str,
+    *,
+    content: PriceBookContent,
+    version: int,
 ) -> None:
     """Refuse a version that leaves a subscription without its plan, or in another currency."""
-    content = PriceBookContent.model_validate(known["content"])
     plans = {plan.key for plan in content.plans}
     used = await catalog.plans_in_use(connection, account, book)
     used |= await subscription_changes.plans_to_come(connection, account, book)
     if missing := used - plans:
         message = "Subscriptions are on plans that this version does not have."
         raise conflict("plan_in_use", message, subject=",".join(sorted(missing)))
-    previous = await catalog.read_version(connection, account, book, version=known["version"] - 1)
+    previous = await catalog.read_version(connection, account, book, version=version - 1)
     if previous is not None and previous["content"]["currency"] != content.currency:
         message = "A book keeps its currency; another currency is another book."
         raise conflict("currency_changed", message, subject=content.currency)
 
 
-async def _refuse_faults(
-    connection: AsyncConnection, account: Account, book: str, *, known: RowMapping, today: date
-) -> None:
-    """Refuse what is wrong only beside meters and usage, everything at once."""
-    content = PriceBookContent.model_validate(known["content"])
-    faults = await meter_faults(connection, account, content)
-    faults += await unclaimed_faults(connection, account, book, content, today)
-    if faults:
-        message = f"The version has {len(faults)} faults; it was not published."
-        subject = f"{book}/{known['version']}"
-        raise TallyrollError("not_publishable", message, HTTPStatus.CONFLICT, subject, faults)
+async def publishing_faults(
+    connection: AsyncConnection,
+    account: Account,
+    book: str,
+    content: PriceBookContent,
+    *,
+    effective_on: date,
+    today: date,
+) -> list[Fault]:
+    """Return what is wrong only beside meters, usage and tenants' own prices, all at once."""
+    return [
+        *await meter_faults(connection, account, content),
+        *await unclaimed_faults(connection, account, book, content, today),
+        *await stored_faults(connection, account, book, content, effective_on=effective_on),
+    ]
 
 
 async def retire_version(

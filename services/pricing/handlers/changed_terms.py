@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.subscription.terms import Terms
 from services.pricing.domain.subscription.timeline import Timeline
+from services.pricing.handlers.agreed_prices import misfits
 from services.pricing.handlers.timelines import find_version
 from services.pricing.repository import catalog, subscription_changes
-from services.pricing.schemas.overrides import Override, read_overrides
+from services.pricing.schemas.overrides import Override, refuse_faults
 from services.pricing.schemas.price_book import PriceBookContent
 from shared.accounts.repository import Account
 from shared.errors import TallyrollError, conflict
@@ -56,7 +57,7 @@ def choice_of(terms: Terms) -> dict[str, Any]:
 async def add_change(
     connection: AsyncConnection,
     account: Account,
-    row: RowMapping,
+    subscription_id: str,
     *,
     kind: str,
     content: dict[str, Any],
@@ -64,7 +65,7 @@ async def add_change(
 ) -> RowMapping:
     """Store a change of a subscription, with an id of its own."""
     values = {"change_id": new_id(), "kind": kind, "effective_on": on, "content": content}
-    return await subscription_changes.add(connection, account, row["subscription_id"], values)
+    return await subscription_changes.add(connection, account, subscription_id, values)
 
 
 async def refuse_plan(
@@ -88,8 +89,6 @@ async def refuse_plan(
         if first is not None and first["content"]["currency"] != content.currency:
             message = "A subscription keeps its currency; another currency is another subscription."
             raise conflict("currency_changed", message, subject=content.currency)
-    known = [o for o in terms.overrides if _has(content, o.target, o.key)]
-    read_overrides(content, known)
 
 
 async def refuse_overrides(
@@ -108,8 +107,5 @@ async def refuse_overrides(
         message = f"No version of {terms.price_book!r} is in force on {version_on}."
         raise conflict("no_price_version", message, subject=terms.price_book)
     content = PriceBookContent.model_validate(version["content"])
-    read_overrides(content, [override.to_domain() for override in overrides], path=path)
-
-
-def _has(content: PriceBookContent, target: str, key: str) -> bool:
-    return any(item["key"] == key for item in content.model_dump().get(f"{target}s", ()))
+    written = [override.to_domain() for override in overrides]
+    refuse_faults(await misfits(connection, account, content, written, path=path))

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.domain.charges.price import EventPrice
 from services.pricing.domain.hashing import content_hash
 from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.plan import Plan
@@ -40,6 +41,7 @@ async def evaluate(
     key = _plan_key(content, written.plan)
     plan = content.plan(key)
     assert plan is not None, "a plan of the content"
+    _refuse_unread(written, plan)
     trial = Trial(price_hash, content.currency, plan, written.domain_seats(), written.period())
     rows = await _rows(connection, account, written)
     prices = await load_prices(connection, account)
@@ -101,6 +103,19 @@ def _plan_key(content: PriceBookContent, named: str | None) -> str:
         message = f"The prices have the plans {', '.join(keys)}: name one."
         raise _refused("unknown_plan", message, "plan")
     return named
+
+
+def _refuse_unread(written: EvaluationWrite, plan: Plan) -> None:
+    """Refuse events that no charge prices: they would be left out without a word."""
+    read = {one.event_kind for one in plan.charges if isinstance(one.price, EventPrice)}
+    message = "No charge of the plan prices single events of this kind: give its usage."
+    faults = [
+        Fault("events_without_price", f"events.{kind}", message)
+        for kind in sorted(written.events.keys() - read)
+    ]
+    if faults:
+        message = f"The evaluation has {len(faults)} faults."
+        raise TallyrollError("invalid_evaluation", message, faults=faults)
 
 
 async def _readings(

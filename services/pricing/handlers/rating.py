@@ -90,6 +90,7 @@ async def rate_rows(
     rows: Sequence[Usage],
     prices: ProviderPrices,
     meters: MeterLookup,
+    plans: KnownPlans | None = None,
     booked_before: date | None = None,
 ) -> RatedPeriod | None:
     """Rate what is the subscription's of a tenant's rows; its period is open or closed.
@@ -107,6 +108,7 @@ async def rate_rows(
         rows=own,
         prices=prices,
         meters=meters,
+        plans=plans,
         booked_before=booked_before,
     )
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.subscription.changes import Change
 from services.pricing.domain.subscription.timeline import Timeline
+from services.pricing.handlers.agreed_prices import refuse_misfits
 from services.pricing.handlers.changed_terms import (
     add_change,
     choice_of,
@@ -76,22 +77,26 @@ async def store_change(
     connection: AsyncConnection, account: Account, planned: Planned
 ) -> RowMapping:
     """Store a planned change; the caller holds the locks and closes what is due."""
-    row, kind = planned.row, planned.kind
+    row, told = planned.row, planned.after
+    name, tenant = row["subscription_id"], row["tenant_id"]
     made = await add_change(
-        connection, account, row, kind=kind, content=planned.content, on=planned.effective_on
+        connection,
+        account,
+        name,
+        kind=planned.kind,
+        content=planned.content,
+        on=planned.effective_on,
     )
-    told = planned.after
     await subscription_changes.set_end(
         connection,
         account,
-        row["subscription_id"],
+        name,
         last_day=told.last_day,
         period=told.period_from(row["next_start"]),
     )
     days = {"starts_on": row["next_start"], "ends_on": told.last_day}
-    name, tenant = row["subscription_id"], row["tenant_id"]
     if await subscriptions.share(connection, account, tenant, **days, beside=name):
-        await refuse_common_claims(connection, account, row["tenant_id"])
+        await refuse_common_claims(connection, account, tenant)
     return made
 
 
@@ -121,6 +126,8 @@ async def plan_change(
     content = await _content_of(connection, account, told, written=written, on=on)
     planned = Planned(row, told, written.kind, content, on)
     _refuse_charged(planned)
+    if isinstance(written, schema.PlanChange | schema.OverridesChange | schema.Withdraw):
+        await refuse_misfits(connection, account, row, before=told, after=planned.after)
     return planned
 
 

@@ -8,6 +8,8 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.periods import period_from
+from services.pricing.domain.subscription.timeline import Timeline
+from services.pricing.handlers.agreed_prices import refuse_misfits
 from services.pricing.handlers.catalog import refuse_retired
 from services.pricing.handlers.changed_terms import (
     add_change,
@@ -22,6 +24,7 @@ from services.pricing.handlers.timelines import read_timeline
 from services.pricing.repository import catalog, subscriptions
 from services.pricing.repository.locks import lock_closing, tenant_partition
 from services.pricing.schemas.subscription import SubscriptionWrite
+from services.pricing.schemas.subscription_terms import Phase
 from shared.accounts.repository import Account, read_tenant
 from shared.errors import TallyrollError, conflict, not_found
 
@@ -105,31 +108,41 @@ async def _add_phases(
     connection: AsyncConnection, account: Account, subscription_id: str, written: SubscriptionWrite
 ) -> None:
     """Store each phase as the changes that it is; they can be withdrawn like any other."""
+    if not written.phases:
+        return
+    row = await read_subscription(connection, account, subscription_id)
+    first = await read_timeline(connection, account, row)
     for index, phase in enumerate(written.phases):
-        row = await read_subscription(connection, account, subscription_id)
-        told = await read_timeline(connection, account, row)
-        if phase.chooses:
-            terms = chosen(told.on(phase.starts_on).terms, phase)
-            await refuse_plan(connection, account, told, terms=terms, on=phase.starts_on)
-            content = choice_of(terms)
-            await add_change(
-                connection, account, row, kind="plan", content=content, on=phase.starts_on
-            )
-        if phase.overrides is not None:
-            row = await read_subscription(connection, account, subscription_id)
-            told = await read_timeline(connection, account, row)
-            await refuse_overrides(
-                connection,
-                account,
-                told,
-                overrides=phase.overrides,
-                on=phase.starts_on,
-                path=f"phases[{index}].overrides",
-            )
-            content = {"overrides": [o.model_dump(mode="json") for o in phase.overrides]}
-            await add_change(
-                connection, account, row, kind="overrides", content=content, on=phase.starts_on
-            )
+        await _add_phase(connection, account, subscription_id, phase, path=f"phases[{index}]")
+    told = await _read_timeline(connection, account, subscription_id)
+    await refuse_misfits(connection, account, row, before=first, after=told)
+
+
+async def _add_phase(
+    connection: AsyncConnection, account: Account, subscription_id: str, phase: Phase, *, path: str
+) -> None:
+    on = phase.starts_on
+    told = await _read_timeline(connection, account, subscription_id)
+    if phase.chooses:
+        terms = chosen(told.on(on).terms, phase)
+        await refuse_plan(connection, account, told, terms=terms, on=on)
+        choice = choice_of(terms)
+        await add_change(connection, account, subscription_id, kind="plan", content=choice, on=on)
+    if phase.overrides is None:
+        return
+    told = await _read_timeline(connection, account, subscription_id)
+    await refuse_overrides(
+        connection, account, told, overrides=phase.overrides, on=on, path=f"{path}.overrides"
+    )
+    content = {"overrides": [one.model_dump(mode="json") for one in phase.overrides]}
+    await add_change(connection, account, subscription_id, kind="overrides", content=content, on=on)
+
+
+async def _read_timeline(
+    connection: AsyncConnection, account: Account, subscription_id: str
+) -> Timeline:
+    row = await read_subscription(connection, account, subscription_id)
+    return await read_timeline(connection, account, row)
 
 
 async def read_subscription(

@@ -102,16 +102,16 @@ class KnownPlans:
     Versions that are published meanwhile are not seen: nor would they be a moment earlier.
     """
 
-    _found: dict[tuple[str, date], SoldPlan | None] = field(default_factory=dict)
+    found: dict[tuple[str, date], SoldPlan | None] = field(default_factory=dict)
 
     async def read(
         self, connection: AsyncConnection, account: Account, terms: Terms, *, on: date
     ) -> SoldPlan | None:
         """Return what `read_plan` returns."""
         key = (repr(terms), on)
-        if key not in self._found:
-            self._found[key] = await read_plan(connection, account, terms, on=on)
-        return self._found[key]
+        if key not in self.found:
+            self.found[key] = await read_plan(connection, account, terms, on=on)
+        return self.found[key]
 
 
 async def _read_kept(
@@ -138,6 +138,14 @@ async def _read_kept(
 def plan_of(version: RowMapping, terms: Terms) -> SoldPlan | None:
     """Return what terms mean by a version; None if it lacks the plan, or overrides do not fit."""
     content = PriceBookContent.model_validate(version["content"])
+    number, digest = version["version"], version["content_hash"]
+    return plan_of_content(content, terms, price_version=number, price_hash=digest)
+
+
+def plan_of_content(
+    content: PriceBookContent, terms: Terms, *, price_version: int, price_hash: str
+) -> SoldPlan | None:
+    """Return the same of a content, whether it is stored as that version or not."""
     plan = (
         overridden_plan(content, terms.overrides, terms.plan)
         if terms.overrides
@@ -147,8 +155,8 @@ def plan_of(version: RowMapping, terms: Terms) -> SoldPlan | None:
         return None
     return SoldPlan(
         price_book=terms.price_book,
-        price_version=version["version"],
-        price_hash=version["content_hash"],
+        price_version=price_version,
+        price_hash=price_hash,
         currency=content.currency,
         plan=plan,
         overridden=words_of(content, terms.overrides),

@@ -209,6 +209,25 @@ async def latest_published(
     return row
 
 
+async def published_keys(
+    connection: AsyncConnection, account: Account, book: str
+) -> set[tuple[str, str]]:
+    """Return (target, key) of every charge, pool and plan that a published version has or had."""
+    rows = await connection.execute(_PUBLISHED_KEYS, {**keys(account), "book": book})
+    return {(target, key) for target, key in rows.all()}
+
+
+_PUBLISHED_KEYS = text(
+    """
+    select distinct named.target, item ->> 'key'
+    from pricing.price_version,
+      (values ('charge'), ('pool'), ('plan')) as named (target),
+      jsonb_array_elements(coalesce(content -> (named.target || 's'), '[]')) as item
+    where vendor_id = :vendor_id and mode = :mode and book = :book and published_at is not null
+    """
+)
+
+
 async def books_in_advance(connection: AsyncConnection, account: Account) -> frozenset[str]:
     """Return the books of which a version, in force or not, has fees in advance."""
     query = select(price_version.c.book).where(owned(price_version, account), text(IN_ADVANCE))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, select, update
+from sqlalchemy import ARRAY, ColumnElement, RowMapping, Text, and_, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +24,24 @@ async def list_of(
         .order_by(subscription_change.c.position)
     )
     return (await connection.execute(query)).mappings().all()
+
+
+async def list_of_many(
+    connection: AsyncConnection, account: Account, subscription_ids: Sequence[str]
+) -> dict[str, list[RowMapping]]:
+    """Return the same of many subscriptions, by id."""
+    query = (
+        select(subscription_change)
+        .where(
+            owned(subscription_change, account),
+            subscription_change.c.subscription_id == func.any(cast(subscription_ids, ARRAY(Text))),
+        )
+        .order_by(subscription_change.c.position)
+    )
+    found: dict[str, list[RowMapping]] = {name: [] for name in subscription_ids}
+    for row in (await connection.execute(query)).mappings():
+        found[row["subscription_id"]].append(row)
+    return found
 
 
 async def add(

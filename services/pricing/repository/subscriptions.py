@@ -49,23 +49,6 @@ async def list_page(
     return (await connection.execute(query)).mappings().all()
 
 
-async def list_of_book(
-    connection: AsyncConnection, account: Account, book: str, *, after: str, limit: int
-) -> Sequence[RowMapping]:
-    """Return the subscriptions of a book with periods to come, behind an id."""
-    query = (
-        select(subscription)
-        .where(
-            owned(subscription, account, price_book=book),
-            subscription.c.next_start.is_not(None),
-            subscription.c.subscription_id > after,
-        )
-        .order_by(subscription.c.subscription_id)
-        .limit(limit)
-    )
-    return (await connection.execute(query)).mappings().all()
-
-
 async def share(
     connection: AsyncConnection,
     account: Account,
@@ -120,6 +103,19 @@ async def list_running(
     if after is not None:
         query = query.where(subscription.c.subscription_id > after)
     query = query.order_by(subscription.c.subscription_id).limit(limit)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def list_with_overrides(
+    connection: AsyncConnection, account: Account, book: str
+) -> Sequence[RowMapping]:
+    """Return running subscriptions that may be on a book, and with whom something is agreed."""
+    agreed = exists().where(
+        owned(subscription_change, account, kind="overrides"),
+        subscription_change.c.subscription_id == subscription.c.subscription_id,
+    )
+    query = select(subscription).where(_running_on(account, book), agreed)
+    query = query.order_by(subscription.c.subscription_id)
     return (await connection.execute(query)).mappings().all()
 
 

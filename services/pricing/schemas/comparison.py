@@ -31,7 +31,11 @@ class ChargeDifference(AmountDifference):
 
 
 class SubscriptionDifference(BaseModel):
-    """A subscription's period by both; null where a version does not have its plan."""
+    """A subscription's days by both; `plan` is that of the last of them.
+
+    `amounts` are null where a version does not have its plan, its own prices do not fit, or it was
+    not on the book in these days.
+    """
 
     subscription_id: str
     tenant_id: str
@@ -45,9 +49,10 @@ class SubscriptionDifference(BaseModel):
 
 
 class MoneyDifference(BaseModel):
-    """What subscribers' usage of `[start, end)` comes to by both, with the seats of today.
+    """What subscribers would have been billed for `[start, end)` by both.
 
-    The sums are over the subscriptions of this page. Null where the currencies differ.
+    Plans, seats, own prices and pauses are those of the days. The sums are over the subscriptions
+    of this page. Null where the currencies differ.
     """
 
     start: date
@@ -59,6 +64,20 @@ class MoneyDifference(BaseModel):
     next_after: str | None = Field(description="the `after` of the next page; null on the last one")
 
 
+class FaultRead(BaseModel):
+    """Something that is wrong: its place in the content, or in what is agreed with a tenant."""
+
+    code: str
+    path: str
+    message: str
+
+
+class VersionFaults(BaseModel):
+    """What would keep a draft from being published; a published version has none."""
+
+    faults: list[FaultRead]
+
+
 class VersionDiff(BaseModel):
     """In words, from `before` to `after`, and in money over last month's usage."""
 
@@ -66,3 +85,6 @@ class VersionDiff(BaseModel):
     after: int | None = Field(description="the version; null: the content that was sent")
     differences: list[DifferenceRead]
     money: MoneyDifference | None
+    faults: list[FaultRead] = Field(
+        description="what would keep `after` from being published; on the first page"
+    )

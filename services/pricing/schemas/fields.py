@@ -1,5 +1,6 @@
 """Fields that several models share: texts, amounts and days within bounds that can be stored."""
 
+import re
 from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any
@@ -16,6 +17,9 @@ WILDCARDS_MAX = 3
 PATTERNS_WITH_WILDCARDS_MAX = 20
 PERCENT_MAX = 100
 COUNT_MAX = 10**9
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_DIGITS = re.compile(r"-?(0|[1-9][0-9]{0,18})\Z")
 
 DAY_FIRST = date(2000, 1, 1)
 DAY_BEYOND = date(2200, 1, 1)
@@ -45,7 +49,7 @@ def _read_decimal(value: Any) -> Fraction:
 
 def _read_amount(value: Any) -> str:
     amount = _read_decimal(value)
-    if amount < 0:
+    if value.startswith("-"):
         raise PydanticCustomError("negative_price", "A price is 0 or more.")
     if len(str(value).partition(".")[2].rstrip("0")) > DECIMALS_MAX:
         message = "A price has at most 12 decimals."
@@ -73,7 +77,7 @@ def _read_pattern(value: Any) -> Any:
 
 def _read_quantity(value: Any) -> str:
     quantity = _read_decimal(value)
-    if quantity < 0:
+    if value.startswith("-"):
         raise PydanticCustomError("negative_quantity", "A quantity is 0 or more.")
     return format_exact(quantity)
 
@@ -86,8 +90,16 @@ def _read_percent(value: Any) -> str:
 
 
 def _read_day(value: Any) -> Any:
-    if not isinstance(value, str | date):
+    # Pydantic would take an instant, or the seconds since 1970, for a day as well.
+    if not isinstance(value, date) and not (isinstance(value, str) and _DAY.match(value)):
         raise PydanticCustomError("not_a_day", "A day is written '2023-11-01'.")
+    return value
+
+
+def _read_digits(value: Any) -> Any:
+    # Pydantic would take "1_0", " 10" and "10.0" for 10.
+    if isinstance(value, str) and not _DIGITS.match(value):
+        raise PydanticCustomError("not_a_whole_number", "A number here is written in digits.")
     return value
 
 
@@ -108,6 +120,9 @@ Bound = Annotated[str, BeforeValidator(_read_bound), _DECIMAL_SCHEMA]
 
 Day = Annotated[date, BeforeValidator(_read_day), Field(ge=DAY_FIRST, lt=DAY_BEYOND)]
 """A UTC day."""
+
+InDigits = BeforeValidator(_read_digits)
+"""For a whole number in an address or a query, which comes as text."""
 
 
 def few_patterns(values: list[str]) -> list[str]:

@@ -22,6 +22,9 @@ FIXED = {
 }
 """What an override leaves alone: what something is, which usage it claims, when it is due."""
 
+UNKNOWN = {f"unknown_{target}" for target in FIXED}
+"""What is wrong with an override of something that a version does not have."""
+
 PLACE = re.compile(r"^(charges|pools|plans)\[(\d+)\](?:\.(.*))?$")
 
 
@@ -70,19 +73,24 @@ def overridden_plan(
         return None
 
 
-def read_overrides(
+def refuse_faults(faults: Sequence[Fault]) -> None:
+    """Raise `invalid_overrides` if there are any."""
+    if faults:
+        message = f"The overrides have {len(faults)} faults; nothing was changed."
+        raise TallyrollError("invalid_overrides", message, faults=list(faults))
+
+
+def override_faults(
     content: PriceBookContent, overrides: Sequence[domain.Override], *, path: str = "overrides"
-) -> None:
-    """Check overrides against a version; raises `invalid_overrides` with all faults at once."""
+) -> list[Fault]:
+    """Return everything that is wrong with overrides of a version, each with its place."""
     faults = list(_own_faults(content, overrides, path))
-    if not faults:
+    if all(fault.code in UNKNOWN for fault in faults):
         try:
             read_price_book(_patched(content, overrides))
         except TallyrollError as error:
-            faults += [_placed(fault, content, overrides, path) for fault in error.faults]
-    if faults:
-        message = f"The overrides have {len(faults)} faults; nothing was changed."
-        raise TallyrollError("invalid_overrides", message, faults=faults)
+            faults += [place_fault(fault, content, overrides, path=path) for fault in error.faults]
+    return faults
 
 
 def words_of(
@@ -149,8 +157,8 @@ def _own_faults(
             yield Fault("field_not_overridable", f"{place}.set.{name}", message)
 
 
-def _placed(
-    fault: Fault, content: PriceBookContent, overrides: Sequence[domain.Override], path: str
+def place_fault(
+    fault: Fault, content: PriceBookContent, overrides: Sequence[domain.Override], *, path: str
 ) -> Fault:
     """Return a fault of the patched book with its place in the overrides."""
     found = PLACE.match(fault.path)
@@ -159,6 +167,7 @@ def _placed(
         key = content.model_dump(mode="json")[name][place]["key"]
         for index, override in enumerate(overrides):
             if (f"{override.target}s", override.key) == (name, key):
-                suffix = f".{rest}" if rest else ""
+                is_set = rest and re.split(r"[.\[]", rest)[0] in override.values
+                suffix = f".{rest}" if is_set else ""
                 return Fault(fault.code, f"{path}[{index}].set{suffix}", fault.message)
     return fault

@@ -45,8 +45,10 @@ def read_price_book(content: Any) -> PriceBookContent:
     """Return the content of a version; raises `invalid_price_book` with all faults at once."""
     faults: list[Fault] = []
     _read(_Frame, content, "", faults)
-    raw_pools = _list(content, "pools")
-    raw_charges, raw_plans = _list(content, "charges"), _list(content, "plans")
+    # What is beyond the largest number is told as one fault, not one by one.
+    raw_pools = _list(content, "pools")[:BOOK_POOLS_MAX]
+    raw_charges = _list(content, "charges")[:CHARGES_MAX]
+    raw_plans = _list(content, "plans")[:PLANS_MAX]
     faults += _currency_faults(content)
     pools = _read_pools(raw_pools, faults)
     sound = _read_charges(raw_charges, pools, faults)

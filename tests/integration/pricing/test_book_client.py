@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 
 from examples.demo.catalog import price_book
-from services.pricing.book_client import apply_file, diff_file, publish_file
+from services.pricing.book_client import apply_file, diff_file, draft_faults, publish_file
 from services.pricing.book_files import BookFile, read_book_file
 from services.pricing.book_words import show_diff
 from services.pricing.handlers.usage import store_usage
@@ -100,20 +100,24 @@ async def test_another_effective_day_is_told(signed: httpx.AsyncClient, tmp_path
 async def test_faults_of_a_publication_come_with_their_places(
     signed: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    """What the server finds is told with the places of the file."""
+    """What the server finds is told with the places of the file, before and when it is sold."""
     content = deepcopy(price_book())
     content["charges"][0]["usage"]["kinds"].append("meter:none@1")
     path = tmp_path / "book.yaml"
     path.write_text(yaml.safe_dump({"book": "demo", "name": "Demo", **content}), encoding="utf-8")
     file = read_book_file(path)
-    await apply_file(signed, file)
+    applied = await draft_faults(signed, file, await apply_file(signed, file))
+    console = Console(record=True, width=120)
 
     with pytest.raises(TallyrollError, match="not_publishable") as caught:
         await publish_file(signed, file, DAY)
+    show_diff(console, await diff_file(signed, file))
 
     places = [fault.path for fault in caught.value.faults]
     assert ["charges[0].usage.kinds[1]"] == places
     assert set(places) <= file.lines.keys()
+    assert caught.value.faults == applied
+    assert "! charges[0].usage.kinds[1]: Metering has not told of" in console.export_text()
 
 
 async def test_a_draft_of_somebody_else_is_not_overwritten(

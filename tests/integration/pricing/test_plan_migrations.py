@@ -221,3 +221,37 @@ async def test_a_version_that_is_stayed_on_is_in_use(
     retired = await client.post("/v1/price-books/sold/versions/1/retire", headers=versions)
 
     assert ("version_in_use", "main") == (retired.json()["code"], retired.json()["subject"])
+
+
+async def test_a_preview_knows_the_terms_of_the_days(
+    client: httpx.AsyncClient, store: Database, vendor: str, versions: Headers
+) -> None:
+    """Seats and a plan that changed before, own prices that hold later: as the statement says."""
+    await use(store, vendor, (3, "input_uncached", 8), (28, "input_uncached", 12))
+    changes: list[Answer] = [
+        {"kind": "seats", "when": "2023-11-11", "seats": 3},
+        {"kind": "plan", "when": "2023-11-16", "plan": "business"},
+        {
+            "kind": "overrides",
+            "when": "2023-11-26",
+            "overrides": [{"target": "charge", "key": "seats", "set": {"unit_amount": "24"}}],
+        },
+    ]
+    for one in changes:
+        named = {**versions, "Idempotency-Key": str(uuid4())}
+        path = "/v1/subscriptions/main/changes"
+        assert (await client.post(path, json=one, headers=named)).is_success
+    body: Answer = {"to": {"price_version": 2}, "cohorts": [{"percent": 100, "when": "2023-11-21"}]}
+    body["subscriptions"] = ["main"]
+    told = (await migrate(client, versions, path="/preview", **body)).json()
+    bill = (await client.get("/v1/tenants/globex/bill", headers=versions)).json()
+    await migrate(client, versions, **body)
+    await seal_november(store, vendor)
+    (statement,) = [
+        one for one in await statements_of(client, versions) if one["tenant_id"] == "globex"
+    ]
+
+    (sums,) = told["sums"]
+    assert bill["subscriptions"][0]["total_exact"] == sums["before_exact"]
+    assert statement["total_exact"] == sums["after_exact"] != sums["before_exact"]
+    assert "business" == statement["plan"]

@@ -3,11 +3,13 @@
 from datetime import date
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from services.pricing.repository import subscription_changes
 from services.pricing.repository.locks import tenant_partition
 from shared.database import Database
 
@@ -105,9 +107,7 @@ async def test_every_kind_of_change_is_billed(
 async def test_own_prices_that_do_not_fit_a_later_version_stop_nobody_else(
     client: httpx.AsyncClient, store: Database, vendor: str, subscribed: Headers
 ) -> None:
-    """A minimum above the next version's maximum: that period waits and is told, others close."""
-    own = [{"target": "charge", "key": "input", "set": {"minimum_amount": "100"}}]
-    made = await change(client, subscribed, "overrides", "2023-12-01", overrides=own)
+    """Stored before they were checked: that period waits and is told, others close."""
     beside = await tenant_beside(client, subscribed, vendor)
     await subscribe(client, subscribed, "other", tenant_id=beside)
     capped = book()
@@ -116,12 +116,20 @@ async def test_own_prices_that_do_not_fit_a_later_version_stop_nobody_else(
         for one in capped["charges"]
     ]
     await publish_book(client, subscribed, content=capped, version=2, effective_on="2023-12-01")
+    own = [{"target": "charge", "key": "input", "set": {"minimum_amount": "100"}}]
+    values = {
+        "change_id": str(uuid4()),
+        "kind": "overrides",
+        "effective_on": date(2023, 12, 1),
+        "content": {"overrides": own},
+    }
+    async with store.transaction() as connection:
+        await subscription_changes.add(connection, account_of(vendor), "main", values)
     for last in (date(2023, 11, 30), date(2023, 12, 31)):
         await seal(store, vendor, *days_of(last.replace(day=1), last))
     told = (await client.get("/v1/attention", headers=subscribed)).json()["items"]
     made_of = [row["subscription_id"] for row in await statements_of(client, subscribed)]
 
-    assert made.is_success, made.text
     assert ["main", "other", "other"] == sorted(made_of)
     assert [("overrides_do_not_fit", "main")] == [(i["code"], i["subject"]) for i in told]
 

@@ -158,6 +158,8 @@ async def test_nothing_is_stored(
         ({"seats": -1}, "out_of_range", "seats."),
         ({"seats": True}, "not_a_whole_number", "seats."),
         ({"surprise": 1}, "unknown_field", "surprise"),
+        ({"events": {"input_uncached": ["1"]}}, "events_without_price", "events.input_uncached"),
+        ({"start": "1698796800"}, "not_a_day", "start"),
         ({"usage": [{"kind": "x", "quantity": "1"}] * (ROWS_MAX + 1)}, "list_too_long", "usage"),
         ({"events": {"x": ["1"] * (EVENTS_MAX + 1)}}, "list_too_long", ""),
     ],

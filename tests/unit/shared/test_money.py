@@ -92,11 +92,16 @@ def test_an_endless_amount_is_shown_with_34_digits() -> None:
     assert f"0.{'3' * 34}" == format_shown(Fraction(1, 3))
 
 
-@pytest.mark.parametrize("text", ["1e3", "NaN", "Infinity", " 1", "1 ", "1\n", "", "--1", "1_000"])
+@pytest.mark.parametrize(
+    "text",
+    [*("1e3", "NaN", "Infinity", " 1", "1 ", "1\n", "", "--1", "1_000"), "\uff11\uff12", "\u0663"],
+)
 def test_anything_but_a_plain_decimal_is_refused(text: str) -> None:
-    """Exponents, spaces, line ends and NaN are no amounts."""
+    """Exponents, spaces, line ends, NaN and the digits of other scripts are no amounts."""
     with pytest.raises(ValueError, match="plain decimal"):
         exact(text)
+    with pytest.raises(ValueError, match="exact amount"):
+        parse_exact(text)
 
 
 def test_a_float_is_refused() -> None:
