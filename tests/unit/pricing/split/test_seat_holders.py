@@ -175,6 +175,14 @@ def test_a_seat_that_came_later_has_its_days() -> None:
     assert 25 == rate(pooled(), [by("ann", 100, 20)], log, seats=seats).total
 
 
+def test_a_seat_that_is_left_goes_to_who_used_most_while_it_is() -> None:
+    """Up to the 15th: ann used 90 by then, bob 900 afterwards, when it is carl's."""
+    log = [assigned("carl", "premium", 16)]
+    used = [by("ann", 90, 5), by("bob", 900, 20), by("carl", 75, 20)]
+
+    assert 15 + 900 == rate(pooled(), used, log, seats=ONE_PREMIUM).total
+
+
 def test_who_takes_a_seat_over_from_nobody_has_no_two() -> None:
     """Ann is assigned up to the 15th and takes what is left then: 150 in all, not 225."""
     log = [assigned("ann", "premium", 1, 15)]
@@ -182,6 +190,16 @@ def test_who_takes_a_seat_over_from_nobody_has_no_two() -> None:
 
     assert 250 == rate(pooled(), used, log, seats=ONE_PREMIUM).total
     assert 250 == rate(pooled(), used, log, seats=Seats({"premium": 1, "standard": 9})).total
+
+
+def test_a_pool_that_ended_before_is_no_reason_to_prefer_a_seat() -> None:
+    """A promotion of October for standard seats: the heavy user takes what premium includes."""
+    old = pool("old", included_per_seat={"standard": Fraction(999)}, ends_on=date(2023, 10, 31))
+    own = pool(included_per_seat={"premium": Fraction(150)})
+    charge = charged(PerUnit(Fraction(1)), pools=(old, own))
+    used = [by("heavy", 400), by("light", 20)]
+
+    assert 250 + 20 == rate(charge, used, seats=Seats({"standard": 1, "premium": 1})).total
 
 
 def test_a_class_that_includes_nothing_is_no_seat_of_a_pool() -> None:
@@ -217,7 +235,7 @@ def test_a_line_says_who_held_seats() -> None:
     log = [assigned("ann", "premium", 11)]
     many = [by(f"user-{n:02}", 10 + n) for n in range(25)]
 
-    few = rate(pooled(), [by("ann", 5), by("bob", 5)], log, seats=ONE_PREMIUM).lines[0]
+    few = rate(pooled(), [by("ann", 5), by("bob", 5, 3)], log, seats=ONE_PREMIUM).lines[0]
     full = rate(pooled(), many, seats=Seats({"standard": 22})).lines[0]
 
     told = "seats held by ann (premium, 20 days), bob (premium, 10 days)"
