@@ -100,6 +100,27 @@ async def test_late_usage_is_of_the_seat_of_its_own_period(
     assert expected == amounts_of(december)
 
 
+async def test_a_correction_of_the_user_alone_moves_what_is_included(
+    client: httpx.AsyncClient, headers: Headers, vendor: str, store: Database
+) -> None:
+    """In December it turns out that ada's 90 dollars were zed's, who has 20/3: 90 more to pay.
+
+    What has a price is the same; the rows of the correction add up to nothing.
+    """
+    await november_of_three(client, headers)
+    await use_of_three(store, vendor)
+    await seal(store, vendor, *days_of(november(1), LAST))
+    told: dict[str, Any] = {"day": november(3), "booked": date(2023, 12, 3), "entry": "correction"}
+    moved = [Used("ada", millions=-6, **told), Used("zed", millions=6, **told)]
+    await use(store, vendor, *moved, version=2)
+
+    await seal(store, vendor, *days_of(date(2023, 12, 1), date(2023, 12, 31)))
+
+    _, december = await statements_of(client, headers)
+    adjusted = {n["charge"]: n["amount_exact"] for n in december["lines"] if n["adjusts"]}
+    assert {"api": "90"} == adjusted
+
+
 async def test_a_period_in_parts_has_the_same_seats(
     client: httpx.AsyncClient, headers: Headers, vendor: str, store: Database
 ) -> None:
@@ -296,6 +317,30 @@ async def test_a_body_that_says_nothing_is_refused(
 
     faults = [(fault["code"], fault["path"]) for fault in answer.json()["faults"]]
     assert (400, [(code, f"body.changes{path}")]) == (answer.status_code, faults)
+
+
+async def test_seats_that_are_agreed_for_later_can_be_assigned(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """From the day on which there are more; and for no day on which there are fewer again."""
+    await sell_seats(client, headers, premium=1)
+    await assign(client, headers, to_hold("ada", "premium"))
+    await change(client, headers, "seats", "2023-12-10", seats=2, seat_class="premium")
+    await change(client, headers, "seats", "2024-01-10", seats=1, seat_class="premium")
+
+    answers = [
+        await assign(client, headers, to_hold("bob", "premium", first, last))
+        for first, last in (
+            ("2023-12-09", "2023-12-31"),
+            ("2023-12-10", "2024-02-01"),
+            # A seat that is given up in January is paid until the end of January.
+            ("2023-12-10", "2024-01-31"),
+        )
+    ]
+
+    assert [409, 409, 201] == [answer.status_code for answer in answers]
+    days = [answer.json()["faults"][0]["message"][-11:-1] for answer in answers[:2]]
+    assert ["2023-12-09", "2024-02-01"] == days
 
 
 async def test_an_ended_subscription_has_no_new_holders(
