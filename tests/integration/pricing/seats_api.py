@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
@@ -32,6 +32,7 @@ class Used:
     day: date
     millions: int
     booked: date | None = None
+    entry: Literal["usage", "correction"] = "usage"
 
 
 def november(day: int) -> date:
@@ -89,12 +90,12 @@ async def use(
 
 
 def _rows(used: Sequence[Used]) -> list[Any]:
-    sums: dict[tuple[date, date], int] = defaultdict(int)
+    sums: dict[tuple[date, date, str], int] = defaultdict(int)
     for one in used:
-        sums[one.day, one.booked or one.day] += one.millions * 1_000_000
+        sums[one.day, one.booked or one.day, one.entry] += one.millions * 1_000_000
     return [
-        usage_row(day, OUTPUT, quantity, booked_day=booked)
-        for (day, booked), quantity in sums.items()
+        usage_row(day, OUTPUT, quantity, booked_day=booked, entry=entry)
+        for (day, booked, entry), quantity in sums.items()
     ]
 
 
@@ -108,7 +109,7 @@ def _user_row(one: Used) -> UserUsageRow:
         kind=OUTPUT,
         usage_day=one.day,
         booked_day=one.booked or one.day,
-        entry="usage",
+        entry=one.entry,
         quantity=Decimal(one.millions * 1_000_000),
         events=1,
     )

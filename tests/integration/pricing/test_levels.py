@@ -130,25 +130,33 @@ async def test_graduated_levels_go_on_in_their_tier(
     assert {"tiered": "360"} == amounts_of(statement)
 
 
+@pytest.mark.parametrize("known_before", [False, True])
 async def test_late_usage_changes_the_level_of_every_later_period(
-    client: httpx.AsyncClient, headers: Headers, vendor: str, store: Database
+    client: httpx.AsyncClient,
+    headers: Headers,
+    vendor: str,
+    store: Database,
+    known_before: bool,
 ) -> None:
-    """2 GB of October known in December: 60 more for November; December has them from the start.
+    """2 GB of October booked in December: 60 more for November; December has them from the start.
 
-    4 GB of 21 November known in January: 40 for a third of November, 120 for December.
+    4 GB of 21 November booked in January: 40 for a third of November, 120 for December. When it is
+    known is nothing: what is booked counts.
     """
+    late = usage_row(date(2023, 10, 25), STORED, 2, booked_day=DECEMBER)
     await sell(client, headers)
-    await use(store, vendor, usage_row(OCTOBER, STORED, 10))
+    await use(store, vendor, usage_row(OCTOBER, STORED, 10), *([late] if known_before else []))
     await seal_month(store, vendor, 11, 30)
-    await use(store, vendor, usage_row(date(2023, 10, 25), STORED, 2, booked_day=DECEMBER))
+    await use(store, vendor, late)
     bill = (await client.get("/v1/tenants/globex/bill", headers=headers)).json()
     await seal_month(store, vendor, 12, 31)
     await use(store, vendor, usage_row(date(2023, 11, 21), STORED, 4, booked_day=date(2024, 1, 3)))
     await seal_month(store, vendor, 1, 31)
     await seal(store, vendor, *days_of(date(2024, 2, 1), date(2024, 2, 29)))
 
-    _, december, january, february = await statements_of(client, headers)
+    november, december, january, february = await statements_of(client, headers)
 
+    assert {"storage": "300"} == amounts_of(november)
     assert [("2023-11-01", "storage", "60")] == adjusted(december)
     assert [("2023-11-01", "storage", "40"), ("2023-12-01", "storage", "120")] == adjusted(january)
     assert [] == adjusted(february)

@@ -76,28 +76,58 @@ async def test_a_statement_gives_each_seat_its_own(
     assert [statement[name] for name in hashes] == [live[name] for name in hashes]
 
 
+@pytest.mark.parametrize("known_before", [False, True])
 async def test_late_usage_is_of_the_seat_of_its_own_period(
-    client: httpx.AsyncClient, headers: Headers, vendor: str, store: Database
+    client: httpx.AsyncClient,
+    headers: Headers,
+    vendor: str,
+    store: Database,
+    known_before: bool,
 ) -> None:
     """Ada uses 30 dollars more of November, 20 of them above her 100; zed holds her seat by then.
 
-    December's own usage is within zed's seat.
+    December's own usage is within zed's seat. What is booked in December is no part of November's
+    statement, even where it was known before that was made.
+    """
+    late = [Used("ada", november(4), 2, date(2023, 12, 3)), Used("zed", date(2023, 12, 5), 6)]
+    await november_of_three(client, headers)
+    await use_of_three(store, vendor)
+    if known_before:
+        await use(store, vendor, *late, version=2)
+    await seal(store, vendor, *days_of(november(1), LAST))
+    swapped = [to_leave("ada", "2023-12-01"), to_hold("zed", "premium", "2023-12-01")]
+    assert 201 == (await assign(client, headers, *swapped)).status_code
+    await use(store, vendor, *late, version=2)
+
+    await seal(store, vendor, *days_of(date(2023, 12, 1), date(2023, 12, 31)))
+
+    first, december = await statements_of(client, headers)
+    assert "160" == amounts_of(first)["api"]
+    adjusted = {n["charge"]: n["amount_exact"] for n in december["lines"] if n["adjusts"]}
+    assert {"api": "20", "surcharge": "0.5"} == adjusted
+    expected = {"premium-seats": "120", "standard-seats": "40", "api": "0", "surcharge": "1.5"}
+    assert expected == amounts_of(december)
+
+
+async def test_a_correction_of_the_user_alone_moves_what_is_included(
+    client: httpx.AsyncClient, headers: Headers, vendor: str, store: Database
+) -> None:
+    """In December it turns out that ada's 90 dollars were zed's, who has 20/3: 90 more to pay.
+
+    What has a price is the same; the rows of the correction add up to nothing.
     """
     await november_of_three(client, headers)
     await use_of_three(store, vendor)
     await seal(store, vendor, *days_of(november(1), LAST))
-    swapped = [to_leave("ada", "2023-12-01"), to_hold("zed", "premium", "2023-12-01")]
-    assert 201 == (await assign(client, headers, *swapped)).status_code
-    late, own = date(2023, 12, 3), date(2023, 12, 5)
-    await use(store, vendor, Used("ada", november(4), 2, late), Used("zed", own, 6), version=2)
+    told: dict[str, Any] = {"day": november(3), "booked": date(2023, 12, 3), "entry": "correction"}
+    moved = [Used("ada", millions=-6, **told), Used("zed", millions=6, **told)]
+    await use(store, vendor, *moved, version=2)
 
     await seal(store, vendor, *days_of(date(2023, 12, 1), date(2023, 12, 31)))
 
     _, december = await statements_of(client, headers)
     adjusted = {n["charge"]: n["amount_exact"] for n in december["lines"] if n["adjusts"]}
-    assert {"api": "20", "surcharge": "0.5"} == adjusted
-    expected = {"premium-seats": "120", "standard-seats": "40", "api": "0", "surcharge": "1.5"}
-    assert expected == amounts_of(december)
+    assert {"api": "90"} == adjusted
 
 
 async def test_a_period_in_parts_has_the_same_seats(
@@ -222,7 +252,7 @@ async def test_the_log_is_written_once_and_listed(
 async def test_a_day_tells_who_holds_seats(client: httpx.AsyncClient, headers: Headers) -> None:
     """With what is left of each class, and who goes without since seats were given up."""
     await sell_seats(client, headers, premium=2, standard=1)
-    await assign(client, headers, to_hold("ada", "premium"), to_hold("bob", "premium"))
+    await assign(client, headers, to_hold("bob", "premium"), to_hold("ada", "premium"))
     await change(client, headers, "seats", "2023-11-20", seats=1, seat_class="premium")
 
     days = [
@@ -232,7 +262,7 @@ async def test_a_day_tells_who_holds_seats(client: httpx.AsyncClient, headers: H
     outside = await client.get(f"{HOLDERS}/on/2023-10-31", headers=headers)
 
     held = [[holder["user"] for holder in day["holders"]] for day in days]
-    assert ([["ada", "bob"], ["ada"]], ["bob"]) == (
+    assert ([["bob", "ada"], ["bob"]], ["ada"]) == (
         held,
         [holder["user"] for holder in days[1]["without_seat"]],
     )
@@ -296,6 +326,30 @@ async def test_a_body_that_says_nothing_is_refused(
 
     faults = [(fault["code"], fault["path"]) for fault in answer.json()["faults"]]
     assert (400, [(code, f"body.changes{path}")]) == (answer.status_code, faults)
+
+
+async def test_seats_that_are_agreed_for_later_can_be_assigned(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """From the day on which there are more; and for no day on which there are fewer again."""
+    await sell_seats(client, headers, premium=1)
+    await assign(client, headers, to_hold("ada", "premium"))
+    await change(client, headers, "seats", "2023-12-10", seats=2, seat_class="premium")
+    await change(client, headers, "seats", "2024-01-10", seats=1, seat_class="premium")
+
+    answers = [
+        await assign(client, headers, to_hold("bob", "premium", first, last))
+        for first, last in (
+            ("2023-12-09", "2023-12-31"),
+            ("2023-12-10", "2024-02-01"),
+            # A seat that is given up in January is paid until the end of January.
+            ("2023-12-10", "2024-01-31"),
+        )
+    ]
+
+    assert [409, 409, 201] == [answer.status_code for answer in answers]
+    days = [answer.json()["faults"][0]["message"][-11:-1] for answer in answers[:2]]
+    assert ["2023-12-09", "2024-02-01"] == days
 
 
 async def test_an_ended_subscription_has_no_new_holders(

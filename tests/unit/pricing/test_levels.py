@@ -1,5 +1,6 @@
 """The level before a period: what its charge claims of all earlier usage."""
 
+from datetime import date
 from fractions import Fraction
 
 import pytest
@@ -8,9 +9,13 @@ from services.pricing.domain.charges.per_unit import PerUnit
 from services.pricing.domain.charges.weighted_sum import WeightedSum
 from services.pricing.domain.hashing import content_hash
 from services.pricing.domain.levels import level_kinds, levels_of
+from services.pricing.domain.periods import Period
 from services.pricing.domain.readings import Readings
+from services.pricing.domain.split.parts import Part, SplitTerms
+from services.pricing.domain.split.rating import rate_parts
 from services.pricing.repository.levels import like_pattern
-from tests.support.pricing_values import charged, plan, usage
+from shared.currencies import CURRENCIES
+from tests.support.pricing_values import NOVEMBER, charged, plan, usage
 
 STORAGE = WeightedSum(Fraction(30))
 
@@ -27,6 +32,23 @@ def test_what_a_charge_claims_is_its_level() -> None:
 
     assert {"hot": 7, "cold": 5, "ice": 0} == levels_of(sold, rows)
     assert {"hot_*", "cold", "ice"} == level_kinds(sold)
+
+
+def test_a_part_of_another_version_has_the_level_that_it_claims() -> None:
+    """10 of before, and 5 that only the second half's version speaks of: half of 10, half of 15."""
+    first = plan(charged(STORAGE, "hot"))
+    second = plan(charged(STORAGE, "hot", "cold"))
+    before = [usage("hot", 10), usage("cold", 5)]
+    middle = date(2023, 11, 16)
+    parts = tuple(
+        Part(period, sold, "book", "hash", readings=Readings(levels=levels_of(sold, before)))
+        for sold, period in (
+            (first, Period(NOVEMBER.start, middle, 30)),
+            (second, Period(middle, NOVEMBER.end, 30)),
+        )
+    )
+
+    assert 150 + 225 == rate_parts(SplitTerms(parts, CURRENCIES["USD"]), []).total
 
 
 def test_a_meter_is_no_level_of_a_pattern() -> None:

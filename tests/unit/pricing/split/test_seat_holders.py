@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -175,6 +176,14 @@ def test_a_seat_that_came_later_has_its_days() -> None:
     assert 25 == rate(pooled(), [by("ann", 100, 20)], log, seats=seats).total
 
 
+def test_a_seat_that_is_left_goes_to_who_used_most_while_it_is() -> None:
+    """Up to the 15th: ann used 90 by then, bob 900 afterwards, when it is carl's."""
+    log = [assigned("carl", "premium", 16)]
+    used = [by("ann", 90, 5), by("bob", 900, 20), by("carl", 75, 20)]
+
+    assert 15 + 900 == rate(pooled(), used, log, seats=ONE_PREMIUM).total
+
+
 def test_who_takes_a_seat_over_from_nobody_has_no_two() -> None:
     """Ann is assigned up to the 15th and takes what is left then: 150 in all, not 225."""
     log = [assigned("ann", "premium", 1, 15)]
@@ -182,6 +191,57 @@ def test_who_takes_a_seat_over_from_nobody_has_no_two() -> None:
 
     assert 250 == rate(pooled(), used, log, seats=ONE_PREMIUM).total
     assert 250 == rate(pooled(), used, log, seats=Seats({"premium": 1, "standard": 9})).total
+
+
+def test_who_is_assigned_holds_that_seat_and_no_other() -> None:
+    """Ann takes the premium seat that is left, up to the 10th: 50; then the standard one: 20."""
+    log = [assigned("ann", "standard", 11)]
+    used = [by("ann", 100, 5), by("ann", 100, 20)]
+
+    found = rate(pooled(), used, log, seats=Seats({"standard": 1, "premium": 1}))
+
+    assert 200 - 50 - 20 == found.total
+
+
+def test_corrections_alone_take_no_seat() -> None:
+    """Whoever used nothing in sum holds none, though one is left."""
+    used = [by("ann", 3), by("bob", -5), by("carl", 5), by("carl", -5)]
+
+    (line,) = rate(pooled(), used, seats=Seats({"premium": 3})).lines
+
+    assert "seats held by ann (premium, 30 days)" == sentences(list(line.steps))[0]
+
+
+def test_a_seat_that_is_left_in_a_pause_is_worth_nothing() -> None:
+    """The premium seat is left on ten paused days; bob takes the standard one: 20 days of it."""
+    days = [november(1), november(11), november(21), date(2023, 12, 1)]
+    seats = Seats({"premium": 1, "standard": 1})
+    parts = [
+        Part(
+            (UnpaidPeriod if start.day == 11 else type(NOVEMBER))(start, end, 30),
+            plan(pooled()),
+            *("book", "hash"),
+            seats=seats,
+            charged="usage" if start.day == 11 else "all",
+        )
+        for start, end in pairwise(days)
+    ]
+    log = [assigned("carl", "premium", 1, 10), assigned("carl", "premium", 21)]
+    used = [by("bob", 10, 5), by("bob", 30, 15)]
+
+    read = with_seat_holders(parts, log, used)
+
+    assert 40 - 20 == rate_parts(SplitTerms(tuple(read), DOLLAR), rows_of(used)).total
+
+
+def test_a_pool_that_ended_before_is_no_reason_to_prefer_a_seat() -> None:
+    """A promotion of October for standard seats: the heavy user takes what premium includes."""
+    old = pool("old", included_per_seat={"standard": Fraction(999)}, ends_on=date(2023, 10, 31))
+    own = pool(included_per_seat={"premium": Fraction(150)})
+    charge = charged(PerUnit(Fraction(1)), pools=(old, own))
+    used = [by("heavy", 400), by("light", 20)]
+
+    assert 250 + 20 == rate(charge, used, seats=Seats({"standard": 1, "premium": 1})).total
 
 
 def test_a_class_that_includes_nothing_is_no_seat_of_a_pool() -> None:
@@ -217,7 +277,7 @@ def test_a_line_says_who_held_seats() -> None:
     log = [assigned("ann", "premium", 11)]
     many = [by(f"user-{n:02}", 10 + n) for n in range(25)]
 
-    few = rate(pooled(), [by("ann", 5), by("bob", 5)], log, seats=ONE_PREMIUM).lines[0]
+    few = rate(pooled(), [by("ann", 5), by("bob", 5, 3)], log, seats=ONE_PREMIUM).lines[0]
     full = rate(pooled(), many, seats=Seats({"standard": 22})).lines[0]
 
     told = "seats held by ann (premium, 20 days), bob (premium, 10 days)"
