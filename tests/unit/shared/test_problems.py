@@ -57,8 +57,8 @@ def _client() -> httpx.AsyncClient:
             {"kind": "plan", "plans": [{"kind": "seats", "seats": 1}, {"kind": "seats", "x": 1}]},
             {("missing_field", "body.plans[1].seats"), ("unknown_field", "body.plans[1].x")},
         ),
-        ({"kind": "none"}, {("unknown_choice", "body")}),
-        ({}, {("missing_field", "body")}),
+        ({"kind": "none"}, {("unknown_choice", "body.kind")}),
+        ({"seats": 1}, {("missing_field", "body.kind")}),
         ([], {("not_an_object", "body")}),
     ],
 )
