@@ -79,6 +79,8 @@ def printable(text: str) -> str:
 
 
 def said(fault: Mapping[str, object]) -> str:
-    """Return what is wrong, in words for the client."""
+    """Return what is wrong, in words for the client; what was sent is not among them."""
+    if isinstance(context := fault.get("ctx"), dict) and "expected_tags" in context:
+        return f"One of {context['expected_tags']} is expected here."
     message = MESSAGES.get(str(fault["type"])) or str(fault["msg"])
     return printable(message.removeprefix("Value error, "))

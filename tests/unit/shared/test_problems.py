@@ -72,6 +72,15 @@ async def test_the_member_of_a_union_is_no_part_of_a_place(
     assert faults == {(fault["code"], fault["path"]) for fault in answer.json()["faults"]}
 
 
+async def test_a_choice_is_told_without_what_was_sent(client: httpx.AsyncClient) -> None:
+    """It may be a name or a key."""
+    answer = await client.post("/", json={"kind": "secret"})
+
+    assert ["One of 'seats', 'plan' is expected here."] == [
+        fault["message"] for fault in answer.json()["faults"]
+    ]
+
+
 async def test_a_query_keeps_its_place(client: httpx.AsyncClient) -> None:
     """Parameters are told by where they stand, and their name."""
     answer = await client.post("/?limit=x", json={"kind": "plan"})
