@@ -37,13 +37,31 @@ CODES: Mapping[str, str] = {
 }
 """Pydantic's names for a fault → ours; what is not here keeps its name."""
 
+MESSAGES: Mapping[str, str] = {
+    "missing": "This is required.",
+    "model_type": "An object is expected here.",
+    "model_attributes_type": "An object is expected here.",
+    "dict_type": "An object is expected here.",
+    "list_type": "A list is expected here.",
+    "extra_forbidden": "There is no field of this name here.",
+    "string_type": "A text is expected here.",
+    "string_unicode": "This text is no valid Unicode.",
+    "int_type": "A whole number is expected here.",
+    "int_parsing": "A whole number is expected here.",
+    "bool_type": "true or false is expected here.",
+    "date_parsing": "There is no such day.",
+    "date_from_datetime_parsing": "There is no such day.",
+    "union_tag_not_found": "This is required.",
+}
+"""What pydantic says in the words of Python, or by the names of our classes, in words of JSON."""
+
 
 def faults_of(
     error: ValidationError, *, path: str = "", codes: Mapping[str, str] = CODES
 ) -> list[Fault]:
     """Return all faults, each with its place below `path` ("charges[2].tiers[0].up_to")."""
     return [
-        Fault(codes.get(fault["type"], fault["type"]), place_of(path, fault["loc"]), _said(fault))
+        Fault(codes.get(fault["type"], fault["type"]), place_of(path, fault["loc"]), said(fault))
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
@@ -60,5 +78,9 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _said(fault: Mapping[str, object]) -> str:
-    return printable(str(fault["msg"]).removeprefix("Value error, "))
+def said(fault: Mapping[str, object]) -> str:
+    """Return what is wrong, in words for the client; what was sent is not among them."""
+    if isinstance(context := fault.get("ctx"), dict) and "expected_tags" in context:
+        return f"One of {context['expected_tags']} is expected here."
+    message = MESSAGES.get(str(fault["type"])) or str(fault["msg"])
+    return printable(message.removeprefix("Value error, "))

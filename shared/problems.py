@@ -1,6 +1,6 @@
 """Refusals as HTTP answers: problem documents (RFC 9457)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from shared.errors import Fault, TallyrollError
-from shared.faults import CODES, place_of, printable
+from shared.faults import CODES, place_of, said
 
 logger = structlog.get_logger()
 
@@ -43,6 +43,14 @@ def internal_error() -> TallyrollError:
     return TallyrollError("internal_error", message, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
+def _location(fault: Mapping[str, Any]) -> tuple[int | str, ...]:
+    """Return pydantic's location; of a union, the field that says which member is meant."""
+    location = tuple(fault["loc"])
+    if str(fault["type"]).startswith("union_tag"):
+        return (*location, str(fault["ctx"]["discriminator"]).strip("'"))
+    return location
+
+
 def _place(location: tuple[int | str, ...], body: Any, *, is_missing: bool) -> str:
     """Return a place of the request as the client wrote it.
 
@@ -53,6 +61,9 @@ def _place(location: tuple[int | str, ...], body: Any, *, is_missing: bool) -> s
         parts = max(_spellings(parts, body, is_missing=is_missing), key=_likeness)[1]
     return place_of("", (first, *parts))
 
+
+MISSING = frozenset({"missing", "union_tag_not_found"})
+"""What is wrong with something that is not there: its place is no part of the body."""
 
 Spelling = tuple[list[int], list[int | str]]
 """Which parts of a location are in a body, by their numbers, and these parts."""
@@ -107,8 +118,8 @@ async def _on_invalid_request(_request: Request, error: Exception) -> JSONRespon
     faults = [
         Fault(
             CODES.get(e["type"], e["type"]),
-            _place(tuple(e["loc"]), error.body, is_missing=e["type"] == "missing"),
-            printable(str(e["msg"])),
+            _place(_location(e), error.body, is_missing=e["type"] in MISSING),
+            said(e),
         )
         for e in error.errors()
     ]

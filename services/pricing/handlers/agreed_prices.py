@@ -42,8 +42,8 @@ async def misfits(
     faults = override_faults(content, overrides, path=path)
     if any(fault.code not in UNKNOWN for fault in faults):
         return faults
-    before = await meter_faults(connection, account, content)
     after = await meter_faults(connection, account, apply_overrides(content, overrides))
+    before = await meter_faults(connection, account, content) if after else []
     return faults + [
         place_fault(fault, content, overrides, path=path) for fault in after if fault not in before
     ]

@@ -85,9 +85,8 @@ async def publish_version(
     Periods that waited for a price are closed in the same transaction. Raises `stale_version`
     (412), and `not_publishable` with every fault that only shows beside meters and usage.
     """
-    # 1. The book, then the closing locks: no period is billed between the check and the write.
+    # 1. The book, so that nobody's own prices change between their check and the write.
     await catalog.lock_book(connection, account, book)
-    await lock_closing(connection, account, ALL_PARTITIONS)
     known = await read_version(connection, account, book, version)
     if known["published_at"] is not None:
         if known["effective_on"] == effective_on:
@@ -95,16 +94,16 @@ async def publish_version(
         message = f"This version is published, effective on {known['effective_on']}."
         raise conflict("version_published", message, subject=f"{book}/{version}")
     refuse_stale(if_match, tag_of(known), subject=f"{book}/{version}")
-    await _refuse_effective_day(connection, account, book, known=known, effective_on=effective_on)
     content = PriceBookContent.model_validate(known["content"])
-    await _refuse_break(connection, account, book, content=content, version=version)
-    if faults := await publishing_faults(
+    faults = await publishing_faults(
         connection, account, book, content, effective_on=effective_on, today=utc_day(now)
-    ):
-        message = f"The version has {len(faults)} faults; it was not published."
-        subject = f"{book}/{version}"
-        raise TallyrollError("not_publishable", message, HTTPStatus.CONFLICT, subject, faults)
-    # 2. The version, then what became due by it.
+    )
+    # 2. The closing locks, for as short as it goes: no period is billed meanwhile.
+    await lock_closing(connection, account, ALL_PARTITIONS)
+    await _refuse_effective_day(connection, account, book, known=known, effective_on=effective_on)
+    await _refuse_break(connection, account, book, content=content, version=version)
+    _refuse_faults(faults, subject=f"{book}/{version}")
+    # 3. The version, then what became due by it.
     await catalog.publish(
         connection, account, book, version=version, effective_on=effective_on, now=now
     )
@@ -154,6 +153,12 @@ async def _refuse_break(
     if previous is not None and previous["content"]["currency"] != content.currency:
         message = "A book keeps its currency; another currency is another book."
         raise conflict("currency_changed", message, subject=content.currency)
+
+
+def _refuse_faults(faults: list[Fault], *, subject: str) -> None:
+    if faults:
+        message = f"The version has {len(faults)} faults; it was not published."
+        raise TallyrollError("not_publishable", message, HTTPStatus.CONFLICT, subject, faults)
 
 
 async def publishing_faults(

@@ -41,7 +41,9 @@ async def put_subscription(
         await read_tenant(connection, account, written.tenant_id)
         partition = tenant_partition(account, written.tenant_id)
         # A book's versions do not change while a plan of it is looked up and used.
-        await catalog.lock_book(connection, account, written.price_book)
+        named = {phase.price_book for phase in written.phases if phase.price_book is not None}
+        for book in sorted({written.price_book} | named):
+            await catalog.lock_book(connection, account, book)
         await lock_closing(connection, account, [partition])
         known = await subscriptions.read(connection, account, subscription_id)
     if known is not None:

@@ -1,5 +1,6 @@
 """A tenant's own prices and the versions they meet: what does not fit is refused, and told."""
 
+import asyncio
 from copy import deepcopy
 from typing import Any
 
@@ -157,6 +158,21 @@ async def test_overrides_fit_the_versions_to_come_as_well(
     assert [(NEVER_FITS, "overrides[0].set.minimum_amount")] == told(refused)
     assert "version 2 of sold" in refused.json()["faults"][0]["message"]
     assert [True, True] == [until.is_success, made.is_success]
+
+
+async def test_of_an_agreement_and_a_version_at_once_one_is_made(
+    client: httpx.AsyncClient, subscribed: Headers
+) -> None:
+    """Neither is checked while the other is on its way: exactly one of them is refused."""
+    await client.put(f"{PATH}/2", json=without_seats(), headers=subscribed)
+    publish = client.post(
+        f"{PATH}/2/publish", json={"effective_on": "2024-01-01"}, headers=subscribed
+    )
+
+    answers = await asyncio.gather(agree(client, subscribed, DEARER_SEATS), publish)
+
+    assert [True, False] == sorted((answer.is_success for answer in answers), reverse=True)
+    assert {409} == {answer.status_code for answer in answers if not answer.is_success}
 
 
 async def test_a_withdrawal_brings_back_only_what_fits(

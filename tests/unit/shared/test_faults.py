@@ -48,3 +48,10 @@ def test_a_name_that_is_no_unicode_can_be_answered() -> None:
     assert b"parts[0].\\ud800" == place_of("parts", (0, name)).encode()
     with pytest.raises(UnicodeEncodeError):
         f"parts[0].{name}".encode()
+
+
+def test_words_are_those_of_json_and_not_of_our_classes() -> None:
+    """Whoever sends a list for an object is not told the name of a class."""
+    messages = {fault.message for fault in faults_of(_error([]))}
+
+    assert {"An object is expected here."} == messages

@@ -57,8 +57,8 @@ def _client() -> httpx.AsyncClient:
             {"kind": "plan", "plans": [{"kind": "seats", "seats": 1}, {"kind": "seats", "x": 1}]},
             {("missing_field", "body.plans[1].seats"), ("unknown_field", "body.plans[1].x")},
         ),
-        ({"kind": "none"}, {("unknown_choice", "body")}),
-        ({}, {("missing_field", "body")}),
+        ({"kind": "none"}, {("unknown_choice", "body.kind")}),
+        ({"seats": 1}, {("missing_field", "body.kind")}),
         ([], {("not_an_object", "body")}),
     ],
 )
@@ -70,6 +70,15 @@ async def test_the_member_of_a_union_is_no_part_of_a_place(
 
     assert 400 == answer.status_code
     assert faults == {(fault["code"], fault["path"]) for fault in answer.json()["faults"]}
+
+
+async def test_a_choice_is_told_without_what_was_sent(client: httpx.AsyncClient) -> None:
+    """It may be a name or a key."""
+    answer = await client.post("/", json={"kind": "secret"})
+
+    assert ["One of 'seats', 'plan' is expected here."] == [
+        fault["message"] for fault in answer.json()["faults"]
+    ]
 
 
 async def test_a_query_keeps_its_place(client: httpx.AsyncClient) -> None:
