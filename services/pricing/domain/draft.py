@@ -93,4 +93,7 @@ class Draft:
 
 
 def _total(columns: Iterable[Column]) -> Fraction:
-    return sum_exact(column.total for column in columns)
+    sums: dict[int, int] = {}
+    for numerators, denominator in columns:
+        sums[denominator] = sums.get(denominator, 0) + sum(numerators)
+    return sum_exact(Fraction(numerator, denominator) for denominator, numerator in sums.items())
