@@ -35,14 +35,15 @@ console = Console(stderr=True)
 
 def main(
     parts: Annotated[
-        list[str] | None, typer.Argument(help=f"{', '.join(PARTS)}; or growth; or table")
+        list[str] | None, typer.Argument(help=f"{', '.join(PARTS)}; or growth; or table [FILE …]")
     ] = None,
     repeats: Annotated[int, typer.Option(envvar="REPEATS", min=1, help="of each figure")] = 3,
     scale: Annotated[float, typer.Option(envvar="SCALE", help="share of the events")] = 1.0,
 ) -> None:
     """Measure on a fresh stack; every figure several times, beside its limit and the plain way."""
-    if parts == ["table"]:
-        Path(PATH).write_text(markdown(load_run(FOLDER / "latest.json")), encoding="utf-8")
+    if parts and parts[0] == "table":
+        files = [Path(name) for name in parts[1:]] or [FOLDER / "latest.json"]
+        Path(PATH).write_text(markdown(*map(load_run, files)), encoding="utf-8")
         console.print(f"{PATH} written")
         return
     known = PARTS | ALONE

@@ -1,11 +1,12 @@
-"""The published table: the JSON of a run as Markdown, missed rows written as missed."""
+"""The published table: the JSON of runs as Markdown, missed rows written as missed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from rich.table import Table
 
-from tests.bench.results import Figure, Run
+from tests.bench.results import Figure, Missing, Run
 
 PATH = "docs/reference/performance.md"
 LEGEND = (
@@ -85,8 +86,29 @@ def _rows(figures: list[Figure]) -> Iterator[tuple[str, ...]]:
         yield (f.part, f.name, f.unit, *spread, number(f.limit), *ratios)
 
 
-def markdown(run: Run) -> str:
-    """Return the page."""
+def joined(runs: Sequence[Run]) -> Run:
+    """Return several runs as one: the figures of a part are those of the last run that has it.
+
+    Raises ValueError for runs on different machines, or of different sizes.
+    """
+    *_, last = runs
+    if any((run.machine, run.scale) != (last.machine, last.scale) for run in runs):
+        raise ValueError("runs of one page are of one machine and one size")
+    figures: dict[str, list[Figure]] = {}
+    missing: dict[str, Missing] = {}
+    for run in runs:
+        for figure in run.figures:
+            missing.pop(figure.part, None)
+        missing |= {one.part: one for one in run.missing}
+        parts = dict.fromkeys(figure.part for figure in run.figures)
+        figures |= {part: [f for f in run.figures if f.part == part] for part in parts}
+    flat = [figure for own in figures.values() for figure in own]
+    return msgspec.structs.replace(last, figures=flat, missing=list(missing.values()))
+
+
+def markdown(*runs: Run) -> str:
+    """Return the page; raises ValueError for runs that do not belong together."""
+    run = joined(runs)
     found = {(figure.part, figure.name): figure for figure in run.figures}
     machine = [f"* {name}: {value}" for name, value in run.machine.items()]
     goals = [
@@ -97,16 +119,18 @@ def markdown(run: Run) -> str:
     head = "| part | figure | unit | min | median | max | limit | of limit | of plain |"
     missing = [f"* {one.part}: {one.reason}" for one in run.missing]
     scaled = "" if run.scale == 1 else f" Run at {run.scale:g} of the full number of events."
+    commands = " and ".join(
+        f"`{one.command}` on {one.began:%Y-%m-%d}, every figure {one.repeats} times" for one in runs
+    )
     measured = (
-        f"Measured on {run.began:%Y-%m-%d} by `{run.command}`: every figure {run.repeats} times in"
-        " one run, with broker, database, services and load generator on one machine. Every run"
-        f" checked its totals.{scaled}"
+        f"Measured by {commands}, with broker, database, services and load generator on one"
+        f" machine. Every run checked its totals.{scaled}"
     )
     return "\n".join(
         [
             "# Performance",
             "",
-            "<!-- Made by `python -m tests.bench table` from var/bench/latest.json. -->",
+            "<!-- Made by `python -m tests.bench table` from files of var/bench. -->",
             "",
             measured,
             "",

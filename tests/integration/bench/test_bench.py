@@ -65,3 +65,20 @@ def test_the_page_says_what_is_missed(tmp_path: Path) -> None:
     )
     assert "**missed**: 20 x plain" in page
     assert "not measured" in page
+
+
+def test_a_page_of_several_runs_has_the_last_figures_of_each_part() -> None:
+    """Runs of one machine are one page, which names them all; others are refused."""
+
+    def run(day: int, part: str, value: float, cores: str = "2") -> Run:
+        figures = [Figure(part, "200 rows, 12 charges", "statements/s", [value])]
+        began = datetime(2026, 1, day, tzinfo=UTC)
+        return Run(began, f"bench {day}", {"cores": cores}, 3, 1.0, figures)
+
+    page = markdown(run(1, "rating", 10), run(2, "other", 20), run(3, "rating", 30))
+
+    assert all(f"`bench {day}` on 2026-01-0{day}" in page for day in (1, 2, 3))
+    assert ("| 30 statements/s |" in page, "| 10 statements/s |" in page) == (True, False)
+    assert "| other |" in page
+    with pytest.raises(ValueError, match="one machine"):
+        markdown(run(1, "rating", 10), run(2, "rating", 20, cores="4"))
