@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
-from babel.numbers import NumberPattern, format_decimal
+from babel.numbers import NumberPattern, format_decimal, get_currency_symbol
 
 from shared.currencies import Currency
 from shared.errors import TallyrollError
@@ -18,6 +18,7 @@ LOCALE_PATTERN = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
 EXACT_PLACES_SHOWN = 8
 """Decimal places of an exact amount on a page; the files have all of them."""
 
+NO_BREAK_SPACE = "\u00a0"
 FIRST_STRONG_ISOLATE, RIGHT_TO_LEFT_ISOLATE, POP_ISOLATE = "\u2068", "\u2067", "\u2069"
 
 _HAN = {"ko": "KR", "zh": "SC"}
@@ -55,8 +56,8 @@ class Speech:
         self.locale = locale
         self._currency = currency
         # CLDR's exponents are those of cash registers; an invoice has ISO 4217's.
-        self._money = _with_places(locale, currency.exponent, currency.exponent)
-        self._exact = _with_places(locale, currency.exponent, EXACT_PLACES_SHOWN)
+        self._money = _with_places(locale, currency, currency.exponent)
+        self._exact = _with_places(locale, currency, EXACT_PLACES_SHOWN)
 
     @property
     def han(self) -> str:
@@ -100,7 +101,16 @@ class Speech:
         return f"{RIGHT_TO_LEFT_ISOLATE}{text}{POP_ISOLATE}"
 
 
-def _with_places(locale: Locale, least: int, most: int) -> NumberPattern:
+def _with_places(locale: Locale, currency: Currency, most: int) -> NumberPattern:
     pattern: NumberPattern = copy(locale.currency_formats["standard"])
-    pattern.frac_prec = (least, most)
+    pattern.frac_prec = (currency.exponent, most)
+    symbol = get_currency_symbol(currency.code, locale)
+    # CLDR's currency spacing: a code of letters never touches the digits.
+    if symbol[-1].isalpha():
+        above, below = pattern.prefix
+        pattern.prefix = (_apart(above), _apart(below))
     return pattern
+
+
+def _apart(prefix: str) -> str:
+    return f"{prefix}{NO_BREAK_SPACE}" if prefix.endswith("¤") else prefix
