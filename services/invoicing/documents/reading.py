@@ -20,10 +20,9 @@ from shared.errors import TallyrollError
 
 async def read_statement(connection: AsyncConnection, invoice: Invoice) -> UsageStatement:
     """Return the usage statement of an invoice, with the parties as the accounts have them now."""
-    vendor = await accounts.read_vendor(connection, invoice.vendor_id)
     return UsageStatement(
         invoice=invoice,
-        vendor=Party(invoice.vendor_id, vendor["name"]),
+        vendor=await read_vendor(connection, invoice.vendor_id),
         tenant=await read_tenant(connection, invoice.account, invoice.tenant_id),
         lines=await read_statement_lines(connection, invoice),
     )
@@ -45,6 +44,10 @@ async def read_statement_lines(
         )
         for line in lines
     )
+
+
+async def read_vendor(connection: AsyncConnection, vendor_id: str) -> Party:
+    return Party(vendor_id, (await accounts.read_vendor(connection, vendor_id))["name"])
 
 
 async def read_tenant(connection: AsyncConnection, account: Account, tenant_id: str) -> Party:

@@ -9,8 +9,8 @@ from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.invoicing.documents.reading import read_statement
-from services.invoicing.documents.statement import UsageStatement
+from services.invoicing.documents.reading import read_statement_lines, read_tenant, read_vendor
+from services.invoicing.documents.statement import Party, UsageStatement
 from services.invoicing.focus.columns import COLUMNS
 from services.invoicing.focus.rows import focus_rows
 from services.invoicing.repository.documents import Billed, list_billed
@@ -34,11 +34,11 @@ def month_of(text: str) -> tuple[date, date]:
     """Return a month's first day and the next one's of `2026-10`; raises `invalid_month`."""
     try:
         first = date.fromisoformat(f"{text}-01")
+        last = first.month == DECEMBER
+        return first, date(first.year + last, 1 if last else first.month + 1, 1)
     except ValueError as error:
         message = "A month is written as 2026-10."
         raise TallyrollError("invalid_month", message, subject=text[:20]) from error
-    last = first.month == DECEMBER
-    return first, date(first.year + last, 1 if last else first.month + 1, 1)
 
 
 async def export_focus(
@@ -68,10 +68,16 @@ async def export_focus(
 
 
 async def _statements(connection: AsyncConnection, billed: Billed) -> AsyncIterator[UsageStatement]:
+    vendor = await read_vendor(connection, billed.account.vendor_id)
+    tenants: dict[str, Party] = {}
     after = ""
     while page := await list_billed(connection, billed, after=after, limit=INVOICES_PER_PAGE):
         for invoice in page:
-            yield await read_statement(connection, invoice)
+            if (tenant := tenants.get(invoice.tenant_id)) is None:
+                tenant = await read_tenant(connection, billed.account, invoice.tenant_id)
+                tenants[invoice.tenant_id] = tenant
+            lines = await read_statement_lines(connection, invoice)
+            yield UsageStatement(invoice, vendor, tenant, lines)
         after = page[-1].invoice_id
 
 
