@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from services.invoicing.documents.statement import Party, StatementLine, UsageStatement
+from services.invoicing.documents.statement import DocumentLine, Party, UsageStatement
 from services.invoicing.drafting import compose_draft
 from services.invoicing.models import Invoice, InvoiceLineDetail
 from shared.events.statement_rated import StatementRated
@@ -122,7 +122,7 @@ def usage_statement(
         invoice=_invoice(rated, draft.values, tax_minor, values),
         vendor=vendor,
         tenant=tenant,
-        lines=tuple(StatementLine(one, tuple(details[one.position])) for one in draft.lines),
+        lines=tuple(DocumentLine(one, tuple(details[one.position])) for one in draft.lines),
     )
 
 

@@ -26,11 +26,13 @@ from services.invoicing.documents.service import (
     Document,
     DocumentFormat,
     make_document,
+    read_pages,
 )
 from services.invoicing.repository import documents as repository
 from services.invoicing.repository import invoices
 from services.invoicing.repository.documents import VENDOR_ITSELF
 from services.invoicing.sheets import MEDIA_TYPES
+from shared.accounts import repository as accounts
 from shared.errors import TallyrollError
 from shared.ids import Slug
 
@@ -75,8 +77,8 @@ def documents_router(services: Services) -> APIRouter:
             invoice = await invoices.read_invoice(
                 connection, account_of(caller), invoice_id, tenant_id=caller.tenant_id
             )
-            document = await make_document(connection, invoice, format, locale=locale)
-        return _file(document)
+            statement, chosen = await read_pages(connection, invoice, locale=locale)
+        return _file(await make_document(statement, chosen, format))
 
     @router.post("/invoices/{invoice_id}/links")
     async def make_link(
@@ -135,7 +137,8 @@ async def _linked(services: Services, link: Link) -> Document:
     format_ = cast("DocumentFormat", link.format)
     async with services.database.transaction() as connection:
         invoice = await repository.read_invoice_by_id(connection, link.invoice_id)
-        return await make_document(connection, invoice, format_, locale=link.locale or None)
+        statement, locale = await read_pages(connection, invoice, locale=link.locale or None)
+    return await make_document(statement, locale, format_)
 
 
 def _add_locales(router: APIRouter, services: Services) -> None:
@@ -145,11 +148,11 @@ def _add_locales(router: APIRouter, services: Services) -> None:
         tenant = written.tenant
         if tenant is not None or caller.tenant_id is not None:
             tenant = caller.tenant(tenant)
-        locale = tag_of(parse_locale(written.locale))
+        locale, account = tag_of(parse_locale(written.locale)), account_of(caller)
         async with services.database.transaction() as connection:
-            await repository.put_locale(
-                connection, account_of(caller), tenant or VENDOR_ITSELF, locale
-            )
+            if tenant is not None:
+                await accounts.read_tenant(connection, account, tenant)  # or `unknown_tenant`
+            await repository.put_locale(connection, account, tenant or VENDOR_ITSELF, locale)
         return LocaleRead(locale=locale, source="tenant" if tenant else "vendor")
 
     @router.get("/document-locale")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from io import BytesIO
 
-from services.invoicing.documents.statement import StatementLine, UsageStatement
+from services.invoicing.documents.statement import DocumentLine, UsageStatement
 from services.invoicing.models import InvoiceLineDetail
 from services.invoicing.sheets import Column, Form, Row, open_sink
 
@@ -56,7 +56,7 @@ def _rows(statement: UsageStatement) -> Iterator[Row]:
             yield common | own | {"amount": amount}
 
 
-def _rows_of(line: StatementLine) -> Iterator[Row]:
+def _rows_of(line: DocumentLine) -> Iterator[Row]:
     told: Row = {
         "line_kind": line.kind,
         "line_key": line.line.line_key,

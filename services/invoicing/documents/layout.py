@@ -8,7 +8,7 @@ from typing import Any
 
 from services.invoicing.documents.breakdown import day_rows, usage_details, usage_tables
 from services.invoicing.documents.locales import Speech, isolated
-from services.invoicing.documents.statement import Party, StatementLine, UsageStatement
+from services.invoicing.documents.statement import DocumentLine, Party, UsageStatement
 from services.invoicing.domain.line_kinds import LINE_KINDS, LineKind
 from services.invoicing.models import LineStep
 from shared.money import nearest_decimal, parse_exact
@@ -100,14 +100,14 @@ def _facts(statement: UsageStatement, speech: Speech) -> list[list[str]]:
     return [[label, breakable(value)] for label, value in facts]
 
 
-def _by_kind(statement: UsageStatement) -> dict[LineKind, list[StatementLine]]:
-    groups: dict[LineKind, list[StatementLine]] = {kind: [] for kind in LINE_KINDS}
+def _by_kind(statement: UsageStatement) -> dict[LineKind, list[DocumentLine]]:
+    groups: dict[LineKind, list[DocumentLine]] = {kind: [] for kind in LINE_KINDS}
     for line in statement.lines:
         groups[line.kind].append(line)
     return {kind: lines for kind, lines in groups.items() if lines}
 
 
-def _sum(lines: Sequence[StatementLine]) -> int:
+def _sum(lines: Sequence[DocumentLine]) -> int:
     return sum(line.line.amount_minor for line in lines)
 
 
@@ -136,7 +136,7 @@ def _groups(statement: UsageStatement, speech: Speech) -> list[dict[str, Any]]:
     ]
 
 
-def _line(line: StatementLine, speech: Speech) -> dict[str, Any]:
+def _line(line: DocumentLine, speech: Speech) -> dict[str, Any]:
     steps = [_step(step, speech) for step in line.line.steps[:STEPS_SHOWN]]
     more = len(line.line.steps) - len(steps)
     if more > 0:

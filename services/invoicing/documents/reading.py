@@ -9,7 +9,7 @@ from babel import Locale
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.documents.locales import DEFAULT_LOCALE, parse_locale
-from services.invoicing.documents.statement import Party, StatementLine, UsageStatement
+from services.invoicing.documents.statement import DocumentLine, Party, UsageStatement
 from services.invoicing.models import Invoice, InvoiceLineDetail
 from services.invoicing.repository import documents, invoices
 from services.invoicing.repository.documents import VENDOR_ITSELF
@@ -30,7 +30,7 @@ async def read_statement(connection: AsyncConnection, invoice: Invoice) -> Usage
 
 async def read_statement_lines(
     connection: AsyncConnection, invoice: Invoice
-) -> tuple[StatementLine, ...]:
+) -> tuple[DocumentLine, ...]:
     """Return the lines of an invoice with their steps and details, in their order."""
     account, invoice_id = invoice.account, invoice.invoice_id
     lines = (await invoices.read_lines(connection, account, [invoice_id]))[invoice_id]
@@ -39,7 +39,7 @@ async def read_statement_lines(
     for detail in await invoices.read_details(connection, account, invoice_id):
         details[detail.line_position].append(detail)
     return tuple(
-        StatementLine(
+        DocumentLine(
             replace(line, steps=steps.get(line.position, ())), tuple(details[line.position])
         )
         for line in lines

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,6 +19,9 @@ from services.invoicing.sheets import MEDIA_TYPES
 DocumentFormat = Literal["pdf", "csv", "parquet"]
 FORMATS: tuple[str, ...] = get_args(DocumentFormat)
 
+_MAKER = ThreadPoolExecutor(1, "documents")
+"""One document at a time: that bounds the memory, however many links are opened at once."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -30,20 +34,24 @@ class Document:
     content: bytes
 
 
-async def make_document(
-    connection: AsyncConnection,
-    invoice: Invoice,
-    format_: DocumentFormat,
-    *,
-    locale: str | None,
-) -> Document:
-    """Return the usage statement of an invoice; raises `unknown_locale`.
-
-    Setting pages and writing files takes a thread, the event loop goes on.
-    """
+async def read_pages(
+    connection: AsyncConnection, invoice: Invoice, *, locale: str | None
+) -> tuple[UsageStatement, Locale]:
+    """Return what a document is made of; `locale` None: the tenant's; raises `unknown_locale`."""
     chosen = await choose_locale(connection, invoice, locale)
-    statement = await read_statement(connection, invoice)
-    content = await asyncio.to_thread(_content, statement, format_, chosen)
+    return await read_statement(connection, invoice), chosen
+
+
+async def make_document(
+    statement: UsageStatement, locale: Locale, format_: DocumentFormat
+) -> Document:
+    """Return the usage statement of an invoice as a file.
+
+    Call it outside a transaction: documents are made one after the other in a thread of their own,
+    and no connection to the database waits for that.
+    """
+    loop = asyncio.get_running_loop()
+    content = await loop.run_in_executor(_MAKER, _content, statement, format_, locale)
     name = f"usage-statement-{_UNSAFE.sub('-', statement.name)}.{format_}"
     return Document(name, MEDIA_TYPES[format_], content)
 

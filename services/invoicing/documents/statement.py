@@ -25,7 +25,7 @@ class Party:
 
 
 @dataclass(frozen=True)
-class StatementLine:
+class DocumentLine:
     """A line with its details, which sum to it, and what kind of line it is."""
 
     line: InvoiceLine
@@ -53,7 +53,7 @@ class UsageStatement:
     invoice: Invoice
     vendor: Party
     tenant: Party
-    lines: tuple[StatementLine, ...]
+    lines: tuple[DocumentLine, ...]
 
     @property
     def currency(self) -> Currency:

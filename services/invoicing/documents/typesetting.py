@@ -5,7 +5,6 @@ import warnings
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import typst
@@ -22,8 +21,6 @@ FONT_PACKAGES = (
 )
 """Latin, Greek and Cyrillic; Arabic; Hebrew; Chinese, Japanese and Korean."""
 
-_one_at_a_time = Lock()
-
 
 @cache
 def _fonts() -> typst.Fonts:
@@ -38,8 +35,7 @@ def typeset(statement: UsageStatement, locale: Locale) -> bytes:
     Names are data to the template, never markup. May take a second: call it in a thread.
     """
     content = lay_out(statement, Speech(locale, statement.currency))
-    with _one_at_a_time:  # bounds the memory, whatever number of links is opened at once
-        return _compile(content, int(statement.invoice.created_at.timestamp()))
+    return _compile(content, int(statement.invoice.created_at.timestamp()))
 
 
 def _compile(content: dict[str, Any], timestamp: int) -> bytes:

@@ -1,5 +1,6 @@
 """Writes the FOCUS rows of a month's billed invoices, and checks that they sum to them."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from services.invoicing.documents.statement import Party, UsageStatement
 from services.invoicing.focus.columns import COLUMNS
 from services.invoicing.focus.rows import focus_rows
 from services.invoicing.repository.documents import Billed, list_billed
-from services.invoicing.sheets import Form, open_sink
+from services.invoicing.sheets import Form, Sink, open_sink
 from shared.errors import TallyrollError, conflict
 
 INVOICES_PER_PAGE = 100
@@ -53,14 +54,11 @@ async def export_focus(
     exported = Exported()
     sink = open_sink(file, COLUMNS, form)
     async for statement in _statements(connection, billed):
-        rows = list(focus_rows(statement))
-        exported.rows += len(rows)
+        rows, cost = await asyncio.to_thread(_write, sink, statement)
+        exported.rows += rows
         if rows_max is not None and exported.rows > rows_max:
             message = f"The month has more than {rows_max} rows: use `tallyrollctl focus`."
             raise TallyrollError("too_many_rows", message)
-        sink.write(rows)
-        cost = sum((row["BilledCost"] for row in rows), Decimal(0))
-        _check_sum(statement, cost)
         exported.billed[statement.invoice.currency] += cost
         exported.invoices += 1
     sink.close()
@@ -79,6 +77,15 @@ async def _statements(connection: AsyncConnection, billed: Billed) -> AsyncItera
             lines = await read_statement_lines(connection, invoice)
             yield UsageStatement(invoice, vendor, tenant, lines)
         after = page[-1].invoice_id
+
+
+def _write(sink: Sink, statement: UsageStatement) -> tuple[int, Decimal]:
+    """Write an invoice's rows; return how many, and what they sum to."""
+    rows = list(focus_rows(statement))
+    cost = sum((row["BilledCost"] for row in rows), Decimal(0))
+    _check_sum(statement, cost)
+    sink.write(rows)
+    return len(rows), cost
 
 
 def _check_sum(statement: UsageStatement, cost: Decimal) -> None:

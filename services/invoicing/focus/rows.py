@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.invoicing.documents.statement import StatementLine, UsageStatement
+from services.invoicing.documents.statement import DocumentLine, UsageStatement
 from services.invoicing.domain.line_kinds import LineKind
 from services.invoicing.models import InvoiceLineDetail
 from services.invoicing.sheets import Row
@@ -66,7 +66,7 @@ def _of_invoice(statement: UsageStatement) -> Row:
     }
 
 
-def _of_usage(statement: UsageStatement, line: StatementLine, detail: InvoiceLineDetail) -> Row:
+def _of_usage(statement: UsageStatement, line: DocumentLine, detail: InvoiceLineDetail) -> Row:
     unit = "Tokens" if detail.kind.startswith(TOKEN_PREFIXES) else detail.kind
     quantity = Decimal(detail.quantity)
     return {
@@ -90,7 +90,7 @@ def _of_usage(statement: UsageStatement, line: StatementLine, detail: InvoiceLin
     }
 
 
-def _of_line(statement: UsageStatement, line: StatementLine) -> Row:
+def _of_line(statement: UsageStatement, line: DocumentLine) -> Row:
     own = line.line
     first, end = _charge_period(statement, line)
     row: Row = {
@@ -109,7 +109,7 @@ def _of_line(statement: UsageStatement, line: StatementLine) -> Row:
     return row | _sku(line, None) | _priced(Decimal(own.quantity), own.unit, own.amount_exact)
 
 
-def _charge_period(statement: UsageStatement, line: StatementLine) -> tuple[date, date]:
+def _charge_period(statement: UsageStatement, line: DocumentLine) -> tuple[date, date]:
     """Return the days that a line is for.
 
     An adjustment without details: from the adjusted period's first day to the invoice's period.
@@ -136,7 +136,7 @@ def _of_tax(statement: UsageStatement, tax_minor: int) -> Row:
     }
 
 
-def _sku(line: StatementLine, meter: str | None) -> Row:
+def _sku(line: DocumentLine, meter: str | None) -> Row:
     return {
         "SkuId": line.line.charge,
         "SkuMeter": meter,

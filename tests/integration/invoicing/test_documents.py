@@ -1,5 +1,6 @@
 """Documents over HTTP: with a key, by a signed link without one, in the reader's locale."""
 
+import asyncio
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -208,6 +209,28 @@ async def test_a_tenants_key_sets_no_other_locale(api: Any) -> None:
     )
 
     assert ("tenant", 403) == (own.json()["source"], other.status_code)
+
+
+async def test_a_tenant_that_there_is_not_has_no_locale(api: Any) -> None:
+    """A mistyped tenant is told, not stored."""
+    headers = await api.key(Scope.BILLING_WRITE)
+
+    answer = await api.http.put(
+        "/v1/document-locale", json={"locale": "de", "tenant": "nobody"}, headers=headers
+    )
+
+    assert (404, "unknown_tenant") == (answer.status_code, answer.json()["code"])
+
+
+async def test_many_readers_wait_for_no_connection(api: Any, sent: Any) -> None:
+    """More documents at once than there are connections: all are handed out, none fails."""
+    headers = await api.key(Scope.BILLING_READ)
+    path = f"/v1/invoices/{sent.invoice_id}/statement"
+
+    answers = await asyncio.gather(*(api.http.get(path, headers=headers) for _ in range(30)))
+
+    assert {200} == {answer.status_code for answer in answers}
+    assert 1 == len({answer.content for answer in answers})
 
 
 async def test_steps_of_a_line_never_change(api: Any, sent: Any) -> None:

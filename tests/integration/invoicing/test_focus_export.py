@@ -14,9 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.invoicing import handlers
+from services.invoicing.focus.export import export_focus
 from services.invoicing.handlers import Change
 from services.invoicing.models import Invoice
+from services.invoicing.repository.documents import Billed
 from shared.accounts.keys import Scope
+from shared.errors import TallyrollError
 from tests.support import focus_spec
 from tests.support.database import TestDatabase
 
@@ -115,6 +118,16 @@ async def test_a_month_that_there_is_not_is_refused(api: Any, month: str) -> Non
 
     assert 400 == answer.status_code
     assert answer.json()["code"] in ("invalid_month", "invalid_request")
+
+
+async def test_more_rows_than_an_answer_takes_are_refused(
+    world: Any, billed: list[Invoice]
+) -> None:
+    """The refusal names the command, which has no such bound."""
+    january = Billed(world.account, None, date(2026, 1, 1), date(2026, 2, 1))
+    async with world.database.transaction() as connection:
+        with pytest.raises(TallyrollError, match="tallyrollctl focus"):
+            await export_focus(connection, january, BytesIO(), "csv", rows_max=2)
 
 
 async def test_the_command_writes_the_same_file(

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from io import BytesIO
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 
 from services.invoicing.documents.statement import UsageStatement
 from services.invoicing.focus.columns import COLUMNS
-from services.invoicing.focus.export import month_of
+from services.invoicing.focus.export import _write, month_of
 from services.invoicing.focus.rows import focus_rows
 from services.invoicing.sheets import Form, open_sink
 from shared.errors import TallyrollError
@@ -149,6 +150,19 @@ def test_a_row_that_breaks_the_specification_is_found(
     assert fault in list(focus_spec._by_column(row | change)) + list(
         focus_spec._by_category(row | change)
     ) + (list(focus_spec._by_sums(row | change)) if "ChargePeriodEnd" not in change else [])
+
+
+def test_rows_that_do_not_sum_to_their_invoice_are_refused(everything: UsageStatement) -> None:
+    """An export is right to the minor unit, or there is none."""
+    wrong = replace(
+        everything,
+        invoice=replace(everything.invoice, total_minor=everything.invoice.total_minor + 1),
+    )
+    sink = open_sink(BytesIO(), COLUMNS, "csv")
+
+    with pytest.raises(TallyrollError, match="focus_differs"):
+        _write(sink, wrong)
+    assert (8, _owed(everything)) == _write(sink, everything)
 
 
 def test_a_missing_column_is_found() -> None:
