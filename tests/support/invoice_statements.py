@@ -86,6 +86,7 @@ def usage_statement(
     tenant: Party = TENANT,
     vendor: Party = VENDOR,
     tax_minor: int | None = None,
+    issued_at: datetime | None = None,
     **values: Any,
 ) -> UsageStatement:
     """Return the usage statement of an invoice that is made of these lines; `credits` too."""
@@ -123,6 +124,7 @@ def usage_statement(
         vendor=vendor,
         tenant=tenant,
         lines=tuple(DocumentLine(one, tuple(details[one.position])) for one in draft.lines),
+        issued_at=issued_at,
     )
 
 

@@ -172,5 +172,6 @@ def _add_locales(router: APIRouter, services: Services) -> None:
 
 
 def _file(document: Document) -> Response:
-    disposition = {"Content-Disposition": f'inline; filename="{document.name}"'}
+    shown = "inline" if document.name.endswith(".pdf") else "attachment"
+    disposition = {"Content-Disposition": f'{shown}; filename="{document.name}"'}
     return Response(document.content, media_type=document.media_type, headers=PRIVATE | disposition)

@@ -87,10 +87,11 @@ def _letterhead(tenant: Party, speech: Speech) -> list[str]:
 def _facts(statement: UsageStatement, speech: Speech) -> list[list[str]]:
     invoice = statement.invoice
     last_day = invoice.period_end - timedelta(days=1)
+    issued, drafted = statement.issued_at, invoice.created_at
     facts = [
         ["Invoice", statement.name],
         ["Period", f"{speech.day(invoice.period_start)} {EN_DASH} {speech.day(last_day)}"],
-        ["Date", speech.day(invoice.created_at.astimezone(UTC).date())],
+        ["Issued" if issued else "Drafted", speech.day((issued or drafted).astimezone(UTC).date())],
         ["Currency", invoice.currency],
         ["Subscription", invoice.subscription_id],
         ["Statement", invoice.statement_id],

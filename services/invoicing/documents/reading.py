@@ -25,6 +25,7 @@ async def read_statement(connection: AsyncConnection, invoice: Invoice) -> Usage
         vendor=await read_vendor(connection, invoice.vendor_id),
         tenant=await read_tenant(connection, invoice.account, invoice.tenant_id),
         lines=await read_statement_lines(connection, invoice),
+        issued_at=await documents.read_issued_at(connection, invoice),
     )
 
 

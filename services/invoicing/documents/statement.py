@@ -1,7 +1,7 @@
 """An invoice with everything that its documents tell."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 
 from services.invoicing.domain.line_kinds import LineKind, adjusted_from, line_kind
@@ -48,12 +48,16 @@ class DocumentLine:
 
 @dataclass(frozen=True)
 class UsageStatement:
-    """The usage statement of an invoice. Amounts are before tax, in ISO 4217 minor units."""
+    """The usage statement of an invoice. Amounts are before tax, in ISO 4217 minor units.
+
+    `issued_at` None: not yet.
+    """
 
     invoice: Invoice
     vendor: Party
     tenant: Party
     lines: tuple[DocumentLine, ...]
+    issued_at: datetime | None = None
 
     @property
     def currency(self) -> Currency:

@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.models import Invoice, InvoiceLineDetail, LineStep
 from services.invoicing.repository.invoices import INVOICE_COLUMNS
-from services.invoicing.tables import document_locale, invoice, invoice_line, invoice_line_detail
+from services.invoicing.tables import (
+    document_locale,
+    invoice,
+    invoice_line,
+    invoice_line_detail,
+    invoice_state_change,
+)
 from shared.accounts.repository import Account
 from shared.errors import not_found
+from shared.events.message import Mode
 
 VENDOR_ITSELF = ""
 """Stands where a tenant's id does: the vendor's own locale, for tenants without one."""
@@ -51,6 +58,26 @@ async def read_steps(
     )
     rows = (await connection.execute(query)).all()
     return {row.position: tuple(LineStep(**step) for step in row.steps) for row in rows}
+
+
+async def read_issued_at(connection: AsyncConnection, of: Invoice) -> datetime | None:
+    """Return when an invoice was first owed; None for one that never was."""
+    changes = invoice_state_change
+    query = select(func.min(changes.c.changed_at)).where(
+        changes.c.vendor_id == of.vendor_id,
+        changes.c.mode == of.mode,
+        changes.c.tenant_id == of.tenant_id,
+        changes.c.invoice_id == of.invoice_id,
+        changes.c.state.in_(BILLED_STATES),
+    )
+    issued_at: datetime | None = (await connection.execute(query)).scalar_one()
+    return issued_at
+
+
+async def list_vendors(connection: AsyncConnection, mode: Mode) -> Sequence[str]:
+    """Return the vendors that have invoices, in the order of their ids."""
+    query = select(invoice.c.vendor_id).where(invoice.c.mode == mode).distinct()
+    return (await connection.execute(query.order_by(invoice.c.vendor_id))).scalars().all()
 
 
 async def list_billed(

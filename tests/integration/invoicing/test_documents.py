@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import text
 
+from services.invoicing.handlers import Change, change_state
+from services.invoicing.repository.documents import read_issued_at
 from shared.accounts.keys import Scope
 from shared.events.statement_rated import RatingStep, StatementDetail
 
@@ -77,6 +79,18 @@ async def test_the_file_tells_the_steps_of_each_line(api: Any, sent: Any) -> Non
 
     assert '"1,000 tokens at 5.004 USD = 5.004"' in written
     assert ",writer,gpt-5,output_text,2026-01-05,400,tokens,2.004,2.01,201,USD" in written
+
+
+async def test_a_statement_knows_when_it_was_issued(api: Any, sent: Any, statement: Any) -> None:
+    """The day that the invoice was first owed, however it went on; a draft has none."""
+    draft = await api.world.draft(statement(("a", "9"), total="9", sequence=2))
+    issued_at = api.world.clock.now()
+    api.world.clock.instant += timedelta(days=3)
+    async with api.world.database.transaction() as connection:
+        paid = await change_state(connection, sent, Change("paid"), api.world.clock)
+        found = [await read_issued_at(connection, one) for one in (paid, draft)]
+
+    assert [issued_at, None] == found
 
 
 async def test_a_link_opens_without_a_key(api: Any, sent: Any) -> None:

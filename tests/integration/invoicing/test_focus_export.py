@@ -130,25 +130,43 @@ async def test_more_rows_than_an_answer_takes_are_refused(
             await export_focus(connection, january, BytesIO(), "csv", rows_max=2)
 
 
-async def test_the_command_writes_the_same_file(
-    api: Any, billed: list[Invoice], database: TestDatabase, tmp_path: Path
-) -> None:
-    """`tallyrollctl focus` writes what the API answers, and says what it sums to."""
-    headers = await api.key(Scope.BILLING_READ)
-    out = tmp_path / "focus.csv"
+async def _command(database: TestDatabase, *options: str) -> tuple[int | None, str]:
+    """Run `tallyrollctl focus` for January; return its exit code and what it told."""
     settings = {
         "TALLYROLL_INVOICING_DATABASE_URL": database.urls["invoicing"],
         "TALLYROLL_KAFKA_BOOTSTRAP": "unused:1",
         "TALLYROLL_SECRET_KEY": "a-secret-key-of-thirty-two-bytes-or-more",
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli", "focus", "--month", "2026-01"),
-        *("--vendor", api.world.vendor_id, "--out", str(out)),
+        *(sys.executable, "-m", "services.cli", "focus", "--month", "2026-01", *options),
         env=os.environ | settings,
         stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
     )
     _, told = await process.communicate()
+    return process.returncode, told.decode()
 
-    assert 0 == process.returncode, told.decode()
+
+async def test_the_command_writes_the_same_file(
+    api: Any, billed: list[Invoice], database: TestDatabase, tmp_path: Path
+) -> None:
+    """`tallyrollctl focus` writes what the API answers, and says what it sums to."""
+    headers = await api.key(Scope.BILLING_READ)
+    out = tmp_path / "focus.csv"
+
+    code, told = await _command(database, "--vendor", api.world.vendor_id, "--out", str(out))
+
+    assert 0 == code, told
     assert (await api.http.get(JANUARY, headers=headers)).content == out.read_bytes()
-    assert "focus: 3 rows of 2 invoices, USD 12.34" in told.decode()
+    assert "focus: 3 rows of 2 invoices, USD 12.34" in told
+
+
+async def test_the_command_knows_the_only_vendor(
+    world: Any, billed: list[Invoice], database: TestDatabase
+) -> None:
+    """Where one vendor has invoices it needs no name; without any it says what is missing."""
+    found = await _command(database)
+    missing = await _command(database, "--mode", "live")
+
+    assert (0, True) == (found[0], "USD 12.34" in found[1])
+    assert (1, True) == (missing[0], "vendor_required" in missing[1])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from io import BytesIO
@@ -85,6 +86,17 @@ def test_page_one_says_who_what_and_how_much() -> None:
         *("at its price", "$1,234.567", "research", "gpt-5", "input_uncached"),
     ):
         assert words in page
+
+
+def test_a_statement_says_when_its_invoice_was_issued() -> None:
+    """Until then it says when it was drafted."""
+    fee, issued_at = fee_line("001-fee", "5"), datetime(2026, 11, 3, 23, 59, tzinfo=UTC)
+    statements = [usage_statement([fee]), usage_statement([fee], issued_at=issued_at)]
+
+    facts = [dict(_content(one)["facts"]) for one in statements]
+
+    assert ("Nov 1, 2026", None) == (facts[0]["Drafted"], facts[0].get("Issued"))
+    assert ("Nov 3, 2026", None) == (facts[1]["Issued"], facts[1].get("Drafted"))
 
 
 def test_the_same_statement_gives_the_same_bytes() -> None:
