@@ -24,7 +24,7 @@ def _rows(statement: UsageStatement) -> list[dict[str, str]]:
     return list(csv.DictReader(as_file(statement, "csv").decode().splitlines()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(usage_statements())
 def test_amounts_sum_to_the_invoice(statement: UsageStatement) -> None:
     """The column `amount` is the total before tax, in both forms, to the minor unit."""
@@ -35,7 +35,7 @@ def test_amounts_sum_to_the_invoice(statement: UsageStatement) -> None:
     assert total == sum((row["amount"] for row in stored), Decimal(0))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(usage_statements())
 def test_details_sum_to_the_quantity_of_their_line(statement: UsageStatement) -> None:
     """What the rows of a line count is what the line counts."""

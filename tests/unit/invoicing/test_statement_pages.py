@@ -18,7 +18,6 @@ from services.invoicing.documents.layout import STEPS_SHOWN, breakable, lay_out
 from services.invoicing.documents.locales import Speech, parse_locale
 from services.invoicing.documents.statement import Party, UsageStatement
 from services.invoicing.documents.typesetting import typeset
-from shared.currencies import CURRENCIES
 from tests.support.invoice_statements import (
     Use,
     fee_line,
@@ -50,7 +49,7 @@ def _sum(texts: Iterable[str]) -> int:
     return sum(int(text) for text in texts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(usage_statements())
 def test_whatever_is_shown_sums_to_the_invoice(statement: UsageStatement) -> None:
     """Summary, lines and the tables of usage come to the total, to the minor unit."""
@@ -65,7 +64,7 @@ def test_whatever_is_shown_sums_to_the_invoice(statement: UsageStatement) -> Non
         assert int(group["amount"]) == _sum(line["amount"] for line in group["lines"])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(usage_statements())
 def test_days_sum_to_the_usage(statement: UsageStatement) -> None:
     """The days, with those of earlier periods, come to what the details come to."""
@@ -178,6 +177,15 @@ def test_two_hundred_and_fifty_lines_are_all_there() -> None:
     assert f"Page {len(pages)} of {len(pages)}" in pages[-1]
 
 
+def test_a_total_never_stands_alone_on_a_page() -> None:
+    """However many rows there are, the last one goes with the total to the next page."""
+    for agents in range(10, 22):  # the first page ends among them
+        uses = [Use(Decimal(1), Fraction(index), agent=f"agent-{index}") for index in range(agents)]
+        pages = _pages(usage_statement([usage_line("001-input", uses)]))
+
+        assert not [page for page in pages if re.search(r"AMOUNT\s+Total before tax", page)]
+
+
 def test_many_steps_are_cut_on_the_pages_only() -> None:
     """A line says how many more steps the file has."""
     steps = [
@@ -200,8 +208,8 @@ def test_a_total_has_the_places_of_its_currency(currency: str, total: str) -> No
     assert total in page.replace("\u00a0", " ")
 
 
-@pytest.mark.parametrize("currency", sorted(CURRENCIES))
-def test_every_currency_can_be_set(currency: str) -> None:
+@pytest.mark.parametrize("currency", ["USD", "JPY", "KWD", "ISK", "MGA"])
+def test_every_exponent_can_be_set(currency: str) -> None:
     """Below zero, zero and above, in a right-to-left locale."""
     lines = [fee_line(f"{index:03d}-fee", amount) for index, amount in enumerate("105")]
     lines.append(fee_line("003-fee", "-2000.5"))
