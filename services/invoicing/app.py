@@ -11,8 +11,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.invoicing.api.common import Services
+from services.invoicing.api.documents import documents_router
+from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
 from services.invoicing.api.stripe import stripe_router
+from services.invoicing.api.tracing import tracing_router
 from services.invoicing.consumers import StatementConsumer, subscribe
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
@@ -59,6 +62,9 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     )
     app.state.close = close  # for whoever uses the app without its lifespan
     app.include_router(invoices_router(services))
+    app.include_router(documents_router(services))
+    app.include_router(tracing_router(services))
+    app.include_router(focus_router(services))
     app.include_router(stripe_router(services))
     app.include_router(health_router({"postgres": database.ping}))
     return app

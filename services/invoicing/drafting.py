@@ -10,7 +10,7 @@ from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.states import State
 from services.invoicing.domain.wire import lines_sha256, lines_to_wire
-from services.invoicing.models import InvoiceLine, InvoiceLineDetail
+from services.invoicing.models import InvoiceLine, InvoiceLineDetail, LineStep
 from shared.events.statement_rated import StatementLine, StatementRated
 from shared.money import (
     CURRENCIES,
@@ -184,6 +184,7 @@ def _lines(
             stripe_amount=sent[position - 1],
             period_start=line.advance.period_start if line.advance else None,
             period_end=line.advance.period_end if line.advance else None,
+            steps=tuple(LineStep(**vars(step)) for step in line.steps),
         )
         for position, (line, allocated) in enumerate(
             zip(ordered, allocation.lines, strict=True), start=1

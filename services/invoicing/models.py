@@ -43,10 +43,20 @@ class Invoice:
 
 
 @dataclass(frozen=True)
+class LineStep:
+    """One step of how a line's amount came about, in words and as an exact amount."""
+
+    step: str
+    description: str
+    amount_exact: str
+
+
+@dataclass(frozen=True)
 class InvoiceLine:
     """A line as it is sent: `stripe_amount` is `amount_minor` in Stripe's integers.
 
     A fee in advance is for days of its own, `[period_start, period_end)`; None: the invoice's.
+    `steps` are read for documents only: `read_lines` leaves them out.
     """
 
     position: int
@@ -60,6 +70,7 @@ class InvoiceLine:
     stripe_amount: int
     period_start: date | None = None
     period_end: date | None = None
+    steps: tuple[LineStep, ...] = ()
 
 
 @dataclass(frozen=True)

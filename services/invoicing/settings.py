@@ -31,3 +31,13 @@ class InvoicingSettings(SharedSettings):
     stripe_api_base: str | None = Field(
         default=None, description="address of another Stripe, the simulator; never for live keys"
     )
+    invoicing_link_keys: SecretStr | None = Field(
+        default=None,
+        description="keys of signed links, id:secret,id:secret: the first signs, all verify; "
+        "derived from the secret key by default",
+    )
+    invoicing_public_url: str | None = Field(
+        default=None,
+        description="address under which customers reach this API, for signed links; "
+        "that of the request by default",
+    )

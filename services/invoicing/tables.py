@@ -17,7 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.database import service_metadata
 from shared.inbox import inbox_table
@@ -108,6 +108,9 @@ invoice_line = Table(
     Column("stripe_amount", BigInteger, nullable=False),
     Column("period_start", Date, comment="null: as the invoice's"),
     Column("period_end", Date, comment="exclusive; null: as the invoice's"),
+    Column(
+        "steps", JSONB, nullable=False, server_default=text("'[]'"), comment="how it came about"
+    ),
     UniqueConstraint("invoice_id", "line_key"),
 )
 
@@ -144,6 +147,14 @@ invoice_sequence = Table(
     Column("vendor_id", Text, primary_key=True),
     Column("mode", Text, primary_key=True),
     Column("last_position", BigInteger, nullable=False),
+)
+
+document_locale = Table(
+    "document_locale",
+    metadata,
+    *_owner(),
+    Column("locale", Text, nullable=False),
+    comment="how documents are written; the tenant '' stands for the vendor itself",
 )
 
 stripe_account = Table(

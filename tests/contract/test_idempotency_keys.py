@@ -22,6 +22,8 @@ WITHOUT = {
         "post /v1/republish": "sends what is there again; who reads it takes a version once",
     },
     "invoicing": {
+        "post /v1/invoices/{invoice_id}/links": NOTHING_IS_WRITTEN,
+        "put /v1/document-locale": "replaces one value by itself; the same again changes nothing",
         "post /v1/invoices/{invoice_id}/retry": "only a parked invoice goes on, else 409",
         "put /v1/stripe-account": "replaces the whole, secrets that no answer may hold included",
         "post /v1/webhooks/stripe/{vendor_id}/{mode}": "Stripe's event id is the key",

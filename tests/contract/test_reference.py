@@ -8,8 +8,8 @@ from fastapi import FastAPI
 
 from tests.support.reference import REFERENCE, SETTINGS, applications, documents
 
-OPEN_PATHS = ("/health/", "/docs", "/openapi", "/v1/webhooks/stripe/")
-"""Routes without an API key: health, the API's own pages, and webhooks, which are signed."""
+OPEN_PATHS = ("/health/", "/docs", "/openapi", "/v1/webhooks/stripe/", "/v1/documents/")
+"""Routes without an API key: health, the API's own pages; webhooks and links, which are signed."""
 
 DOCUMENTS = documents()
 

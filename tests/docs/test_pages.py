@@ -26,6 +26,7 @@ GUIDED = (
     "guides/ask-about-an-event.md",
     "guides/correct-usage.md",
     "guides/read-usage.md",
+    "guides/hand-out-statements.md",
     "guides/define-a-meter.md",
     "guides/change-a-price.md",
     "guides/prices-in-files.md",

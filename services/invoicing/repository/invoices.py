@@ -22,8 +22,10 @@ from services.invoicing.tables import (
 from shared.accounts.repository import Account
 from shared.errors import not_found
 
-_INVOICE_COLUMNS = [invoice.c[field.name] for field in fields(Invoice)]
-_LINE_COLUMNS = [invoice_line.c[field.name] for field in fields(InvoiceLine)]
+INVOICE_COLUMNS = [invoice.c[field.name] for field in fields(Invoice)]
+_LINE_COLUMNS = [
+    invoice_line.c[field.name] for field in fields(InvoiceLine) if field.name != "steps"
+]
 _DETAIL_COLUMNS = [invoice_line_detail.c[field.name] for field in fields(InvoiceLineDetail)]
 
 
@@ -45,7 +47,7 @@ async def insert_invoice(
         insert(invoice)
         .values(**asdict(key), invoice_key=str(key), **values)
         .on_conflict_do_nothing(index_elements=["invoice_key"])
-        .returning(*_INVOICE_COLUMNS)
+        .returning(*INVOICE_COLUMNS)
     )
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else Invoice(**row._mapping)  # noqa: SLF001
@@ -82,7 +84,7 @@ def _owner(of: Invoice) -> dict[str, str]:
 
 
 def _invoices_of(account: Account) -> Select[Any]:
-    return select(*_INVOICE_COLUMNS).where(
+    return select(*INVOICE_COLUMNS).where(
         invoice.c.vendor_id == account.vendor_id, invoice.c.mode == account.mode
     )
 
@@ -201,7 +203,7 @@ async def update_invoice(
             invoice.c.invoice_id == of.invoice_id,
         )
         .values(values)
-        .returning(*_INVOICE_COLUMNS)
+        .returning(*INVOICE_COLUMNS)
     )
     return Invoice(**(await connection.execute(statement)).mappings().one())
 

@@ -1,0 +1,177 @@
+"""Routes of an invoice's documents: with a key, or by a signed link without one."""
+
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from services.invoicing.api.common import (
+    BillingReader,
+    BillingWriter,
+    InvoiceId,
+    Services,
+    account_of,
+)
+from services.invoicing.documents.links import Link, LinkSigner, link_keys
+from services.invoicing.documents.locales import DEFAULT_LOCALE, parse_locale, tag_of
+from services.invoicing.documents.pages import refusal_page
+from services.invoicing.documents.schemas import (
+    LinkRead,
+    LinkWrite,
+    LocaleRead,
+    LocaleTag,
+    LocaleWrite,
+)
+from services.invoicing.documents.service import (
+    FORMATS,
+    Document,
+    DocumentFormat,
+    make_document,
+    read_pages,
+)
+from services.invoicing.repository import documents as repository
+from services.invoicing.repository import invoices
+from services.invoicing.repository.documents import VENDOR_ITSELF
+from services.invoicing.sheets import MEDIA_TYPES
+from shared.accounts import repository as accounts
+from shared.errors import TallyrollError
+from shared.ids import Slug
+
+EXPIRY_DIGITS_MAX = 12
+
+PRIVATE = {
+    "Cache-Control": "private, no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+"""A document is its reader's: kept by no cache, named to no other site, found by no engine."""
+
+FILES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "the file", "content": {name: {} for name in MEDIA_TYPES.values()}}
+}
+
+
+def documents_router(services: Services) -> APIRouter:
+    """Return the routes of documents under `/v1`."""
+    router = APIRouter(prefix="/v1", tags=["documents"])
+    settings = services.settings
+    listed = settings.invoicing_link_keys
+    keys = link_keys(
+        listed.get_secret_value() if listed else None,
+        settings.secret_key.get_secret_value().encode(),
+    )
+    signer = LinkSigner(keys, services.clock)
+
+    @router.get("/invoices/{invoice_id}/statement", response_class=Response, responses=FILES)
+    async def get_statement(
+        invoice_id: InvoiceId,
+        caller: BillingReader,
+        format: DocumentFormat = "pdf",  # noqa: A002 - the name of the parameter
+        locale: Annotated[LocaleTag | None, Query()] = None,
+    ) -> Response:
+        """Return the usage statement of an invoice as PDF, CSV or Parquet.
+
+        It is written in the locale that is named, else the tenant's, the vendor's, or English.
+        """
+        async with services.database.transaction() as connection:
+            invoice = await invoices.read_invoice(
+                connection, account_of(caller), invoice_id, tenant_id=caller.tenant_id
+            )
+            statement, chosen = await read_pages(connection, invoice, locale=locale)
+        return _file(await make_document(statement, chosen, format))
+
+    @router.post("/invoices/{invoice_id}/links")
+    async def make_link(
+        invoice_id: InvoiceId, written: LinkWrite, caller: BillingReader, request: Request
+    ) -> LinkRead:
+        """Make a signed link to the usage statement, which can be sent to the tenant."""
+        locale = tag_of(parse_locale(written.locale)) if written.locale else ""
+        async with services.database.transaction() as connection:
+            await invoices.read_invoice(
+                connection, account_of(caller), invoice_id, tenant_id=caller.tenant_id
+            )
+        expires_at = signer.expiry(written.expires_in_days)
+        path = signer.path(Link(invoice_id, written.format, locale, int(expires_at.timestamp())))
+        base = settings.invoicing_public_url or str(request.base_url)
+        return LinkRead(url=base.rstrip("/") + path, expires_at=expires_at)
+
+    _add_open(router, services, signer)
+    _add_locales(router, services)
+    return router
+
+
+def _add_open(router: APIRouter, services: Services, signer: LinkSigner) -> None:
+    @router.get(
+        "/documents/{invoice_id}/statement.{format_}", response_class=Response, responses=FILES
+    )
+    async def open_link(
+        invoice_id: str,
+        format_: str,
+        expires: str = "",
+        locale: str = "",
+        key: str = "",
+        *,
+        signature: str = "",
+        accept: Annotated[str, Header(include_in_schema=False)] = "",
+    ) -> Response:
+        """Return the document that a signed link leads to; no API key is needed.
+
+        A link that was changed is `invalid_link` (403), an old one `link_expired` (410): a page for
+        browsers, a problem for programs.
+        """
+        try:
+            numeric = expires.isascii() and expires.isdigit() and len(expires) <= EXPIRY_DIGITS_MAX
+            link = Link(invoice_id, format_, locale, int(expires) if numeric else 0)
+            signer.verify(link, key_id=key, signature=signature)
+            return _file(await _linked(services, link))
+        except TallyrollError as refusal:
+            if "text/html" not in accept:
+                raise
+            page = refusal_page(refusal)
+            page.headers.update(PRIVATE)
+            return page
+
+
+async def _linked(services: Services, link: Link) -> Document:
+    assert link.format in FORMATS, "only these are signed"
+    format_ = cast("DocumentFormat", link.format)
+    async with services.database.transaction() as connection:
+        invoice = await repository.read_invoice_by_id(connection, link.invoice_id)
+        statement, locale = await read_pages(connection, invoice, locale=link.locale or None)
+    return await make_document(statement, locale, format_)
+
+
+def _add_locales(router: APIRouter, services: Services) -> None:
+    @router.put("/document-locale")
+    async def put_locale(written: LocaleWrite, caller: BillingWriter) -> LocaleRead:
+        """Set the locale of a tenant's documents, or of all tenants without one."""
+        tenant = written.tenant
+        if tenant is not None or caller.tenant_id is not None:
+            tenant = caller.tenant(tenant)
+        locale, account = tag_of(parse_locale(written.locale)), account_of(caller)
+        async with services.database.transaction() as connection:
+            if tenant is not None:
+                await accounts.read_tenant(connection, account, tenant)  # or `unknown_tenant`
+            await repository.put_locale(connection, account, tenant or VENDOR_ITSELF, locale)
+        return LocaleRead(locale=locale, source="tenant" if tenant else "vendor")
+
+    @router.get("/document-locale")
+    async def get_locale(caller: BillingReader, tenant: Slug | None = None) -> LocaleRead:
+        """Return the locale that a tenant's documents are written in."""
+        if tenant is not None or caller.tenant_id is not None:
+            tenant = caller.tenant(tenant)
+        async with services.database.transaction() as connection:
+            known = await repository.read_locales(
+                connection, account_of(caller), tenant or VENDOR_ITSELF
+            )
+        if tenant in known:
+            return LocaleRead(locale=known[tenant], source="tenant")
+        if VENDOR_ITSELF in known:
+            return LocaleRead(locale=known[VENDOR_ITSELF], source="vendor")
+        return LocaleRead(locale=DEFAULT_LOCALE, source="default")
+
+
+def _file(document: Document) -> Response:
+    shown = "inline" if document.name.endswith(".pdf") else "attachment"
+    disposition = {"Content-Disposition": f'{shown}; filename="{document.name}"'}
+    return Response(document.content, media_type=document.media_type, headers=PRIVATE | disposition)

@@ -1,0 +1,34 @@
+"""What a line of an invoice is, told by its key."""
+
+from datetime import date
+from typing import Literal
+
+LineKind = Literal["usage", "fee", "adjustment", "credit", "rounding"]
+
+LINE_KINDS: tuple[LineKind, ...] = ("usage", "fee", "adjustment", "credit", "rounding")
+"""In the order in which a statement shows them."""
+
+ADJUSTMENT_PREFIX = "~adjustment/"
+CREDIT_PREFIX = "~credits"
+ROUNDING_PREFIX = "~rounding"
+
+
+def line_kind(line_key: str, *, has_details: bool) -> LineKind:
+    """Return what a line is. A fee is what no single usage caused: seats, minimums, flat fees."""
+    if line_key.startswith(ADJUSTMENT_PREFIX):
+        return "adjustment"
+    if line_key.startswith(CREDIT_PREFIX):
+        return "credit"
+    if line_key.startswith(ROUNDING_PREFIX):
+        return "rounding"
+    return "usage" if has_details else "fee"
+
+
+def adjusted_from(line_key: str) -> date | None:
+    """Return the first day of the period that an adjustment adjusts; None for other lines."""
+    if not line_key.startswith(ADJUSTMENT_PREFIX):
+        return None
+    try:
+        return date.fromisoformat(line_key.removeprefix(ADJUSTMENT_PREFIX).partition("/")[0])
+    except ValueError:
+        return None

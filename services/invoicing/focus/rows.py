@@ -1,0 +1,177 @@
+"""An invoice as FOCUS rows: one per detail (day, agent, model, token type), one per other line.
+
+`BilledCost` sums to the invoice with its tax, to the minor unit. What the columns mean:
+https://focus.finops.org/focus-specification/v1-2/
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from services.invoicing.documents.statement import DocumentLine, UsageStatement
+from services.invoicing.domain.line_kinds import LineKind
+from services.invoicing.models import InvoiceLineDetail
+from services.invoicing.sheets import Row
+from shared.currencies import Currency
+from shared.money import exact, nearest_decimal, parse_exact
+
+CATEGORIES: dict[LineKind, str] = {
+    "usage": "Usage",
+    "fee": "Purchase",
+    "adjustment": "Purchase",
+    "credit": "Credit",
+    "rounding": "Adjustment",
+}
+"""Of lines without details. An adjustment is a correction of what it adjusts: usage or a fee."""
+
+CORRECTION = "Correction"
+TOKEN_PREFIXES = ("input_", "output_")
+"""Token types begin so; whatever else is counted is a unit of its own (requests, seconds)."""
+
+
+def focus_rows(statement: UsageStatement) -> Iterator[Row]:
+    """Return the rows of an invoice in the order of its lines, tax at the end."""
+    common = _of_invoice(statement)
+    for line in statement.lines:
+        if line.details:
+            for detail in line.details:
+                yield common | _of_usage(statement, line, detail)
+        else:
+            yield common | _of_line(statement, line)
+    if statement.invoice.stripe_tax_minor:
+        yield common | _of_tax(statement, statement.invoice.stripe_tax_minor)
+
+
+def _of_invoice(statement: UsageStatement) -> Row:
+    invoice, vendor = statement.invoice, statement.vendor.name
+    return {
+        "BillingAccountId": invoice.tenant_id,
+        "BillingAccountName": statement.tenant.name,
+        "BillingAccountType": "Tenant",
+        "BillingCurrency": invoice.currency,
+        "BillingPeriodStart": _midnight(invoice.period_start),
+        "BillingPeriodEnd": _midnight(invoice.period_end),
+        "InvoiceId": statement.name,
+        "InvoiceIssuerName": vendor,
+        "ProviderName": vendor,
+        "PublisherName": vendor,
+        "PricingCurrency": invoice.currency,
+        "ServiceCategory": "AI and Machine Learning",
+        "ServiceSubcategory": "Generative AI",
+        "SubAccountId": invoice.subscription_id,
+        "SubAccountName": invoice.subscription_id,
+        "SubAccountType": "Subscription",
+        "x_StripeInvoiceId": invoice.stripe_invoice_id,
+    }
+
+
+def _of_usage(statement: UsageStatement, line: DocumentLine, detail: InvoiceLineDetail) -> Row:
+    unit = "Tokens" if detail.kind.startswith(TOKEN_PREFIXES) else detail.kind
+    quantity = Decimal(detail.quantity)
+    return {
+        "ChargeCategory": "Usage",
+        "ChargeClass": CORRECTION if line.kind == "adjustment" else None,
+        "ChargeDescription": line.title,
+        "ChargeFrequency": "Usage-Based",
+        "ChargePeriodStart": _midnight(detail.usage_day),
+        "ChargePeriodEnd": _midnight(detail.usage_day + timedelta(days=1)),
+        "ConsumedQuantity": quantity,
+        "ConsumedUnit": unit,
+        "ResourceId": detail.agent or None,
+        "ResourceName": detail.agent or None,
+        "ResourceType": "AI Agent" if detail.agent else None,
+        "ServiceName": detail.model or line.line.charge,
+        "x_Model": detail.model or None,
+        "x_TokenType": detail.kind,
+        **_sku(line, detail.kind),
+        **_costs(statement.currency, detail.amount_minor, detail.amount_exact),
+        **_priced(quantity, unit, detail.amount_exact),
+    }
+
+
+def _of_line(statement: UsageStatement, line: DocumentLine) -> Row:
+    own = line.line
+    first, end = _charge_period(statement, line)
+    row: Row = {
+        "ChargeCategory": CATEGORIES[line.kind],
+        "ChargeClass": CORRECTION if line.kind == "adjustment" else None,
+        "ChargeDescription": line.title,
+        "ChargeFrequency": "Recurring" if line.kind in ("fee", "adjustment") else "One-Time",
+        "ChargePeriodStart": _midnight(first),
+        "ChargePeriodEnd": _midnight(end),
+        "ServiceName": own.charge,
+        "x_LineKey": own.line_key,
+        **_costs(statement.currency, own.amount_minor, own.amount_exact),
+    }
+    if CATEGORIES[line.kind] != "Purchase":
+        return row
+    return row | _sku(line, None) | _priced(Decimal(own.quantity), own.unit, own.amount_exact)
+
+
+def _charge_period(statement: UsageStatement, line: DocumentLine) -> tuple[date, date]:
+    """Return the days that a line is for.
+
+    An adjustment without details: from the adjusted period's first day to the invoice's period.
+    """
+    invoice, own = statement.invoice, line.line
+    if own.period_start is not None and own.period_end is not None:
+        return own.period_start, own.period_end
+    if line.adjusted_from is not None and line.adjusted_from < invoice.period_start:
+        return line.adjusted_from, invoice.period_start
+    return invoice.period_start, invoice.period_end
+
+
+def _of_tax(statement: UsageStatement, tax_minor: int) -> Row:
+    invoice, currency = statement.invoice, statement.currency
+    tax = exact(tax_minor) / 10**currency.exponent
+    return {
+        "ChargeCategory": "Tax",
+        "ChargeDescription": "Tax",
+        "ChargeFrequency": "One-Time",
+        "ChargePeriodStart": _midnight(invoice.period_start),
+        "ChargePeriodEnd": _midnight(invoice.period_end),
+        "ServiceName": "Tax",
+        **_costs(currency, tax_minor, str(nearest_decimal(tax))),
+    }
+
+
+def _sku(line: DocumentLine, meter: str | None) -> Row:
+    return {
+        "SkuId": line.line.charge,
+        "SkuMeter": meter,
+        "SkuPriceId": line.line.line_key,
+        "x_LineKey": line.line.line_key,
+    }
+
+
+def _costs(currency: Currency, amount_minor: int, amount_exact: str) -> dict[str, Any]:
+    """Return what was billed, in whole minor units, and what it came to exactly, before rounding.
+
+    An invoice knows no list price: list and contracted cost are the same.
+    """
+    billed = Decimal(amount_minor).scaleb(-currency.exponent)
+    unrounded = nearest_decimal(parse_exact(amount_exact))
+    return {
+        "BilledCost": billed,
+        "EffectiveCost": billed,
+        "ContractedCost": unrounded,
+        "ListCost": unrounded,
+    }
+
+
+def _priced(quantity: Decimal, unit: str, amount_exact: str) -> Row:
+    """Return quantity and unit price; the price is the row's own average: tiers are within it."""
+    row: Row = {
+        "PricingCategory": "Standard",
+        "PricingQuantity": quantity,
+        "PricingUnit": unit,
+    }
+    if quantity:
+        price = nearest_decimal(parse_exact(amount_exact) / exact(quantity))
+        row |= {"ContractedUnitPrice": price, "ListUnitPrice": price}
+    return row
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
