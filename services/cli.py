@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
 from services.invoicing import cli as invoicing
+from services.invoicing import cli_webhooks
 from services.metering import cli as metering
 from services.metering.invariants.checking import Checked
 from services.metering.invariants.rule import Finding, Scope
@@ -37,6 +38,7 @@ app.add_typer(cli_vectors.app)
 app.add_typer(cli_cost.app)
 app.add_typer(cli_pricebook.app, name="pricebook")
 app.add_typer(invoicing.app, name="invoicing")
+app.add_typer(cli_webhooks.app, name="webhooks")
 
 
 class OperatorSettings(BaseSettings):
