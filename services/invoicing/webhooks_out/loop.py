@@ -30,8 +30,8 @@ ENDPOINT_CONCURRENCY = 4
 ENDPOINTS_AT_ONCE = 100
 """A bound of sockets. A task that sends holds its place for one batch, then queues again."""
 
-LEASE = timedelta(seconds=90)
-"""Longer than an attempt, storing its answer included."""
+STORING_SECONDS_MAX = 15.0
+"""A lease is as long as an attempt may take, and this for storing its answer."""
 
 USER_AGENT = "Tallyroll-Webhooks/1"
 
@@ -51,9 +51,14 @@ class WebhookDeliveries:
     sender: Sender
     clock: Clock
     attempts_max: int
+    attempt_seconds_max: float = 10.0
     interval_seconds: float = 0.5
     _tasks: dict[EndpointKey, asyncio.Task[None]] = field(default_factory=dict)
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ENDPOINTS_AT_ONCE))
+
+    @property
+    def _lease(self) -> timedelta:
+        return timedelta(seconds=self.attempt_seconds_max + STORING_SECONDS_MAX)
 
     async def run(self) -> None:
         """Send until cancelled; what is under way then is sent again after its lease."""
@@ -101,7 +106,10 @@ class WebhookDeliveries:
     async def _send_batch(self, key: EndpointKey) -> int:
         endpoint, claimed = await self._claim(key)
         if endpoint is not None:
-            await asyncio.gather(*(self._deliver(endpoint, one) for one in claimed))
+            sent = (self._deliver(endpoint, one) for one in claimed)
+            for outcome in await asyncio.gather(*sent, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
         return len(claimed)
 
     async def _claim(self, key: EndpointKey) -> tuple[Endpoint | None, Sequence[Claimed]]:
@@ -116,7 +124,7 @@ class WebhookDeliveries:
                 connection,
                 key,
                 now=now,
-                until=now + LEASE,
+                until=now + self._lease,
                 lease=new_id(),
                 limit=1 if endpoint.failing_since else ENDPOINT_CONCURRENCY,
             )

@@ -43,6 +43,7 @@ class WebhooksOut:
             sender=self._sender,
             clock=self._clock,
             attempts_max=self._settings.webhook_attempts_max,
+            attempt_seconds_max=self._settings.webhook_timeout_seconds,
             interval_seconds=interval,
         )
         return [deliveries.run(), WebhookHousekeeper(self._database, self._clock).run()]
