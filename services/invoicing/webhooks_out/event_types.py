@@ -17,47 +17,47 @@ EVERYTHING = "*"
 
 
 class InvoiceData(Frozen):
-    """An invoice reached a state. Another event of it may come first: `changed_at` orders them."""
+    """Events of one invoice may come in another order: `changed_at` tells it."""
 
-    invoice_id: str
-    tenant_id: str
+    invoice_id: str = Field(description="`GET /v1/invoices/{invoice_id}` has the rest")
+    tenant_id: str = Field(description="who is billed")
     number: str | None = Field(description="null until the invoice is approved")
-    state: InvoiceState
+    state: InvoiceState = Field(description="that the invoice reached")
     reason: str | None = Field(description="why it is parked or waits; a stable code")
-    currency: str
+    currency: str = Field(description="ISO 4217")
     total: str = Field(description="before tax, a decimal in `currency`")
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")
-    changed_at: datetime
+    changed_at: datetime = Field(description="when the invoice reached the state")
 
 
 class StatementData(Frozen):
-    """A statement was rated. Its invoice follows as `invoice.drafted`."""
+    """Its invoice follows as `invoice.drafted`."""
 
-    statement_id: str
-    tenant_id: str
-    subscription_id: str
-    kind: Literal["period", "opening"]
+    statement_id: str = Field(description="as in pricing's API")
+    tenant_id: str = Field(description="who is billed")
+    subscription_id: str = Field(description="whose period it is")
+    kind: Literal["period", "opening"] = Field(description="opening: fees before the first period")
     sequence: int = Field(description="1 for the subscription's first period, counting up")
-    currency: str
+    currency: str = Field(description="ISO 4217")
     total_exact: str = Field(description="plain decimal, or numerator/denominator; unrounded")
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")
 
 
 class SealData(Frozen):
-    """A day is closed: nothing booked on it changes any more."""
+    """Nothing that is booked on the day changes any more."""
 
-    day: date
+    day: date = Field(description="in UTC")
     recount: Literal["agreed", "differs", "off"] = Field(
         description="the second count from the archive; a day that differs is sealed, not rated"
     )
 
 
 class TestData(Frozen):
-    """Asked for by hand, to try an endpoint."""
+    """It says nothing but whose endpoint is tried."""
 
-    endpoint_id: str
+    endpoint_id: str = Field(description="where it goes to")
 
 
 EventData = InvoiceData | StatementData | SealData | TestData
