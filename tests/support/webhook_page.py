@@ -1,4 +1,4 @@
-"""docs/reference/webhook-events.md: what each type of event carries, from the models that are sent."""
+"""docs/reference/webhook-events.md: what each type of event carries, by the models."""
 
 import json
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ def _section(event_type: EventType) -> str:
     )
     example = json.dumps(json.loads(event.payload()), indent=2)
     return (
-        f"## {event_type.name}\n\nSent when: {event_type.description}. Version"
-        f" {event_type.version}. {about}\n\n| `data` | |\n|---|---|\n{fields}\n\n"
+        f"## {event_type.name}\n\n{event_type.description[0].upper()}{event_type.description[1:]}."
+        f" Version {event_type.version}. {about}\n\n| `data` | |\n|---|---|\n{fields}\n\n"
         f"```json\n{example}\n```\n"
     )
