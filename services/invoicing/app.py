@@ -66,7 +66,9 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.state.close = close  # for whoever uses the app without its lifespan
     app.include_router(invoices_router(services))
     app.include_router(stripe_router(services))
-    app.include_router(webhook_endpoints_router(services, webhooks_out.endpoints))
+    app.include_router(
+        webhook_endpoints_router(services, webhooks_out.endpoints, webhooks_out.listeners)
+    )
     app.include_router(webhook_deliveries_router(services))
     app.include_router(health_router({"postgres": database.ping}))
     return app

@@ -86,6 +86,11 @@ webhook_delivery = Table(
         *("vendor_id", "mode", "endpoint_id", "next_attempt_at"),
         postgresql_where=text("state = 'pending'"),
     ),
+    Index(
+        "ix_webhook_delivery_dead",
+        *("vendor_id", "mode", "endpoint_id"),
+        postgresql_where=text("state = 'dead'"),
+    ),
     Index("ix_webhook_delivery_event", "vendor_id", "mode", "event_id"),
     Index(
         "ix_webhook_delivery_finished_at",

@@ -21,6 +21,7 @@ from services.invoicing.webhook_schemas import (
 )
 from services.invoicing.webhooks_out.endpoints import Endpoints
 from services.invoicing.webhooks_out.event_types import EVENT_TYPES
+from services.invoicing.webhooks_out.listeners import Listeners
 from services.invoicing.webhooks_out.models import Endpoint
 from services.invoicing.webhooks_out.secrets import EndpointKey, SigningSecret
 from shared.accounts.access import Caller
@@ -37,11 +38,13 @@ def key_of(caller: Caller, endpoint_id: str) -> EndpointKey:
     return EndpointKey(account_of(caller), endpoint_id)
 
 
-def webhook_endpoints_router(services: Services, endpoints: Endpoints) -> APIRouter:
+def webhook_endpoints_router(
+    services: Services, endpoints: Endpoints, listeners: Listeners
+) -> APIRouter:
     """Return the routes under `/v1`."""
     router = APIRouter(prefix="/v1", tags=["webhooks"])
     _add_reading(router, services, endpoints)
-    _add_writing(router, services, endpoints)
+    _add_writing(router, services, endpoints, listeners)
     _add_secrets(router, services, endpoints)
     return router
 
@@ -80,7 +83,9 @@ def _add_reading(router: APIRouter, services: Services, endpoints: Endpoints) ->
             return _shown(endpoints, await repository.read(connection, key))
 
 
-def _add_writing(router: APIRouter, services: Services, endpoints: Endpoints) -> None:
+def _add_writing(
+    router: APIRouter, services: Services, endpoints: Endpoints, listeners: Listeners
+) -> None:
     @router.put("/webhook-endpoints/{endpoint_id}")
     async def put_webhook_endpoint(
         endpoint_id: EndpointId,
@@ -97,6 +102,7 @@ def _add_writing(router: APIRouter, services: Services, endpoints: Endpoints) ->
             secret = await endpoints.put(connection, key, written)
             endpoint = await repository.read(connection, key)
         if secret is not None:
+            listeners.forget()
             response.status_code = HTTPStatus.CREATED
         return _made(endpoints, endpoint, secret)
 

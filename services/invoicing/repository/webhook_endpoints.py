@@ -34,7 +34,8 @@ async def find(
 ) -> Endpoint | None:
     query = select(*_COLUMNS).where(of_endpoint(webhook_endpoint, key))
     if lock:
-        query = query.with_for_update()
+        # Not against the references of new deliveries: recording an event waits for nobody.
+        query = query.with_for_update(key_share=True)
     row = (await connection.execute(query)).mappings().one_or_none()
     return Endpoint(**row) if row else None
 
@@ -71,6 +72,12 @@ async def remove(connection: AsyncConnection, key: EndpointKey) -> bool:
     statement = delete(webhook_endpoint).where(of_endpoint(webhook_endpoint, key))
     result = await connection.execute(statement.returning(webhook_endpoint.c.endpoint_id))
     return result.first() is not None
+
+
+async def list_vendors(connection: AsyncConnection) -> frozenset[str]:
+    """Return the vendors that have an endpoint in any mode."""
+    query = select(webhook_endpoint.c.vendor_id).distinct()
+    return frozenset((await connection.execute(query)).scalars())
 
 
 async def list_due(connection: AsyncConnection, now: datetime) -> Sequence[Endpoint]:

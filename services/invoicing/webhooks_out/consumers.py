@@ -3,6 +3,7 @@
 A group of its own: what it reads again, or reads late, holds up no invoice.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -14,35 +15,54 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.repository.messages import insert_dead_letter
 from services.invoicing.webhooks_out.composing import invoice_event, seal_event, statement_event
+from services.invoicing.webhooks_out.listeners import Listeners
 from services.invoicing.webhooks_out.recording import record_event
 from shared.clock import Clock
-from shared.consuming import Delivery, bytes_of, origin_of
+from shared.consuming import Delivery, Received, bytes_of, origin_of
 from shared.database import Database
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.statement_rated import StatementRated
 from shared.events.usage_aggregated import DaySealed
+from shared.ids import first_part
 from shared.topics import INVOICE_CHANGED, STATEMENT_RATED, USAGE_AGGREGATED
 
 logger = structlog.get_logger()
 
 
+class HeardDelivery:
+    """Takes a message into one transaction, unless its vendor has no endpoint; keeps junk."""
+
+    def __init__(self, database: Database, listeners: Listeners) -> None:
+        self._database = database
+        self._listeners = listeners
+        self._deliver = Delivery(database, self._bury)
+
+    async def __call__(
+        self,
+        message: KafkaMessage,
+        model: type[Received],
+        handle: Callable[[AsyncConnection, Received], Awaitable[None]],
+    ) -> None:
+        vendor_id = _vendor_id(message)
+        if vendor_id is None or await self._listeners.include(vendor_id):
+            await self._deliver(message, model, handle)
+
+    async def _bury(self, message: KafkaMessage, code: str) -> None:
+        origin = origin_of(message)
+        logger.error("dead_letter", code=code, topic=origin.topic, offset=origin.offset)
+        values = {**vars(origin), "code": code, "payload": message.body or b""}
+        async with self._database.transaction() as connection:
+            await insert_dead_letter(connection, values)
+
+
 def add_webhook_consumers(
-    broker: KafkaBroker, database: Database, clock: Clock, *, group: str
+    broker: KafkaBroker, deliver: HeardDelivery, clock: Clock, *, group: str
 ) -> None:
     """Subscribe to sealed days, rated statements and what becomes of invoices.
 
     A handler that fails nacks its message, which then comes again; what can never be read is kept
     as a dead letter.
     """
-
-    async def bury(message: KafkaMessage, code: str) -> None:
-        origin = origin_of(message)
-        logger.error("dead_letter", code=code, topic=origin.topic, offset=origin.offset)
-        values = {**vars(origin), "code": code, "payload": message.body or b""}
-        async with database.transaction() as connection:
-            await insert_dead_letter(connection, values)
-
-    deliver = Delivery(database, bury)
     subscriber = partial(
         broker.subscriber,
         group_id=group,
@@ -79,6 +99,13 @@ def add_webhook_consumers(
             await record_event(connection, invoice_event(changed, identity), clock.now())
 
         await deliver(message, InvoiceChanged, handle)
+
+
+def _vendor_id(message: KafkaMessage) -> str | None:
+    """Return whose message it is by its key, without reading it."""
+    record = message.raw_message
+    assert not isinstance(record, tuple), "records are consumed one by one"
+    return first_part(record.key or b"")
 
 
 def _message_id(message: KafkaMessage) -> str:

@@ -1,8 +1,9 @@
 """Sends what is due: each endpoint by a task of its own, so that none waits for another.
 
-An endpoint gets up to four deliveries at once from one process, one while it fails; they begin in
-the order of the events. At least once: who dies between sending and storing the answer sends again
-when the lease is over, with the same `webhook-id`.
+An endpoint gets up to four deliveries at once from one process, in the order of the events; one in
+every look for due ones while it fails, so that a long queue does not hammer it. At least once: who
+dies between sending and storing the answer sends again when the lease is over, with the same
+`webhook-id`.
 """
 
 import asyncio
@@ -98,19 +99,20 @@ class WebhookDeliveries:
             while True:
                 async with self._places:
                     if not await self._send_batch(key):
-                        return
+                        break
         except Exception:
             # Of this endpoint alone; its leases run out.
             logger.exception("webhook_endpoint_failed", endpoint_id=key.endpoint_id)
 
-    async def _send_batch(self, key: EndpointKey) -> int:
+    async def _send_batch(self, key: EndpointKey) -> bool:
+        """Send some; return whether to go on at once."""
         endpoint, claimed = await self._claim(key)
         if endpoint is not None:
             sent = (self._deliver(endpoint, one) for one in claimed)
             for outcome in await asyncio.gather(*sent, return_exceptions=True):
                 if isinstance(outcome, BaseException):
                     raise outcome
-        return len(claimed)
+        return bool(claimed) and endpoint is not None and endpoint.failing_since is None
 
     async def _claim(self, key: EndpointKey) -> tuple[Endpoint | None, Sequence[Claimed]]:
         now = self.clock.now()

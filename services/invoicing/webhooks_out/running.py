@@ -6,9 +6,10 @@ from typing import Any
 from faststream.kafka import KafkaBroker
 
 from services.invoicing.settings import InvoicingSettings
-from services.invoicing.webhooks_out.consumers import add_webhook_consumers
+from services.invoicing.webhooks_out.consumers import HeardDelivery, add_webhook_consumers
 from services.invoicing.webhooks_out.endpoints import EndpointPolicy, Endpoints
 from services.invoicing.webhooks_out.housekeeping import WebhookHousekeeper
+from services.invoicing.webhooks_out.listeners import Listeners
 from services.invoicing.webhooks_out.loop import WebhookDeliveries
 from services.invoicing.webhooks_out.sender import WebhookSender
 from shared.clock import Clock
@@ -25,6 +26,7 @@ class WebhooksOut:
         policy = EndpointPolicy(settings.webhook_allow_loopback)
         secret_key = settings.secret_key.get_secret_value().encode()
         self.endpoints = Endpoints(secret_key, policy, clock)
+        self.listeners = Listeners(database, clock)
         self._sender = WebhookSender(
             allow_loopback=settings.webhook_allow_loopback,
             seconds_max=settings.webhook_timeout_seconds,
@@ -32,7 +34,8 @@ class WebhooksOut:
 
     def subscribe(self, broker: KafkaBroker) -> None:
         group = f"{self._settings.invoicing_consumer_group}-webhooks"
-        add_webhook_consumers(broker, self._database, self._clock, group=group)
+        deliver = HeardDelivery(self._database, self.listeners)
+        add_webhook_consumers(broker, deliver, self._clock, group=group)
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what runs until it is cancelled."""

@@ -21,6 +21,9 @@ ANSWER_BYTES_MAX = 64 * 1024
 
 ANSWER_CHARACTERS_KEPT = 500
 CONNECTIONS_MAX = 512
+ADDRESSES_MAX = 3
+"""Of a host tried, within the time of the attempt."""
+
 RESOLVING_THREADS = 32
 """Of their own: a slow name server holds up no other work of the process."""
 
@@ -44,7 +47,7 @@ class UnknownHost(Exception):  # noqa: N818 - it says what the host is
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Resolves a name once, checks every address, and connects to the one that it checked.
+    """Resolves a name once, checks every address, and connects to those that it checked.
 
     As this is where connections are made, no later look-up can lead elsewhere (DNS rebinding).
     TLS then asks for a certificate of the name, not of the address.
@@ -72,9 +75,16 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         # One refused address among good ones is reason enough: nobody needs such a name.
         if not all(may_connect(host, one, allow_loopback=self._allow_loopback) for one in found):
             raise RefusedAddress(host)
-        return await self._network.connect_tcp(
-            str(found[0]), port, timeout, local_address, socket_options
-        )
+        failure: Exception | None = None
+        for address in found[:ADDRESSES_MAX]:
+            try:
+                return await self._network.connect_tcp(
+                    str(address), port, timeout, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error  # such as an IPv6 address where there is no way to it
+        assert failure is not None
+        raise failure
 
     async def sleep(self, seconds: float) -> None:
         await self._network.sleep(seconds)

@@ -41,6 +41,7 @@ class Diverted(httpcore.AnyIOBackend):
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
         self.connected: list[tuple[str, int]] = []
+        self.unreachable: set[str] = set()
 
     async def connect_tcp(
         self,
@@ -51,6 +52,8 @@ class Diverted(httpcore.AnyIOBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         self.connected.append((host, port))
+        if host in self.unreachable:
+            raise httpcore.ConnectError
         return await super().connect_tcp("127.0.0.1", self.receiver.port, timeout)
 
 
@@ -178,6 +181,23 @@ async def test_a_name_is_asked_for_once(receiver: Receiver) -> None:
     assert [NAME] == names.asked
     assert [(PUBLIC, 80)] == network.connected
     assert 1 == len(receiver.received)
+
+
+async def test_the_next_checked_address_is_tried(receiver: Receiver) -> None:
+    """An address without a way to it does not end the attempt while another is there."""
+    network = Diverted(receiver)
+    network.unreachable = {"2606:4700::1111"}
+    sender = WebhookSender(
+        allow_loopback=False,
+        seconds_max=5,
+        resolve=Names(["2606:4700::1111", PUBLIC]),
+        network=network,
+    )
+
+    came = await post(sender, Target("http", NAME, 80, "/"))
+
+    assert 200 == came.status
+    assert ["2606:4700::1111", PUBLIC] == [host for host, _ in network.connected]
 
 
 async def test_loopback_needs_the_setting(receiver: Receiver) -> None:

@@ -166,6 +166,7 @@ async def test_retry_after_pauses_the_whole_endpoint(hooks: Hooks, receiver: Rec
     await hooks.send(later=599)
     assert 1 == len(receiver.received)
     await hooks.send(later=2)
+    await hooks.send()
 
     assert 3 == len(receiver.received)
 
@@ -236,26 +237,31 @@ async def test_an_endpoint_that_hangs_delays_no_other(hooks: Hooks, receiver: Re
 
 
 async def test_an_endpoint_gets_few_at_once(hooks: Hooks, receiver: Receiver) -> None:
-    """Four at once; one while it fails."""
+    """However long the queue, four are under way."""
     await hooks.add(receiver.url)
     for _ in range(12):
         await hooks.happen()
-    receiver.answers = [answer(500)] * 4
     await hooks.send()
+
     assert ENDPOINT_CONCURRENCY == receiver.at_once_max
+    assert 12 == len(receiver.received)
 
-    receiver.at_once_max = 0
-    receiver.answers = [answer(500)] * 100
-    for _ in range(3):
+
+async def test_an_endpoint_that_fails_is_not_hammered(hooks: Hooks, receiver: Receiver) -> None:
+    """However long its queue, one delivery at a time asks whether it is well; then all go."""
+    receiver.answers = [answer(500)] * 6
+    await hooks.add(receiver.url)
+    for _ in range(20):
         await hooks.happen()
     await hooks.send()
-    assert 0 < receiver.at_once_max <= ENDPOINT_CONCURRENCY
-
-    receiver.at_once_max = 0
-    for _ in range(3):
-        await hooks.happen()
+    assert ENDPOINT_CONCURRENCY + 1 == len(receiver.received)
     await hooks.send()
-    assert 1 == receiver.at_once_max
+    assert ENDPOINT_CONCURRENCY + 2 == len(receiver.received)
+    await hooks.send()  # the first good answer
+    assert ENDPOINT_CONCURRENCY + 3 == len(receiver.received)
+    await hooks.send()
+
+    assert 20 == len({one.webhook_id for one in receiver.received})
 
 
 async def test_two_processes_send_each_delivery_once(hooks: Hooks, receiver: Receiver) -> None:

@@ -100,6 +100,13 @@ def _create_deliveries() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index(
+        "ix_webhook_delivery_dead",
+        "webhook_delivery",
+        ["vendor_id", "mode", "endpoint_id"],
+        schema=SCHEMA,
+        postgresql_where=sa.text("state = 'dead'"),
+    )
+    op.create_index(
         "ix_webhook_delivery_event",
         "webhook_delivery",
         ["vendor_id", "mode", "event_id"],
