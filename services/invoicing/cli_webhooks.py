@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.invoicing.repository import webhook_deliveries, webhook_endpoints
 from services.invoicing.repository.webhook_deliveries import DeliveryFilter
 from services.invoicing.settings import InvoicingSettings
-from services.invoicing.webhooks_out.endpoints import require_enabled
+from services.invoicing.webhooks_out.endpoints import open_endpoint
 from services.invoicing.webhooks_out.models import DeliveryState
 from services.invoicing.webhooks_out.secrets import EndpointKey
 from shared.accounts.repository import Account
@@ -98,7 +98,7 @@ def replay(
 
     async def send(connection: AsyncConnection) -> int:
         now = SystemClock().now()
-        await require_enabled(connection, key)
+        await open_endpoint(connection, key)
         if dead_since is None:
             await webhook_deliveries.replay_one(connection, key, event, now)
             return 1

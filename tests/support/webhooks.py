@@ -10,7 +10,7 @@ from services.invoicing.repository import webhook_deliveries, webhook_endpoints
 from services.invoicing.repository.webhook_deliveries import DeliveryFilter
 from services.invoicing.webhook_schemas import WebhookEndpointWrite
 from services.invoicing.webhooks_out.composing import invoice_event
-from services.invoicing.webhooks_out.endpoints import EndpointPolicy, Endpoints
+from services.invoicing.webhooks_out.endpoints import EndpointPolicy, Endpoints, open_endpoint
 from services.invoicing.webhooks_out.loop import WebhookDeliveries
 from services.invoicing.webhooks_out.models import Attempt, Delivery, Endpoint
 from services.invoicing.webhooks_out.recording import record_event
@@ -124,6 +124,7 @@ class Hooks:
     async def replay(self, since: Any = None, event_id: str = "") -> None:
         now = self.clock.now()
         async with self.database.transaction() as connection:
+            await open_endpoint(connection, self.key())
             if event_id:
                 await webhook_deliveries.replay_one(connection, self.key(), event_id, now)
             else:

@@ -20,7 +20,7 @@ from services.invoicing.webhook_schemas import (
     WebhookDeliveryPage,
     WebhookDeliveryRead,
 )
-from services.invoicing.webhooks_out.endpoints import require_enabled
+from services.invoicing.webhooks_out.endpoints import open_endpoint
 from services.invoicing.webhooks_out.models import Delivery, DeliveryState
 
 PAGE_MAX = 200
@@ -82,7 +82,7 @@ def _add_replay(router: APIRouter, services: Services) -> None:
         """Send a delivery again, also one that was delivered, with the same `webhook-id`."""
         key = key_of(caller, endpoint_id)
         async with services.database.transaction() as connection:
-            await require_enabled(connection, key)
+            await open_endpoint(connection, key)
             await repository.replay_one(connection, key, event_id, services.clock.now())
             found, _payload = await repository.read_delivery(connection, key, event_id)
         return _shown(found)
@@ -94,7 +94,7 @@ def _add_replay(router: APIRouter, services: Services) -> None:
         """Send every dead delivery of events since a time again."""
         key = key_of(caller, endpoint_id)
         async with services.database.transaction() as connection:
-            await require_enabled(connection, key)
+            await open_endpoint(connection, key)
             count = await repository.replay_dead(
                 connection, key, wanted.since, services.clock.now()
             )

@@ -164,18 +164,22 @@ class Endpoints:
 
     async def send_test(self, connection: AsyncConnection, key: EndpointKey) -> str:
         """Queue a `webhook.test`; return its id. Raises `webhook_endpoint_disabled` (409)."""
-        endpoint = await require_enabled(connection, key)
+        endpoint = await open_endpoint(connection, key)
         now = self.clock.now()
         event = trial_event(key.account, key.endpoint_id, new_id(), now)
         return await store_event(connection, event, [endpoint], now)
 
 
-async def require_enabled(connection: AsyncConnection, key: EndpointKey) -> Endpoint:
-    """Return an endpoint that takes deliveries; raises `webhook_endpoint_disabled` (409)."""
+async def open_endpoint(connection: AsyncConnection, key: EndpointKey) -> Endpoint:
+    """Return an endpoint that somebody wants to send to now: a pause that it asked for ends.
+
+    Raises `webhook_endpoint_disabled` (409).
+    """
     endpoint = await webhook_endpoints.read(connection, key, lock=True)
     if endpoint.state != "enabled":
         message = "The endpoint is disabled: enable it first."
         raise conflict("webhook_endpoint_disabled", message, subject=key.endpoint_id)
+    await webhook_endpoints.change(connection, key, {"paused_until": None})
     return endpoint
 
 
