@@ -11,6 +11,7 @@ import structlog
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
+from faststream.kafka.subscriber.usecase import DefaultSubscriber
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.repository.messages import insert_dead_letter
@@ -70,19 +71,7 @@ def add_webhook_consumers(
         ack_policy=AckPolicy.NACK_ON_ERROR,
         decoder=bytes_of,
     )
-    usage = subscriber(USAGE_AGGREGATED.name)
-
-    @usage(filter=lambda message: message.headers.get("type") == "DaySealed")
-    async def on_day_sealed(_body: Any, message: KafkaMessage) -> None:
-        async def handle(connection: AsyncConnection, sealed: DaySealed) -> None:
-            now = clock.now()
-            await record_event(connection, seal_event(sealed, now), now)
-
-        await deliver(message, DaySealed, handle)
-
-    @usage
-    async def on_other_usage(_body: Any, _message: KafkaMessage) -> None:
-        """Rows and meters: no endpoint is told of them."""
+    _add_seals(subscriber(USAGE_AGGREGATED.name), deliver, clock)
 
     @subscriber(STATEMENT_RATED.name)
     async def on_statement_rated(_body: Any, message: KafkaMessage) -> None:
@@ -99,6 +88,20 @@ def add_webhook_consumers(
             await record_event(connection, invoice_event(changed, identity), clock.now())
 
         await deliver(message, InvoiceChanged, handle)
+
+
+def _add_seals(usage: DefaultSubscriber, deliver: HeardDelivery, clock: Clock) -> None:
+    @usage(filter=lambda message: message.headers.get("type") == "DaySealed")
+    async def on_day_sealed(_body: Any, message: KafkaMessage) -> None:
+        async def handle(connection: AsyncConnection, sealed: DaySealed) -> None:
+            now = clock.now()
+            await record_event(connection, seal_event(sealed, now), now)
+
+        await deliver(message, DaySealed, handle)
+
+    @usage
+    async def on_other_usage(_body: Any, _message: KafkaMessage) -> None:
+        """Rows and meters: no endpoint is told of them."""
 
 
 def _vendor_id(message: KafkaMessage) -> str | None:

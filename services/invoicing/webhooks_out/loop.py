@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from services.invoicing.domain.webhook_address import RefusedUrl, Target, read_target
-from services.invoicing.repository import webhook_deliveries, webhook_endpoints
+from services.invoicing.repository import webhook_claims, webhook_endpoints
 from services.invoicing.webhooks_out.endpoints import Endpoints
 from services.invoicing.webhooks_out.models import Answer, Claimed, Endpoint
 from services.invoicing.webhooks_out.secrets import EndpointKey, sign
@@ -68,7 +68,7 @@ class WebhookDeliveries:
                 try:
                     await self.start_due()
                 except Exception:
-                    logger.exception("webhook_deliveries_failed")
+                    logger.exception("webhook_claims_failed")
                 await asyncio.sleep(self.interval_seconds)
         finally:
             tasks = list(self._tasks.values())
@@ -122,7 +122,7 @@ class WebhookDeliveries:
                 return None, []
             if endpoint.paused_until is not None and endpoint.paused_until > now:
                 return None, []
-            claimed = await webhook_deliveries.claim_due(
+            claimed = await webhook_claims.claim_due(
                 connection,
                 key,
                 now=now,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.webhook_retry import pause_ms, retry_after_ms
-from services.invoicing.repository import webhook_deliveries, webhook_endpoints
+from services.invoicing.repository import webhook_claims, webhook_endpoints
 from services.invoicing.webhooks_out.endpoints import disable_gone
 from services.invoicing.webhooks_out.models import EXHAUSTED, GONE, Answer, Claimed
 
@@ -30,7 +30,7 @@ async def settle_delivery(
     endpoint = await webhook_endpoints.find(connection, claimed.key, lock=True)
     if endpoint is None:
         return  # deleted meanwhile, with its deliveries
-    await webhook_deliveries.record_attempt(
+    await webhook_claims.record_attempt(
         connection,
         claimed,
         {
@@ -42,13 +42,13 @@ async def settle_delivery(
     )
     if _is_good(answer):
         values = {"state": "delivered", "reason": None, "finished_at": now}
-        await webhook_deliveries.settle(connection, claimed, values, pending=False)
+        await webhook_claims.settle(connection, claimed, values, pending=False)
         if endpoint.failing_since is not None:
             await webhook_endpoints.change(connection, claimed.key, {"failing_since": None})
         return
     wait = retry_after_ms(answer.retry_after, now)
     values = _after_failure(claimed, answer, wait, now=now, attempts_max=attempts_max)
-    await webhook_deliveries.settle(connection, claimed, values, pending=True)
+    await webhook_claims.settle(connection, claimed, values, pending=True)
     if answer.status == HTTPStatus.GONE:
         await disable_gone(connection, claimed.key, now)
         return
