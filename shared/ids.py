@@ -15,6 +15,7 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Ids that people choose: vendors, tenants, price books, plans, charges. In pydantic's patterns
 (the regex crate of Rust) a dollar matches at the very end only."""
 
+_LENGTH_DIGITS_MAX = 9
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 
@@ -35,6 +36,17 @@ def length_prefixed(*parts: str) -> bytes:
     """
     encoded = (part.encode() for part in parts)
     return b"".join(b"%d:%b" % (len(part), part) for part in encoded)
+
+
+def first_part(joined: bytes) -> str | None:
+    """Return the first of the strings that `length_prefixed` joined; None if they were not."""
+    length, colon, rest = joined.partition(b":")
+    if not colon or not length.isdigit() or len(length) > _LENGTH_DIGITS_MAX:
+        return None
+    try:
+        return rest[: int(length)].decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def partition_of(partitions: int, *parts: str) -> int:

@@ -128,6 +128,8 @@ def _describe(root: Path, stack: Stack) -> Deployment:
         # A day is rated only after it was counted again.
         "TALLYROLL_RECOUNT": "on",
         "TALLYROLL_PRICING_ACCEPT_UNVERIFIED_DAYS": "false",
+        # Receivers to try webhooks with run on this machine, too.
+        "TALLYROLL_WEBHOOK_ALLOW_LOOPBACK": "true",
     }
     if own_key := os.environ.get(STRIPE_KEY_VARIABLE):
         if not own_key.startswith("sk_test_"):

@@ -16,12 +16,15 @@ from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
 from services.invoicing.api.stripe import stripe_router
 from services.invoicing.api.tracing import tracing_router
+from services.invoicing.api.webhook_deliveries import webhook_deliveries_router
+from services.invoicing.api.webhook_endpoints import webhook_endpoints_router
 from services.invoicing.consumers import StatementConsumer, subscribe
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
 from services.invoicing.stripe_sync.loop import InvoiceSync
 from services.invoicing.tables import outbox
 from services.invoicing.webhooks import WebhookProcessor
+from services.invoicing.webhooks_out.running import WebhooksOut
 from shared.accounts.access import Access
 from shared.api import create_api
 from shared.broker import create_broker, create_producer
@@ -41,14 +44,17 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     )
     services = Services(database, StripeAccounts(database, settings), settings, clock)
 
+    webhooks_out = WebhooksOut(database, settings, clock)
+
     async def close() -> None:
+        await webhooks_out.close()
         await services.accounts.close()
         await database.close()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         try:
-            async with _running(services):
+            async with _running(services, webhooks_out):
                 yield
         finally:
             await close()
@@ -56,7 +62,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     pepper = settings.secret_key.get_secret_value().encode()
     app = create_api(
         "Tallyroll invoicing",
-        "Invoices, the vendor's Stripe account, Stripe's webhooks.",
+        "Invoices, the vendor's Stripe account, webhooks in and out.",
         lifespan=lifespan,
         access=Access(database, pepper, clock),
     )
@@ -66,12 +72,16 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))
     app.include_router(stripe_router(services))
+    app.include_router(
+        webhook_endpoints_router(services, webhooks_out.endpoints, webhooks_out.listeners)
+    )
+    app.include_router(webhook_deliveries_router(services))
     app.include_router(health_router({"postgres": database.ping}))
     return app
 
 
 @asynccontextmanager
-async def _running(services: Services) -> AsyncIterator[None]:
+async def _running(services: Services, webhooks_out: WebhooksOut) -> AsyncIterator[None]:
     settings, database, clock = services.settings, services.database, services.clock
     interval = settings.invoicing_sync_interval_milliseconds / 1000
     async with AsyncExitStack() as stack:
@@ -79,6 +89,7 @@ async def _running(services: Services) -> AsyncIterator[None]:
             OutboxRelay(database, outbox, partial(create_producer, settings.kafka_bootstrap)).run(),
             InvoiceSync(database, services.accounts, clock, interval).run(),
             WebhookProcessor(database, services.accounts, clock, interval).run(),
+            *webhooks_out.loops(),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_cancel, tasks)
@@ -86,6 +97,7 @@ async def _running(services: Services) -> AsyncIterator[None]:
         subscribe(
             broker, StatementConsumer(database, clock), group=settings.invoicing_consumer_group
         )
+        webhooks_out.subscribe(broker)
         await broker.start()
         stack.push_async_callback(broker.stop)
         yield

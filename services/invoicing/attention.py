@@ -3,6 +3,7 @@
 from services.invoicing.handlers import UNSENDABLE
 from services.invoicing.models import Invoice
 from services.invoicing.schemas import AttentionAction, AttentionItem
+from services.invoicing.webhooks_out.models import EXHAUSTED, GONE, DeadDeliveries
 
 
 def attention_item(invoice: Invoice) -> AttentionItem:
@@ -32,3 +33,19 @@ def _action(invoice: Invoice, reason: str) -> AttentionAction:
     text = "Look at the invoice at Stripe, then retry; a draft that differs is built anew."
     path = f"/v1/invoices/{invoice.invoice_id}/retry"
     return AttentionAction(description=text, method="POST", path=path)
+
+
+def webhooks_item(dead: DeadDeliveries) -> AttentionItem:
+    """Return what is to be done about an endpoint that is gone, or did not answer in time."""
+    path = f"/v1/webhook-endpoints/{dead.endpoint_id}"
+    if dead.disabled_reason == GONE:
+        text = "The endpoint answered 410. Enable it when it is there again, then replay."
+        kind, reason = "webhook_endpoint_gone", GONE
+        action = AttentionAction(description=text, method="PUT", path=path)
+    else:
+        text = "Look at an attempt's answer, repair the receiver, then replay since a time."
+        kind, reason = "dead_webhooks", EXHAUSTED
+        action = AttentionAction(description=text, method="POST", path=f"{path}/replay")
+    return AttentionItem(
+        kind=kind, endpoint_id=dead.endpoint_id, reason=reason, count=dead.count, action=action
+    )

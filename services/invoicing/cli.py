@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from services.invoicing.repository import webhook_endpoints
 from services.invoicing.repository.invoices import list_waiting
 from services.invoicing.repository.messages import list_dead_letters
 from services.invoicing.settings import InvoicingSettings
@@ -25,7 +26,7 @@ def attention(
     vendor: Annotated[str, typer.Option(help="id of the vendor")],
     mode: Annotated[str, typer.Option(help="test or live")] = "test",
 ) -> None:
-    """List a vendor's parked and waiting invoices."""
+    """List a vendor's parked and waiting invoices, and webhooks that were given up."""
     typed_mode: Mode = "live" if mode == "live" else "test"
     asyncio.run(_attention(Account(vendor, typed_mode)))
 
@@ -34,8 +35,11 @@ async def _attention(account: Account) -> None:
     database = _database()
     async with database.transaction() as connection:
         found = await list_waiting(connection, account)
+        dead = await webhook_endpoints.list_dead(connection, account)
     for invoice in found:
         typer.echo(f"{invoice.invoice_id}  {invoice.tenant_id}  {invoice.state}  {invoice.reason}")
+    for one in dead:
+        typer.echo(f"{one.endpoint_id}  {one.disabled_reason or 'dead_webhooks'}  {one.count}")
     await database.close()
 
 

@@ -163,10 +163,12 @@ class AttentionAction(BaseModel):
 class AttentionItem(BaseModel):
     """Something that waits for a person."""
 
-    kind: Literal["parked_invoice", "waiting_invoice"]
-    invoice_id: str
-    tenant_id: str
+    kind: Literal["parked_invoice", "waiting_invoice", "dead_webhooks", "webhook_endpoint_gone"]
+    invoice_id: str | None = None
+    tenant_id: str | None = None
+    endpoint_id: str | None = Field(default=None, description="of webhooks")
     reason: str
+    count: int = Field(default=1, ge=0, description="how many of this kind wait")
     action: AttentionAction
 
 

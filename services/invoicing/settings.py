@@ -18,6 +18,17 @@ class InvoicingSettings(SharedSettings):
     invoicing_sync_interval_milliseconds: int = Field(
         default=500, ge=10, le=60_000, description="pause between looks for invoices to send"
     )
+    webhook_allow_loopback: bool = Field(
+        default=False,
+        description="webhooks of test mode may go to this machine, over http too; never in"
+        " production",
+    )
+    webhook_attempts_max: int = Field(
+        default=13, ge=1, le=50, description="attempts before a webhook is dead; 13: 2.8 days"
+    )
+    webhook_timeout_seconds: float = Field(
+        default=10.0, gt=0, le=60, description="an endpoint's answer that takes longer is a failure"
+    )
     stripe_api_key: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("STRIPE_API_KEY", "stripe_api_key"),

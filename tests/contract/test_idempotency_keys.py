@@ -26,6 +26,15 @@ WITHOUT = {
         "put /v1/document-locale": "replaces one value by itself; the same again changes nothing",
         "post /v1/invoices/{invoice_id}/retry": "only a parked invoice goes on, else 409",
         "put /v1/stripe-account": "replaces the whole, secrets that no answer may hold included",
+        "put /v1/webhook-endpoints/{endpoint_id}": "the same again is the endpoint that is there;"
+        " a secret is in no answer but the first",
+        "delete /v1/webhook-endpoints/{endpoint_id}": "a second time there is none",
+        "post /v1/webhook-endpoints/{endpoint_id}/rotate-secret": "a secret is in one answer;"
+        " rotating again keeps those before it valid",
+        "post /v1/webhook-endpoints/{endpoint_id}/test": "each is a message of its own",
+        "post /v1/webhook-endpoints/{endpoint_id}/replay": "what waits already is not dead",
+        "post /v1/webhook-endpoints/{endpoint_id}/deliveries/{event_id}/replay": "what waits is due"
+        " once; receivers know its id",
         "post /v1/webhooks/stripe/{vendor_id}/{mode}": "Stripe's event id is the key",
     },
 }

@@ -35,6 +35,7 @@ GUIDED = (
     "concepts/provider-cost.md",
     "concepts/credits.md",
     "guides/prove-the-count.md",
+    "guides/receive-webhooks.md",
 )
 """The pages whose commands run, in this order, in one shell."""
 LINK = re.compile(r"\]\(([^)#\s]+)")
@@ -81,13 +82,15 @@ async def test_the_pages_do_what_they_say(deployment: Deployment) -> None:
     for page in GUIDED:
         for language, text in blocks(ROOT / "docs" / page):
             if language == "bash":
-                script.append(text.replace(".venv/bin/tallyrollctl", '"$PYTHON" -m services.cli'))
+                control = text.replace(".venv/bin/tallyrollctl", '"$PYTHON" -m services.cli')
+                script.append(control.replace(".venv/bin/python", '"$PYTHON"'))
             if language == "python":
                 script.append(f'"$PYTHON" - <<"END"\n{text}END')
 
     output = await _run("\n".join(script))
 
     assert '"code":"ambiguous_token_type"' in output
+    assert 'webhook.test {"endpoint_id": "books"}' in output
     assert 11_464 == await _invoiced_minor(deployment)
 
 

@@ -21,6 +21,7 @@ from services.pricing.settings import PricingSettings
 from shared.clock import SystemClock
 from shared.events.catalogue import asyncapi_document
 from shared.settings import SharedSettings
+from tests.support.webhook_page import webhook_events_page
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 HEAD = "| variable | default | |\n|---|---|---|"
@@ -53,6 +54,7 @@ def documents() -> dict[str, str]:
     }
     pages["asyncapi.json"] = _json(asyncapi_document())
     pages["settings.md"] = _settings_page()
+    pages["webhook-events.md"] = webhook_events_page()
     return pages
 
 

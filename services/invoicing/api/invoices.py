@@ -14,10 +14,11 @@ from services.invoicing.api.common import (
     Services,
     account_of,
 )
-from services.invoicing.attention import attention_item
+from services.invoicing.attention import attention_item, webhooks_item
 from services.invoicing.domain.states import State
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.repository import invoices as repository
+from services.invoicing.repository import webhook_endpoints
 from services.invoicing.repository.invoices import InvoiceFilter
 from services.invoicing.schemas import (
     Attention,
@@ -113,7 +114,9 @@ def _add_attention(router: APIRouter, services: Services) -> None:
         caller.require_vendor_key()
         async with services.database.transaction() as connection:
             waiting = await repository.list_waiting(connection, account_of(caller))
-        return Attention(items=[attention_item(invoice) for invoice in waiting])
+            dead = await webhook_endpoints.list_dead(connection, account_of(caller))
+        items = [*map(attention_item, waiting), *map(webhooks_item, dead)]
+        return Attention(items=items)
 
 
 async def _read(

@@ -34,6 +34,8 @@ from shared.events.message import Mode
 from shared.events.statement_rated import StatementDetail, StatementLine, StatementRated
 from shared.ids import new_id
 from tests.support.database import TestDatabase
+from tests.support.webhook_receiver import Receiver, running_receiver
+from tests.support.webhooks import Hooks
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 API_VERSION = "2026-10-28.endive"
@@ -255,6 +257,7 @@ async def _api(
             "stripe_api_base": simulator.url,
             "stripe_api_key": STRIPE_KEY,
             "stripe_webhook_secret": WEBHOOK_SECRET,
+            "webhook_allow_loopback": True,
         }
     )
     app = create_app(settings, world.clock)
@@ -317,3 +320,21 @@ def _statement(world: World) -> Any:
         return StatementRated(**(fields | values))
 
     return make
+
+
+@pytest.fixture(name="hooks")
+async def _hooks(world: World) -> AsyncIterator[Hooks]:
+    """Webhooks of `world`'s vendor, by a clock that stands still at the present time.
+
+    Receivers check signatures by the machine's own time.
+    """
+    world.clock.instant = datetime.now(UTC)
+    hooks = Hooks(world.database, world.clock, world.account)
+    yield hooks
+    await hooks.forget_all()
+
+
+@pytest.fixture(name="receiver")
+async def _receiver() -> AsyncIterator[Receiver]:
+    async with running_receiver() as receiver:
+        yield receiver

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.ids import canonical_event_id, length_prefixed, new_id, partition_of
+from shared.ids import canonical_event_id, first_part, length_prefixed, new_id, partition_of
 
 parts = st.lists(st.text(max_size=8), min_size=1, max_size=4)
 
@@ -39,6 +39,19 @@ def test_a_plain_separator_would_confuse_keys() -> None:
 
     assert "-".join(left) == "-".join(right)
     assert length_prefixed(*left) != length_prefixed(*right)
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_the_first_part_comes_back(parts: list[str]) -> None:
+    """What was joined tells its first string, whatever is in it."""
+    assert parts[0] == first_part(length_prefixed(*parts))
+
+
+def test_bytes_that_were_not_joined_have_no_first_part() -> None:
+    """Foreign bytes are no error."""
+    assert [None] * 5 == [
+        first_part(b) for b in (b"", b"abc", b"x:abc", b"1:\xff", b"9" * 99 + b":")
+    ]
 
 
 def test_the_partition_of_an_event_is_frozen() -> None:

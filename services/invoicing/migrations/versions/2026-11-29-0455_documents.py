@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "c51e0b7d2f64"
-down_revision = "b40c7e15a9d2"
+down_revision = "c7d2e41f90ab"
 branch_labels = None
 depends_on = None
 

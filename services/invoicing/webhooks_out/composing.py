@@ -1,0 +1,109 @@
+"""What became known, as an event for a vendor's endpoints. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from services.invoicing.webhooks_out.event_types import (
+    INVOICE_TYPES,
+    INVOICE_WAITING,
+    STATEMENT_RATED,
+    USAGE_SEALED,
+    WEBHOOK_TEST,
+    EventData,
+    EventType,
+    InvoiceData,
+    SealData,
+    StatementData,
+    TestData,
+    WebhookBody,
+)
+from shared.accounts.repository import Account
+from shared.currencies import CURRENCIES
+from shared.events.invoice_changed import InvoiceChanged
+from shared.events.statement_rated import StatementRated
+from shared.events.usage_aggregated import DaySealed
+from shared.money import format_exact
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event before it is stored. `identity`: the same for every message that tells of it."""
+
+    account: Account
+    event_type: EventType
+    identity: str
+    tenant_id: str | None
+    data: EventData
+    happened_at: datetime
+
+    def payload(self) -> str:
+        """Return the text that is signed and sent."""
+        return WebhookBody(
+            type=self.event_type.name,
+            version=self.event_type.version,
+            timestamp=self.happened_at,
+            vendor=self.account.vendor_id,
+            mode=self.account.mode,
+            data=self.data,
+        ).model_dump_json()
+
+
+def invoice_event(changed: InvoiceChanged, message_id: str) -> Event:
+    """Return the event of an invoice's change.
+
+    An invoice may reach a state twice, so the message is the identity.
+    """
+    waits = changed.state == "draft" and changed.reason is not None
+    exponent = CURRENCIES[changed.currency].exponent
+    data = InvoiceData(
+        invoice_id=changed.invoice_id,
+        tenant_id=changed.tenant_id,
+        number=changed.number,
+        state=changed.state,
+        reason=changed.reason,
+        currency=changed.currency,
+        total=format_exact(Fraction(changed.total_minor, 10**exponent)),
+        period_start=changed.period_start,
+        period_end=changed.period_end,
+        changed_at=changed.changed_at,
+    )
+    return Event(
+        account=Account(changed.vendor_id, changed.mode),
+        event_type=INVOICE_WAITING if waits else INVOICE_TYPES[changed.state],
+        identity=f"invoice/{message_id}",
+        tenant_id=changed.tenant_id,
+        data=data,
+        happened_at=changed.changed_at,
+    )
+
+
+def statement_event(statement: StatementRated, now: datetime) -> Event:
+    """Return the event of a rated statement. The message has no time: it happened just now."""
+    fields = StatementData.model_fields
+    data = StatementData(**{name: getattr(statement, name) for name in fields})
+    return Event(
+        account=Account(statement.vendor_id, statement.mode),
+        event_type=STATEMENT_RATED,
+        identity=f"statement/{statement.statement_id}",
+        tenant_id=statement.tenant_id,
+        data=data,
+        happened_at=now,
+    )
+
+
+def seal_event(sealed: DaySealed, now: datetime) -> Event:
+    """Return the event of a sealed day: one, though every partition is told in several parts."""
+    return Event(
+        account=Account(sealed.vendor_id, sealed.mode),
+        event_type=USAGE_SEALED,
+        identity=f"day/{sealed.day}/{sealed.recount}",
+        tenant_id=None,
+        data=SealData(day=sealed.day, recount=sealed.recount),
+        happened_at=now,
+    )
+
+
+def trial_event(account: Account, endpoint_id: str, identity: str, now: datetime) -> Event:
+    """Return an event that somebody asked for."""
+    return Event(account, WEBHOOK_TEST, identity, None, TestData(endpoint_id=endpoint_id), now)

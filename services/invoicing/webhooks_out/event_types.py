@@ -1,0 +1,164 @@
+"""The types of events and what each carries: ids, amounts as strings, times; the rest is fetched.
+
+A published version of a payload never changes; a type with another payload gets a new version.
+docs/reference/webhook-events.md is generated from here.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from shared.events.invoice_changed import InvoiceState
+from shared.events.message import Frozen, Mode
+
+EVERYTHING = "*"
+
+
+class InvoiceData(Frozen):
+    """Events of one invoice may come in another order: `changed_at` tells it."""
+
+    invoice_id: str = Field(description="`GET /v1/invoices/{invoice_id}` has the rest")
+    tenant_id: str = Field(description="who is billed")
+    number: str | None = Field(description="null until the invoice is approved")
+    state: InvoiceState = Field(description="that the invoice reached")
+    reason: str | None = Field(description="why it is parked or waits; a stable code")
+    currency: str = Field(description="ISO 4217")
+    total: str = Field(description="before tax, a decimal in `currency`")
+    period_start: date = Field(description="inclusive")
+    period_end: date = Field(description="exclusive")
+    changed_at: datetime = Field(description="when the invoice reached the state")
+
+
+class StatementData(Frozen):
+    """Its invoice follows as `invoice.drafted`."""
+
+    statement_id: str = Field(description="as in pricing's API")
+    tenant_id: str = Field(description="who is billed")
+    subscription_id: str = Field(description="whose period it is")
+    kind: Literal["period", "opening"] = Field(description="opening: fees before the first period")
+    sequence: int = Field(description="1 for the subscription's first period, counting up")
+    currency: str = Field(description="ISO 4217")
+    total_exact: str = Field(description="plain decimal, or numerator/denominator; unrounded")
+    period_start: date = Field(description="inclusive")
+    period_end: date = Field(description="exclusive")
+
+
+class SealData(Frozen):
+    """Nothing that is booked on the day changes any more."""
+
+    day: date = Field(description="in UTC")
+    recount: Literal["agreed", "differs", "off"] = Field(
+        description="the second count from the archive; a day that differs is sealed, not rated"
+    )
+
+
+class TestData(Frozen):
+    """It says nothing but whose endpoint is tried."""
+
+    endpoint_id: str = Field(description="where it goes to")
+
+
+EventData = InvoiceData | StatementData | SealData | TestData
+
+
+class WebhookBody(Frozen):
+    """What is sent: the same text on every attempt. The header `webhook-id` is the event's id."""
+
+    type: str
+    version: int = Field(description="of the type's payload")
+    timestamp: datetime = Field(description="when it happened")
+    vendor: str
+    mode: Mode
+    data: EventData
+
+
+@dataclass(frozen=True)
+class EventType:
+    """A type of events: when it is sent, and what it carries."""
+
+    name: str
+    description: str
+    data: type[Frozen]
+    example: EventData
+    version: int = 1
+
+
+def _invoice(
+    name: str, state: InvoiceState, description: str, reason: str | None = None
+) -> EventType:
+    example = InvoiceData(
+        invoice_id="0199d3c0-8f1e-7c3a-9f1d-2b1f5f0c7a11",
+        tenant_id="hooli",
+        number=None if state in ("draft", "parked") else "DEMO-000001",
+        state=state,
+        reason=reason,
+        currency="USD",
+        total="114.64",
+        period_start=date(2023, 11, 1),
+        period_end=date(2023, 12, 1),
+        changed_at=datetime.fromisoformat("2023-12-01T06:00:00Z"),
+    )
+    return EventType(name, description, InvoiceData, example)
+
+
+INVOICE_TYPES: dict[InvoiceState, EventType] = {
+    "draft": _invoice("invoice.drafted", "draft", "made of a statement, or back among the drafts"),
+    "issued": _invoice("invoice.issued", "issued", "final, with its number"),
+    "sent": _invoice("invoice.sent", "sent", "on its way to the tenant"),
+    "paid": _invoice("invoice.paid", "paid", "paid, or nothing is owed"),
+    "uncollectible": _invoice("invoice.uncollectible", "uncollectible", "given up as unpaid"),
+    "void": _invoice("invoice.voided", "void", "void: nothing of it is owed"),
+    "parked": _invoice(
+        "invoice.parked", "parked", "waits for a person; `reason` says why", "negative_total"
+    ),
+}
+INVOICE_WAITING = _invoice(
+    "invoice.waiting", "draft", "waits until `reason` is gone", "stripe_account_missing"
+)
+STATEMENT_RATED = EventType(
+    "statement.rated",
+    "a subscription's period, or its opening fees, are rated",
+    StatementData,
+    StatementData(
+        statement_id="0199d3bf-11aa-7d20-8a55-6a1f0e0b9c02",
+        tenant_id="hooli",
+        subscription_id="hooli-team",
+        kind="period",
+        sequence=1,
+        currency="USD",
+        total_exact="114.64",
+        period_start=date(2023, 11, 1),
+        period_end=date(2023, 12, 1),
+    ),
+)
+USAGE_SEALED = EventType(
+    "usage.sealed",
+    "a day of the vendor's usage is closed",
+    SealData,
+    SealData(day=date(2023, 11, 30), recount="agreed"),
+)
+WEBHOOK_TEST = EventType(
+    "webhook.test",
+    "asked for by hand; comes whatever an endpoint subscribes to",
+    TestData,
+    TestData(endpoint_id="books"),
+)
+
+EVENT_TYPES: dict[str, EventType] = {
+    event_type.name: event_type
+    for event_type in (
+        *(USAGE_SEALED, STATEMENT_RATED, *INVOICE_TYPES.values(), INVOICE_WAITING),
+        WEBHOOK_TEST,
+    )
+}
+SUBSCRIBABLE = frozenset(EVENT_TYPES) - {WEBHOOK_TEST.name}
+PATTERNS = frozenset({EVERYTHING, *(f"{name.partition('.')[0]}.*" for name in SUBSCRIBABLE)})
+"""What stands for several types: all, or all of a group such as `invoice.*`."""
+
+
+def subscribes(event_types: list[str], name: str) -> bool:
+    """Tell whether an endpoint with these types and patterns is told of a type."""
+    group = name.partition(".")[0]
+    return any(one in (name, f"{group}.*", EVERYTHING) for one in event_types)

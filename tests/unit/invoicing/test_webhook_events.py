@@ -1,0 +1,115 @@
+"""What endpoints are told: every state has a type, amounts are strings, one event is one."""
+
+import json
+from datetime import UTC, date, datetime
+from typing import Any, get_args
+
+import pytest
+
+from services.invoicing.webhooks_out.composing import invoice_event, seal_event
+from services.invoicing.webhooks_out.event_types import (
+    EVENT_TYPES,
+    INVOICE_TYPES,
+    PATTERNS,
+    subscribes,
+)
+from shared.events.invoice_changed import InvoiceChanged, InvoiceState
+from shared.events.usage_aggregated import DaySealed
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def changed(**values: Any) -> InvoiceChanged:
+    fields: dict[str, Any] = {
+        "vendor_id": "demo",
+        "mode": "test",
+        "tenant_id": "acme",
+        "invoice_id": "i-1",
+        "invoice_key": "k",
+        "number": None,
+        "state": "sent",
+        "reason": None,
+        "currency": "USD",
+        "total_minor": 15003,
+        "period_start": date(2026, 1, 1),
+        "period_end": date(2026, 2, 1),
+        "stripe_invoice_id": None,
+        "changed_at": NOW,
+    }
+    return InvoiceChanged(**(fields | values))
+
+
+def test_every_state_of_an_invoice_has_a_type() -> None:
+    """A new state cannot go by without its event."""
+    assert set(get_args(InvoiceState)) == set(INVOICE_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor", "total"),
+    [("USD", 15003, "150.03"), ("JPY", 500, "500"), ("KWD", 1250, "1.25"), ("USD", -5, "-0.05")],
+)
+def test_a_total_is_a_decimal_of_its_currency(currency: str, minor: int, total: str) -> None:
+    """Minor units become the amount by the currency's own exponent; never a JSON number."""
+    event = invoice_event(changed(currency=currency, total_minor=minor), "m-1")
+
+    assert total == json.loads(event.payload())["data"]["total"]
+
+
+def test_a_draft_that_waits_is_told_as_such() -> None:
+    """A draft with a reason is another event than one that goes on."""
+    names = [
+        invoice_event(changed(state="draft", reason=reason), "m").event_type.name
+        for reason in (None, "stripe_account_missing")
+    ]
+
+    assert ["invoice.drafted", "invoice.waiting"] == names
+
+
+def test_a_body_says_type_version_time_and_whose() -> None:
+    """The envelope is the same for every type."""
+    body = json.loads(invoice_event(changed(), "m-1").payload())
+
+    assert ["type", "version", "timestamp", "vendor", "mode", "data"] == list(body)
+    assert ("invoice.sent", 1, "2026-03-01T12:00:00Z") == tuple(body.values())[:3]
+
+
+def test_a_sealed_day_is_one_event_for_all_its_parts() -> None:
+    """Each partition is told in parts; another result of the recount is news."""
+
+    def identity(part: int, recount: Any) -> str:
+        return seal_event(
+            DaySealed(
+                vendor_id="demo",
+                mode="test",
+                day=date(2026, 1, 1),
+                first_day=date(2026, 1, 1),
+                version=part,
+                part=part,
+                parts=3,
+                recount=recount,
+                offsets={0: 1},
+                tenants=[],
+            ),
+            NOW,
+        ).identity
+
+    assert identity(1, "agreed") == identity(2, "agreed") != identity(1, "differs")
+
+
+def test_a_group_stands_for_its_types_only() -> None:
+    """`invoice.*` is every invoice event, `*` everything, a name itself."""
+    assert {"*", "invoice.*", "statement.*", "usage.*"} == PATTERNS
+    assert subscribes(["invoice.*"], "invoice.paid")
+    assert subscribes(["*"], "usage.sealed")
+    assert subscribes(["usage.sealed"], "usage.sealed")
+    assert not subscribes(["invoice.*", "usage.sealed"], "statement.rated")
+
+
+@pytest.mark.parametrize("name", sorted(EVENT_TYPES))
+def test_an_example_is_what_its_type_carries(name: str) -> None:
+    """Documented payloads are made by the models that are sent; no number but a count."""
+    event_type = EVENT_TYPES[name]
+    example = json.loads(event_type.example.model_dump_json())
+
+    assert isinstance(event_type.example, event_type.data)
+    assert {key for key, value in example.items() if isinstance(value, int)} <= {"sequence"}
