@@ -1,16 +1,18 @@
-"""What the simulated accounts hold: one SQLite file (or memory), one transaction per request.
+"""What the simulated accounts hold: one SQLite file, one transaction per request.
 
 A request's objects, events, deliveries and stored answer become durable together, before the
-answer leaves, so that killing the process between two requests loses nothing.
+answer leaves, so that killing the process between two requests loses nothing. Without a path the
+database is SQLite's own temporary file: it grows on disk, not in memory, and ends with the process.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from deploy.local.stripe_simulator.errors import StripeError, missing_object
 
@@ -19,41 +21,65 @@ Body = dict[str, Any]
 _TABLES = """
 CREATE TABLE IF NOT EXISTS objects (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-  account TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
+  account TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
+  created INTEGER, owner TEXT, customer TEXT, label TEXT, status TEXT, due INTEGER, secret TEXT,
   UNIQUE (account, kind, id));
-CREATE INDEX IF NOT EXISTS by_customer
-  ON objects (account, kind, json_extract(body, '$.customer'));
-CREATE INDEX IF NOT EXISTS by_invoice
-  ON objects (account, kind, json_extract(body, '$.invoice'));
-CREATE INDEX IF NOT EXISTS by_number
-  ON objects (account, kind, json_extract(body, '$.number'));
-CREATE INDEX IF NOT EXISTS by_token ON objects (kind, json_extract(body, '$._token'));
+CREATE INDEX IF NOT EXISTS by_kind ON objects (account, kind);
+CREATE INDEX IF NOT EXISTS by_owner ON objects (owner, kind) WHERE owner IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_customer ON objects (customer, kind) WHERE customer IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_label ON objects (account, kind, label) WHERE label IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_secret ON objects (secret) WHERE secret IS NOT NULL;
 CREATE TABLE IF NOT EXISTS answers (
-  account TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL,
-  status INTEGER NOT NULL, body TEXT NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL,
-  PRIMARY KEY (account, key));
+  account TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL,
+  status INTEGER NOT NULL, body BLOB NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL,
+  PRIMARY KEY (account, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deliveries (
-  sequence INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL, payload TEXT NOT NULL,
-  attempts INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'pending');
-CREATE INDEX IF NOT EXISTS by_state ON deliveries (state, attempts, sequence);
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, event_id TEXT NOT NULL,
+  payload BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0,
+  state TEXT NOT NULL DEFAULT 'pending');
+CREATE INDEX IF NOT EXISTS by_state ON deliveries (state, due, sequence);
+CREATE TABLE IF NOT EXISTS timers (
+  at INTEGER NOT NULL, account TEXT NOT NULL, what TEXT NOT NULL, id TEXT NOT NULL,
+  PRIMARY KEY (account, id, what));
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-# Only these fields are filtered on; the text goes into SQL so that the indexes above are used.
-_FIELDS = {
-    name: f"json_extract(body, '$.{name}')"
-    for name in (
-        "collection_method", "created", "customer", "due_date", "email", "invoice", "number",
-        "status", "type",
-    )
+# A stored type: which of its fields stand in which column. Only these are filtered on.
+_OF_CHARGE = {"charge": "owner", "payment_intent": "label"}
+_COLUMNS: dict[str, dict[str, str]] = {
+    "charge": {"customer": "customer", "payment_intent": "label", "_invoice": "owner"},
+    "credit_note": {"customer": "customer", "invoice": "owner", "_token": "secret"},
+    "customer": {"email": "label", "_deleted": "status"},
+    "dispute": _OF_CHARGE,
+    "event": {"type": "label", "_about": "owner"},
+    "invoice": {
+        "customer": "customer", "number": "label", "status": "status", "due_date": "due",
+        "collection_method": "owner", "_token": "secret",
+    },
+    "invoice_payment": {"invoice": "owner", "status": "status", "_payment_intent": "label"},
+    "invoiceitem": {"customer": "customer", "invoice": "owner"},
+    "line_item": {"invoice": "owner"},
+    "credit_note_line_item": {"_credit_note": "owner"},
+    "customer_balance_transaction": {"customer": "customer"},
+    "price": {"product": "owner", "lookup_key": "label"},
+    "refund": _OF_CHARGE,
+    "tax_id": {"customer": "customer"},
 }  # fmt: skip
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_NAMES = ("owner", "customer", "label", "status", "due", "secret")
+_PUT = (
+    f"INSERT INTO objects (account, kind, id, body, created, {', '.join(_NAMES)}) "  # noqa: S608
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, kind, id) DO UPDATE SET "
+    "body = excluded.body, " + ", ".join(f"{name} = excluded.{name}" for name in _NAMES)
+)
 
 
 @dataclass(frozen=True)
 class Filter:
+    """A comparison; `None` is "not set" with `eq` and "set" with `ne`."""
+
     field: str
     operator: str
-    value: str | int
+    value: str | int | None
 
 
 @dataclass(frozen=True)
@@ -70,11 +96,13 @@ class State:
 
     def __init__(self, path: Path | None = None) -> None:
         self.connection = sqlite3.connect(
-            path or ":memory:", isolation_level=None, check_same_thread=False
+            path or "", isolation_level=None, check_same_thread=False, cached_statements=256
         )
-        self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.execute("PRAGMA synchronous = NORMAL")
+        self.connection.execute("PRAGMA journal_mode = " + ("WAL" if path else "MEMORY"))
+        self.connection.execute("PRAGMA synchronous = " + ("NORMAL" if path else "OFF"))
+        self.connection.execute("PRAGMA cache_size = -65536")  # KiB
         self.connection.executescript(_TABLES)
+        self.next_timer = self._next_timer()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -83,15 +111,35 @@ class State:
             yield
         except BaseException:
             self.connection.execute("ROLLBACK")
+            self.next_timer = self._next_timer()
             raise
         self.connection.execute("COMMIT")
 
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Let the block write, and forget it: what a preview needs."""
+        self.connection.execute("SAVEPOINT rehearsal")
+        try:
+            yield
+        finally:
+            self.connection.execute("ROLLBACK TO rehearsal")
+            self.connection.execute("RELEASE rehearsal")
+
     def put(self, account: str, kind: str, body: Body) -> None:
-        self.connection.execute(
-            "INSERT INTO objects (account, kind, id, body) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (account, kind, id) DO UPDATE SET body = excluded.body",
-            (account, kind, body["id"], json.dumps(body)),
-        )
+        self.put_all(account, kind, [body])
+
+    def put_all(self, account: str, kind: str, bodies: list[Body]) -> None:
+        fields = _COLUMNS.get(kind, {})
+        columns = {column: name for name, column in fields.items()}
+        rows = [
+            (
+                account, kind, body["id"], msgspec.json.encode(body),
+                body.get("created", body.get("date")),
+                *(body.get(columns[name]) if name in columns else None for name in _NAMES),
+            )
+            for body in bodies
+        ]  # fmt: skip
+        self.connection.executemany(_PUT, rows)
 
     def get(self, account: str, kind: str, identifier: str) -> Body | None:
         row = self.connection.execute(
@@ -135,6 +183,15 @@ class State:
         bodies = [_loaded(row[0]) for row in rows[: cursor.limit]]
         return (bodies[::-1] if backwards else bodies), len(rows) > cursor.limit
 
+    def all(self, account: str, kind: str, *filters: Filter) -> list[Body]:
+        """Return all objects that match, oldest first."""
+        where, values = _where(account, kind, filters)
+        rows = self.connection.execute(
+            f"SELECT body FROM objects WHERE {where} ORDER BY sequence",  # noqa: S608
+            values,
+        )
+        return [_loaded(row[0]) for row in rows]
+
     def _sequence(self, account: str, kind: str, identifier: str, param: str) -> int:
         row = self.connection.execute(
             "SELECT sequence FROM objects WHERE account = ? AND kind = ? AND id = ?",
@@ -151,11 +208,10 @@ class State:
         ).fetchall()
         return [(account, _loaded(body)) for account, body in rows]
 
-    def invoice_by_token(self, token: str) -> tuple[str, Body] | None:
+    def by_token(self, kind: str, token: str) -> tuple[str, Body] | None:
+        """Return the account and the object that the secret part of an address names."""
         row = self.connection.execute(
-            "SELECT account, body FROM objects "
-            "WHERE kind = 'invoice' AND json_extract(body, '$._token') = ?",
-            (token,),
+            "SELECT account, body FROM objects WHERE secret = ? AND kind = ?", (token, kind)
         ).fetchone()
         return None if row is None else (str(row[0]), _loaded(row[1]))
 
@@ -166,32 +222,60 @@ class State:
         return default if row is None else str(row[0])
 
     def set_setting(self, name: str, value: str) -> None:
+        self.connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    def schedule(self, account: str, what: str, identifier: str, at: int | None) -> None:
+        """Set, or with None remove, the time at which something happens to an object."""
+        if at is None:
+            self.connection.execute(
+                "DELETE FROM timers WHERE account = ? AND id = ? AND what = ?",
+                (account, identifier, what),
+            )
+            return
         self.connection.execute(
-            "INSERT INTO settings VALUES (?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (name, value),
+            "INSERT OR REPLACE INTO timers VALUES (?, ?, ?, ?)", (at, account, what, identifier)
         )
+        self.next_timer = min(at, self.next_timer)
+
+    def due_timers(self, now: int) -> list[tuple[int, str, str, str]]:
+        """Take what is due, the earliest first: (time, account, what, id)."""
+        rows = self.connection.execute(
+            "DELETE FROM timers WHERE at <= ? RETURNING at, account, what, id", (now,)
+        ).fetchall()
+        self.next_timer = self._next_timer()
+        return sorted(rows)
+
+    def _next_timer(self) -> int:
+        row = self.connection.execute("SELECT min(at) FROM timers").fetchone()
+        return 1 << 62 if row[0] is None else int(row[0])
 
     def reset(self) -> None:
         with self.transaction():
-            for table in ("objects", "answers", "deliveries", "settings"):
+            for table in ("objects", "answers", "deliveries", "timers", "settings"):
                 self.connection.execute(f"DELETE FROM {table}")  # noqa: S608  # fixed names
+        self.next_timer = self._next_timer()
 
     def close(self) -> None:
         self.connection.close()
 
 
-def _where(account: str, kind: str, filters: tuple[Filter, ...]) -> tuple[str, list[str | int]]:
+def _where(
+    account: str, kind: str, filters: tuple[Filter, ...]
+) -> tuple[str, list[str | int | None]]:
     parts = ["account = ?", "kind = ?"]
-    values: list[str | int] = [account, kind]
+    values: list[str | int | None] = [account, kind]
     for one in filters:
-        parts.append(f"{_FIELDS[one.field]} {_OPERATORS[one.operator]} ?")
+        column = "created" if one.field == "created" else _COLUMNS[kind][one.field]
+        if one.value is None:
+            parts.append(f"{column} IS {'NOT ' if one.operator == 'ne' else ''}NULL")
+            continue
+        parts.append(f"{column} {_OPERATORS[one.operator]} ?")
         values.append(one.value)
     return " AND ".join(parts), values
 
 
-def _loaded(text: str) -> Body:
-    body: Body = json.loads(text)
+def _loaded(blob: bytes) -> Body:
+    body: Body = msgspec.json.decode(blob)
     return body
 
 
