@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections import deque
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from deploy.local.stripe_simulator import answers, expansion, resources, timers
 from deploy.local.stripe_simulator.clock import MovableClock
 from deploy.local.stripe_simulator.errors import StripeError
-from deploy.local.stripe_simulator.exchange import ClientGone, Exchange
+from deploy.local.stripe_simulator.exchange import ClientGoneError, Exchange
 from deploy.local.stripe_simulator.faults import FaultPlan
 from deploy.local.stripe_simulator.forms import Raw, parse_form
 from deploy.local.stripe_simulator.idempotency import Answer, IdempotencyStore, fingerprint
@@ -62,7 +63,7 @@ class Api:
         except StripeError as error:
             answer = Answer(error.status, answers.encoded(error), exchange.request_id)
             await exchange.answer(error.status, answer.body, answers.headers(exchange))
-        except ClientGone:
+        except ClientGoneError:
             exchange.outcome = "client_gone"
         except Exception:
             log.exception("stripe_simulator_failed", method=exchange.method)
@@ -140,7 +141,8 @@ class Api:
         rest = {name: raw for name, raw in given.items() if name != "expand"} if expand else given
         params = operation.shape.read(rest) or {}
         call = self.call(exchange.account, exchange.base_url, exchange, params=params, path=path)
-        with self.state.transaction():
+        reading = exchange.method == "GET"
+        with nullcontext() if reading else self.state.transaction():
             answer = self._run(exchange, operation, call, expand)
             if exchange.key is not None:
                 self.answers.keep(

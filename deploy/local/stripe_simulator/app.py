@@ -64,7 +64,7 @@ def create_simulator(
 class Simulator:
     """Hands `/v1` and every unknown address to the API, which answers in its own words."""
 
-    def __init__(self, api: Api, pages: Starlette, control: bool) -> None:  # noqa: FBT001
+    def __init__(self, api: Api, pages: Starlette, control: bool) -> None:
         self.api = api
         self.pages = pages
         self.own = _OWN_PATHS if control else _OWN_PATHS[1:]

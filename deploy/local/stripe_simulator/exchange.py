@@ -16,7 +16,7 @@ SILENCE_SECONDS_MAX = 600
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
-class ClientGone(Exception):
+class ClientGoneError(Exception):
     """The client closed its connection before its request was complete."""
 
 
@@ -67,7 +67,7 @@ class Exchange:
         while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientGoneError
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > BODY_BYTES_MAX:

@@ -102,7 +102,8 @@ def _object(call: Call, kind: str, identifier: Any) -> Any:
     record = call.state.get(call.account, kind, identifier)
     if record is None:
         return identifier
-    return _SHOWN.get(kind, lambda _call, one: public(one))(call, record)
+    shown = _SHOWN.get(kind)
+    return public(record) if shown is None else shown(call, record)
 
 
 def _payments(call: Call, node: Body) -> Body:

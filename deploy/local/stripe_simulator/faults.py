@@ -129,9 +129,7 @@ def _whole(raw: dict[str, Any], field: str, name: str, *, most: int = 1 << 31) -
     if value is None:
         return None
     if type(value) is not int or not 0 <= value <= most:
-        raise StripeError(
-            f"{field} is a whole number from 0 to {most}.", param=f"{name}[{field}]"
-        )
+        raise StripeError(f"{field} is a whole number from 0 to {most}.", param=f"{name}[{field}]")
     return value
 
 

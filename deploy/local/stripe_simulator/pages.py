@@ -157,7 +157,10 @@ def _due_rows(invoice: Body) -> list[tuple[str, str]]:
 
 def _invoice_print(invoice: Body, lines: list[Body]) -> dict[str, Any]:
     code = invoice["currency"]
-    facts = [("Invoice number", invoice["number"]), ("Date of issue", _day(invoice["effective_at"]))]
+    facts = [
+        ("Invoice number", invoice["number"]),
+        ("Date of issue", _day(invoice["effective_at"])),
+    ]
     if invoice["due_date"]:
         facts.append(("Date due", _day(invoice["due_date"])))
     facts += [(field["name"], field["value"]) for field in invoice["custom_fields"] or []]
@@ -176,7 +179,9 @@ def _invoice_print(invoice: Body, lines: list[Body]) -> dict[str, Any]:
 
 def _note_print(note: Body, invoice: Body, lines: list[Body]) -> dict[str, Any]:
     code = note["currency"]
-    rows = [{**line, "period": "", "description": line["description"] or "Credit"} for line in lines]
+    rows = [
+        {**line, "period": "", "description": line["description"] or "Credit"} for line in lines
+    ]
     return {
         "billed_to": _billed_to(invoice),
         "facts": [

@@ -101,10 +101,11 @@ class Document:
         ]
         fonts = " ".join(f"/{key} {3 + at} 0 R" for at, (key, _) in enumerate(_FONTS.values()))
         for at, content in enumerate(self.pages):
-            objects.append(
-                f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {WIDTH} {HEIGHT}] "
-                f"/Resources << /Font << {fonts} >> >> /Contents {first + 2 * at + 1} 0 R >>".encode()
+            page = (
+                f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {WIDTH} {HEIGHT}] /Resources "
+                f"<< /Font << {fonts} >> >> /Contents {first + 2 * at + 1} 0 R >>"
             )
+            objects.append(page.encode())
             stream = b"\n".join(content)
             head = f"<< /Length {len(stream)} >>\nstream\n".encode()
             objects.append(head + stream + b"\nendstream")

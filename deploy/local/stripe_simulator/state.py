@@ -6,7 +6,7 @@ database is SQLite's own temporary file: it grows on disk, not in memory, and en
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,9 @@ _COLUMNS: dict[str, dict[str, str]] = {
     "refund": _OF_CHARGE,
     "tax_id": {"customer": "customer"},
 }  # fmt: skip
+# Types that something is derived from, and the column that its key is in (the account if none).
+_DERIVED_FROM = {"line_item": "owner", "tax_id": "customer", "webhook_endpoint": ""}
+DERIVED_MAX = 4096
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _NAMES = ("owner", "customer", "label", "status", "due", "secret")
 _PUT = (
@@ -103,6 +106,19 @@ class State:
         self.connection.execute("PRAGMA cache_size = -65536")  # KiB
         self.connection.executescript(_TABLES)
         self.next_timer = self._next_timer()
+        self._derived: dict[tuple[str, str], Any] = {}
+
+    def derived(self, kind: str, key: str, make: Callable[[], Any]) -> Any:
+        """Return what is made of the objects of a type, kept until one of them changes.
+
+        `key` is the owner where the type has one, else whatever tells the results apart.
+        """
+        found = self._derived.get((kind, key))
+        if found is None:
+            if len(self._derived) > DERIVED_MAX:
+                self._derived.clear()
+            found = self._derived[kind, key] = make()
+        return found
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -111,6 +127,7 @@ class State:
             yield
         except BaseException:
             self.connection.execute("ROLLBACK")
+            self._derived.clear()
             self.next_timer = self._next_timer()
             raise
         self.connection.execute("COMMIT")
@@ -124,6 +141,7 @@ class State:
         finally:
             self.connection.execute("ROLLBACK TO rehearsal")
             self.connection.execute("RELEASE rehearsal")
+            self._derived.clear()
 
     def put(self, account: str, kind: str, body: Body) -> None:
         self.put_all(account, kind, [body])
@@ -140,6 +158,10 @@ class State:
             for body in bodies
         ]  # fmt: skip
         self.connection.executemany(_PUT, rows)
+        if kind in _DERIVED_FROM:
+            owner = columns.get(_DERIVED_FROM[kind])
+            for key in {body[owner] if owner else account for body in bodies}:
+                self._derived.pop((kind, key), None)
 
     def get(self, account: str, kind: str, identifier: str) -> Body | None:
         row = self.connection.execute(
@@ -149,6 +171,7 @@ class State:
         return None if row is None else _loaded(row[0])
 
     def delete(self, account: str, kind: str, identifier: str) -> None:
+        self._derived.clear()
         self.connection.execute(
             "DELETE FROM objects WHERE account = ? AND kind = ? AND id = ?",
             (account, kind, identifier),
@@ -250,6 +273,7 @@ class State:
         return 1 << 62 if row[0] is None else int(row[0])
 
     def reset(self) -> None:
+        self._derived.clear()
         with self.transaction():
             for table in ("objects", "answers", "deliveries", "timers", "settings"):
                 self.connection.execute(f"DELETE FROM {table}")  # noqa: S608  # fixed names

@@ -8,18 +8,16 @@ nothing and reports no error.
 import re
 from typing import Any
 
-_COUNTRIES = (
-    "AT 20 AU 10 BE 21 BG 20 CH 8.1 CY 19 CZ 21 DE 19 DK 25 EE 24 ES 21 FI 25.5 FR 20 GB 20 GR 24 "
-    "HR 25 HU 27 IE 23 IN 18 IT 22 JP 10 LT 21 LU 17 LV 21 MT 18 NL 21 NO 25 NZ 15 PL 23 PT 23 "
-    "RO 21 SE 25 SG 9 SI 22 SK 23"
-).split()
-_REGIONS = (
-    "US-CA 7.25 US-NY 8.875 US-TX 8.25 US-WA 10.35 US-IL 10.25 US-OR 0 "
-    "CA-ON 13 CA-BC 12 CA-QC 14.975 CA-AB 5 CA-NS 14"
-).split()
-PERCENTAGES = dict(zip(_COUNTRIES[::2], _COUNTRIES[1::2], strict=True)) | dict(
-    zip(_REGIONS[::2], _REGIONS[1::2], strict=True)
-)
+PERCENTAGES = {
+    "AT": "20", "AU": "10", "BE": "21", "BG": "20", "CH": "8.1", "CY": "19", "CZ": "21",
+    "DE": "19", "DK": "25", "EE": "24", "ES": "21", "FI": "25.5", "FR": "20", "GB": "20",
+    "GR": "24", "HR": "25", "HU": "27", "IE": "23", "IN": "18", "IT": "22", "JP": "10",
+    "LT": "21", "LU": "17", "LV": "21", "MT": "18", "NL": "21", "NO": "25", "NZ": "15",
+    "PL": "23", "PT": "23", "RO": "21", "SE": "25", "SG": "9", "SI": "22", "SK": "23",
+    "US-CA": "7.25", "US-IL": "10.25", "US-NY": "8.875", "US-OR": "0", "US-TX": "8.25",
+    "US-WA": "10.35", "CA-AB": "5", "CA-BC": "12", "CA-NS": "14", "CA-ON": "13",
+    "CA-QC": "14.975",
+}  # fmt: skip
 # The first characters of a postal code, to a region of the table.
 _US_ZONES = {
     "US-CA": range(900, 962), "US-NY": range(100, 150), "US-TX": range(750, 800),

@@ -3,15 +3,16 @@
 Invoices move it at finalization, credit notes when they credit it, and people by hand.
 """
 
+from deploy.local.stripe_simulator.errors import StripeError
 from deploy.local.stripe_simulator.identifiers import new_id
 from deploy.local.stripe_simulator.money import currency
-from deploy.local.stripe_simulator.errors import StripeError
 from deploy.local.stripe_simulator.operations import Call, Operation
 from deploy.local.stripe_simulator.resources.lookup import get_customer, page_of
 from deploy.local.stripe_simulator.shapes import (
     PAGE,
     Integer,
     Metadata,
+    Reader,
     Shape,
     Text,
     TimeFilter,
@@ -20,10 +21,10 @@ from deploy.local.stripe_simulator.shapes import (
 from deploy.local.stripe_simulator.state import Body, Filter, filters_of
 
 _KIND = "customer_balance_transaction"
-_FIELDS = {"description": Text(350, clearable=True), "metadata": Metadata()}
+_FIELDS: dict[str, Reader] = {"description": Text(350, clearable=True), "metadata": Metadata()}
 
 
-def move_balance(  # noqa: PLR0913  # the parts of one ledger row, by name
+def move_balance(  # the parts of one ledger row, by name
     call: Call,
     customer: Body,
     amount: int,
@@ -68,9 +69,7 @@ def create_transaction(call: Call) -> Body:
     code = call.params["currency"]
     currency(code)
     if customer["currency"] not in {None, code}:
-        raise StripeError(
-            f"The customer's balance is in {customer['currency']}.", param="currency"
-        )
+        raise StripeError(f"The customer's balance is in {customer['currency']}.", param="currency")
     transaction = move_balance(call, customer, call.params["amount"], "adjustment", code=code)
     return _apply(call, transaction)
 

@@ -156,9 +156,7 @@ def new_discounts(
 def _redeem(call: Call, coupon: Body, *, code: str, param: str) -> None:
     over = coupon["redeem_by"] is not None and coupon["redeem_by"] < call.now
     if not coupon["valid"] or over:
-        raise StripeError(
-            f"Coupon expired: {coupon['id']}", code="coupon_expired", param=param
-        )
+        raise StripeError(f"Coupon expired: {coupon['id']}", code="coupon_expired", param=param)
     if coupon["currency"] not in {None, code}:
         raise StripeError(f"The coupon is in {coupon['currency']}.", param=param)
     coupon["times_redeemed"] += 1

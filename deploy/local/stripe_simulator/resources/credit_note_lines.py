@@ -47,9 +47,7 @@ def credited_lines(call: Call, invoice: str) -> dict[str, int]:
     return credited
 
 
-def _of_invoice(
-    call: Call, invoice: Body, given: Body, name: str, earlier: dict[str, int]
-) -> Line:
+def _of_invoice(call: Call, invoice: Body, given: Body, name: str, earlier: dict[str, int]) -> Line:
     _only(given, name, "amount", "invoice_line_item", "metadata", "quantity")
     identifier = given.get("invoice_line_item")
     if identifier is None:
@@ -117,9 +115,7 @@ def portion(value: int, before: int, amount: int, whole: int) -> int:
     return rounded(now) - rounded(Fraction(value * before, whole))
 
 
-def _custom(
-    call: Call, invoice: Body, given: Body, name: str, _earlier: dict[str, int]
-) -> Line:
+def _custom(call: Call, invoice: Body, given: Body, name: str, _earlier: dict[str, int]) -> Line:
     _only(
         given, name, "description", "metadata", "quantity", "tax_rates", "unit_amount",
         "unit_amount_decimal",
@@ -201,6 +197,4 @@ def _only(given: Body, name: str, *allowed: str) -> None:
 
 
 def _missing(param: str) -> StripeError:
-    return StripeError(
-        f"Missing required param: {param}.", code="parameter_missing", param=param
-    )
+    return StripeError(f"Missing required param: {param}.", code="parameter_missing", param=param)

@@ -15,6 +15,7 @@ from deploy.local.stripe_simulator.resources.invoice_object import (
     shown_invoice,
 )
 from deploy.local.stripe_simulator.resources.lookup import page_of
+from deploy.local.stripe_simulator.resources.tax_rates import TAX_RATES
 from deploy.local.stripe_simulator.shapes import (
     PAGE,
     Choice,
@@ -30,7 +31,6 @@ from deploy.local.stripe_simulator.shapes import (
     timestamp,
     uncovered,
 )
-from deploy.local.stripe_simulator.resources.tax_rates import TAX_RATES
 from deploy.local.stripe_simulator.state import Body, Cursor, Filter, cursor_of, filters_of
 
 EMBEDDED_LINES = 10

@@ -138,9 +138,7 @@ def delete_customer(call: Call) -> Body:
 
 def list_customers(call: Call) -> Body:
     filters = filters_of(call.params, "email", "created")
-    return page_of(
-        call, "customer", "/v1/customers", *filters, Filter("_deleted", "eq", None)
-    )
+    return page_of(call, "customer", "/v1/customers", *filters, Filter("_deleted", "eq", None))
 
 
 def search_customers(call: Call) -> Body:

@@ -60,8 +60,13 @@ def queue_deliveries(call: Call, event: Body, endpoints: list[str]) -> None:
 
 def _endpoints(call: Call, name: str) -> list[str]:
     """Return who hears of it: the receivers given at the start, and the account's endpoints."""
+    made = call.state.derived(
+        "webhook_endpoint",
+        call.account,
+        lambda: call.state.all(call.account, "webhook_endpoint"),
+    )
     hearing = [endpoint.id for endpoint in call.endpoints]
-    for endpoint in call.state.all(call.account, "webhook_endpoint"):
+    for endpoint in made:
         wanted = endpoint["enabled_events"]
         if endpoint["status"] == "enabled" and ("*" in wanted or name in wanted):
             hearing.append(endpoint["id"])

@@ -63,7 +63,7 @@ def _meet_balance(call: Call, record: Body, customer: Body) -> None:
     record.update(starting_balance=starting, ending_balance=ending, _amount_due=due)
     change = ending - starting
     if change:
-        small = 0 < record["total"] and ending > 0
+        small = record["total"] > 0 and ending > 0
         kind = "invoice_too_small" if small else "applied_to_invoice"
         move_balance(call, customer, change, kind, code=code, invoice=record["id"])
 

@@ -86,7 +86,10 @@ def create_item(call: Call) -> Body:
 def pending_items(call: Call, customer: str, code: str) -> list[Body]:
     """Return a customer's pending items in a currency, newest first, as many as fit."""
     items = call.state.all(
-        call.account, "invoiceitem", Filter("customer", "eq", customer), Filter("invoice", "eq", None)
+        call.account,
+        "invoiceitem",
+        Filter("customer", "eq", customer),
+        Filter("invoice", "eq", None),
     )
     return [item for item in reversed(items) if item["currency"] == code][:LINES_MAX]
 

@@ -25,6 +25,7 @@ from deploy.local.stripe_simulator.shapes import (
     PAGE,
     Choice,
     Metadata,
+    Reader,
     Repeated,
     Shape,
     Text,
@@ -200,7 +201,10 @@ def _merge_metadata(call: Call, record: Body) -> None:
 
 
 def _bulk(name: str, shape: Shape, run: Any) -> Operation:
-    fields = {"lines": Repeated(shape, most=LINES_MAX), "invoice_metadata": Metadata()}
+    fields: dict[str, Reader] = {
+        "lines": Repeated(shape, most=LINES_MAX),
+        "invoice_metadata": Metadata(),
+    }
     return Operation("POST", f"/v1/invoices/{{id}}/{name}", Shape(fields, ("lines",)), run)
 
 

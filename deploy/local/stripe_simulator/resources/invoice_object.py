@@ -171,16 +171,27 @@ def amount_remaining(record: Body) -> int:
     return max(int(due - record["amount_paid"]), 0)
 
 
-def _embedded_lines(call: Call, record: Body) -> Body:
-    url, data, has_more = f"/v1/invoices/{record['id']}/lines", list[Body](), False
-    if record["_line_count"]:
-        where = Filter("invoice", "eq", record["id"])
-        cursor = Cursor(limit=EMBEDDED_LINES)
-        data, has_more = call.state.page(
-            call.account, "line_item", where, cursor=cursor, oldest_first=True
-        )
-    shown = [public(line) for line in data]
-    return list_object(url, shown, has_more=has_more, total_count=record["_line_count"])
+def _embedded_lines(call: Call, record: Body) -> msgspec.Raw:
+    """Return the list object of the first lines, encoded: it is shown far more than changed."""
+    found: msgspec.Raw = call.state.derived(
+        "line_item", record["id"], lambda: _first_lines(call, record)
+    )
+    return found
+
+
+def _first_lines(call: Call, record: Body) -> msgspec.Raw:
+    data, has_more = call.state.page(
+        call.account,
+        "line_item",
+        Filter("invoice", "eq", record["id"]),
+        cursor=Cursor(limit=EMBEDDED_LINES),
+        oldest_first=True,
+    )
+    url, shown = f"/v1/invoices/{record['id']}/lines", [public(line) for line in data]
+    count = record["_line_count"]
+    return msgspec.Raw(
+        msgspec.json.encode(list_object(url, shown, has_more=has_more, total_count=count))
+    )
 
 
 def all_lines(state: State, account: str, identifier: str) -> list[Body]:

@@ -24,9 +24,7 @@ def add_to_totals(call: Call, record: Body, lines: list[Body]) -> None:
         record["_simple"] = False
     if is_simple(record):
         net = record["subtotal"] + sum(line["amount"] for line in lines)
-        record.update(
-            subtotal=net, subtotal_excluding_tax=net, total=net, total_excluding_tax=net
-        )
+        record.update(subtotal=net, subtotal_excluding_tax=net, total=net, total_excluding_tax=net)
     else:
         recompute(call, record)
 

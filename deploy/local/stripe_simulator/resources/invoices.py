@@ -72,7 +72,9 @@ def _new_draft(call: Call) -> Body:
 def _take_pending(call: Call, record: Body) -> None:
     items = pending_items(call, record["customer"], record["currency"])
     if items:
-        lines = [line_of_item(call, record, item, "pending_invoice_items_behavior") for item in items]
+        lines = [
+            line_of_item(call, record, item, "pending_invoice_items_behavior") for item in items
+        ]
         add_to_totals(call, record, lines)
 
 

@@ -100,7 +100,7 @@ def changed_values(call: Call, line: Body, given: Body, *, code: str, name: str)
         wire = currency(code)
         check_multiple(values["amount"], wire.line_multiple, param=f"{name}[amount]", code=code)
     values |= {key: given[key] for key in ("description", "discountable", "period") if key in given}
-    period = values.get("period", line["period"])
+    period: Body = values.get("period") or line["period"]
     if period["end"] < period["start"]:
         raise StripeError(
             "The end of a period is not before its start.", param=f"{name}[period][end]"
@@ -151,7 +151,8 @@ def _quantity(given: Body, name: str) -> Decimal:
             code="parameters_exclusive",
             param=f"{name}[quantity]",
         )
-    return Decimal(given.get("quantity_decimal", given.get("quantity", 1)))
+    quantity: Decimal | int = given.get("quantity_decimal", given.get("quantity", 1))
+    return Decimal(quantity)
 
 
 def _by_price(call: Call, identifier: str, quantity: Decimal, *, code: str, name: str) -> Body:
@@ -166,9 +167,7 @@ def _by_price(call: Call, identifier: str, quantity: Decimal, *, code: str, name
     return values | _described(call, price["product"], price["tax_behavior"], values, details)
 
 
-def _by_price_data(
-    call: Call, price: Body, quantity: Decimal, *, code: str, name: str
-) -> Body:
+def _by_price_data(call: Call, price: Body, quantity: Decimal, *, code: str, name: str) -> Body:
     at = f"{name}[price_data]"
     if price["currency"] != code:
         raise StripeError("An invoice has one currency.", param=f"{at}[currency]")

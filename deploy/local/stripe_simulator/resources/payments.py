@@ -98,12 +98,10 @@ def _fail(call: Call, record: Body, card: Card, name: str, amount: int) -> None:
     announce(call, record, "invoice.payment_failed")
     if card.requires_action:
         announce(call, record, "invoice.payment_action_required")
-    details = {"payment_intent": intent} if card.requires_action else {"charge": charge["id"]}
+    details: Body = {"payment_intent": intent} if card.requires_action else {"charge": charge["id"]}
     if card.decline is not None:
         details["decline_code"] = "generic_decline"
-    raise StripeError(
-        message, code=code, status=402, kind="card_error", stored=True, **details
-    )
+    raise StripeError(message, code=code, status=402, kind="card_error", stored=True, **details)
 
 
 def _intent_and_charge(
@@ -149,7 +147,10 @@ def _intent_and_charge(
         "amount_received": 0 if failure else amount,
         "last_payment_error": {"code": code, "message": message} if failure else None,
         "latest_charge": None if waits else charge["id"],
-        "status": "requires_action" if waits else "requires_payment_method" if failure
+        "status": "requires_action"
+        if waits
+        else "requires_payment_method"
+        if failure
         else "succeeded",
     }
     charge["payment_intent"] = intent["id"]

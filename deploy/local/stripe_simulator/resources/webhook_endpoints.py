@@ -69,9 +69,7 @@ def _check(params: Body) -> None:
         raise StripeError("Invalid URL: an explicit scheme (such as https) is needed.", param="url")
     for index, name in enumerate(params.get("enabled_events", [])):
         if _EVENT.fullmatch(name) is None:
-            raise StripeError(
-                f"Invalid event: {name[:60]}", param=f"enabled_events[{index}]"
-            )
+            raise StripeError(f"Invalid event: {name[:60]}", param=f"enabled_events[{index}]")
 
 
 def retrieve_endpoint(call: Call) -> Body:
@@ -94,6 +92,8 @@ OPERATIONS = [
     Operation("POST", _PATH, _CREATE, create_endpoint),
     Operation("GET", _PATH, Shape(PAGE), list_endpoints),
     Operation("GET", f"{_PATH}/{{id}}", Shape(), retrieve_endpoint),
-    Operation("POST", f"{_PATH}/{{id}}", Shape({**_FIELDS, "disabled": Boolean()}), update_endpoint),
+    Operation(
+        "POST", f"{_PATH}/{{id}}", Shape({**_FIELDS, "disabled": Boolean()}), update_endpoint
+    ),
     Operation("DELETE", f"{_PATH}/{{id}}", Shape(), delete_endpoint),
 ]
