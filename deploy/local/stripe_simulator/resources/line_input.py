@@ -151,7 +151,7 @@ def _quantity(given: Body, name: str) -> Decimal:
             code="parameters_exclusive",
             param=f"{name}[quantity]",
         )
-    quantity: Decimal | int = given.get("quantity_decimal", given.get("quantity", 1))
+    quantity: Any = given.get("quantity_decimal", given.get("quantity", 1))
     return Decimal(quantity)
 
 
