@@ -28,7 +28,15 @@ async def test_search_finds_by_metadata_and_text(simulator: Any) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["", "name", "name:x", "phon:'1'", "name:'a' AND name:'b' OR name:'c'", "name~'ab'", "name>'a'"],
+    [
+        "",
+        "name",
+        "name:x",
+        "phon:'1'",
+        "name:'a' AND name:'b' OR name:'c'",
+        "name~'ab'",
+        "name>'a'",
+    ],
 )
 async def test_search_refuses_what_it_cannot_read(simulator: Any, query: str) -> None:
     """A query that Stripe could not parse is a 400 that names it."""

@@ -129,9 +129,7 @@ async def test_items_change_with_their_line(simulator: Any) -> None:
         draft.id, {"lines": [{"id": line.id, "behavior": "unassign"}]}
     )
     pending = await api.invoice_items.retrieve_async(item.id)
-    back = await api.invoices.add_lines_async(
-        draft.id, {"lines": [{"invoice_item": item.id}]}
-    )
+    back = await api.invoices.add_lines_async(draft.id, {"lines": [{"invoice_item": item.id}]})
     await api.invoice_items.delete_async(item.id)
     gone = await api.invoices.retrieve_async(draft.id)
 

@@ -13,9 +13,7 @@ async def test_coupons_and_tax_rates_make_the_total(simulator: Any) -> None:
     vat = await api.tax_rates.create_async(
         {"display_name": "VAT", "inclusive": False, "percentage": 20}
     )
-    draft = await simulator.draft(
-        discounts=[{"coupon": "tenth"}], default_tax_rates=[vat.id]
-    )
+    draft = await simulator.draft(discounts=[{"coupon": "tenth"}], default_tax_rates=[vat.id])
     after = await api.invoices.add_lines_async(
         draft.id, {"lines": [{"amount": 5000}, {"amount": 3000, "tax_rates": [vat.id]}]}
     )
@@ -60,9 +58,7 @@ async def test_totals_do_not_depend_on_the_order_of_steps(simulator: Any) -> Non
         ({"percent_off": 10, "duration": "repeating"}, "duration_in_months"),
     ],
 )
-async def test_bad_coupons_are_refused(
-    simulator: Any, params: dict[str, Any], param: str
-) -> None:
+async def test_bad_coupons_are_refused(simulator: Any, params: dict[str, Any], param: str) -> None:
     """A coupon takes a percentage, or an amount in a currency."""
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         await simulator.api.coupons.create_async(params)
