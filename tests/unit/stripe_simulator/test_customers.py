@@ -115,7 +115,7 @@ async def test_tax_ids_are_kept_and_checked(simulator: Any) -> None:
 async def test_locations_are_validated_where_asked(
     simulator: Any, address: dict[str, str], *, supported: bool
 ) -> None:
-    """Immediate validation refuses an address that tax cannot use; otherwise it is only reported."""
+    """Immediate validation refuses an address that tax cannot use; else it is only reported."""
     made = await simulator.api.customers.create_async(
         {"address": address}, {"idempotency_key": "later"}
     )

@@ -212,7 +212,8 @@ async def test_the_pdf_is_whole_and_turns_pages(simulator: Any) -> None:
     table = content[content.index(b"xref\n") :].split(b"\n")
     places = [int(row.split()[0]) for row in table if row.endswith(b" n ")]
 
-    assert content.startswith(b"%PDF-1.4") and content.endswith(b"%%EOF\n")
+    assert content.startswith(b"%PDF-1.4")
+    assert content.endswith(b"%%EOF\n")
     for number, place in enumerate(places, start=1):
         assert content[place:].startswith(f"{number} 0 obj\n".encode())
     assert 10 < content.count(b"/Type /Page ")

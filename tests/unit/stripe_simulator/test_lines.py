@@ -16,7 +16,7 @@ async def test_lines_by_price_and_product(simulator: Any) -> None:
     draft = await simulator.draft()
     unit = {"currency": "usd", "product": product.id, "unit_amount": 700}
     made = {"currency": "usd", "product_data": {"name": "Seats"}, "unit_amount_decimal": "1.5"}
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"pricing": {"price": price.id}, "quantity": 400},
         {"price_data": unit},
         {"price_data": made, "quantity_decimal": "3.0"},

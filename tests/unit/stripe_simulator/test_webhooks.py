@@ -152,7 +152,7 @@ async def test_every_secret_signs(run: Any, serve: Any, until: Any) -> None:
         assert stripe.Webhook.construct_event(first, both, secret, tolerance=10**9)
         with pytest.raises(stripe.SignatureVerificationError):
             stripe.Webhook.construct_event(second, rotated, secret, tolerance=10**9)
-    assert f"t={now - 600},v1=" == rotated[: rotated.index("v1=") + 3]
+    assert str(rotated).startswith(f"t={now - 600},v1=")
 
 
 @pytest.mark.parametrize("signature", ["wrong", "missing"])
@@ -208,7 +208,8 @@ async def test_real_retries_go_by_the_clock(run: Any, serve: Any, until: Any) ->
     ):
         await simulator.settings(retries="stripe")
         await simulator.api.customers.create_async({"name": "A"})
-        seen, waited = [], 0
+        seen: list[int] = []
+        waited = 0
         for seconds in (0, 60, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600, 24 * 3600):
             await simulator.advance(seconds)
             waited += seconds

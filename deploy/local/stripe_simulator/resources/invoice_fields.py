@@ -67,13 +67,19 @@ CREATE = Shape(
         **uncovered("customer_account", "subscription"),
     }
 )
+_PREVIEW_ITEM: dict[str, Reader] = {
+    **{name: reader for name, reader in ITEM_FIELDS.items() if name != "pricing"},
+    "currency": Text(),
+    "price": Text(),
+    **uncovered("invoiceitem", "unit_amount"),
+}
 PREVIEW = Shape(
     {
         "automatic_tax": _AUTOMATIC_TAX,
         "currency": Text(),
         "customer": Text(),
         "discounts": DISCOUNTS,
-        "invoice_items": Repeated(Shape(ITEM_FIELDS), most=PREVIEW_ITEMS_MAX),
+        "invoice_items": Repeated(Shape(_PREVIEW_ITEM), most=PREVIEW_ITEMS_MAX),
         **uncovered(
             "customer_account", "customer_details", "issuer", "on_behalf_of", "preview_mode",
             "schedule", "schedule_details", "subscription", "subscription_details",

@@ -143,14 +143,24 @@ def preview_invoice(call: Call) -> Body:
         record = _new_draft(call)
         record["id"] = new_id("upcoming_in")
         record["billing_reason"] = "upcoming"
-        given = call.params.get("invoice_items", [])
         lines = [
-            new_line(call, record, item, f"invoice_items[{at}]") for at, item in enumerate(given)
+            _preview_line(call, record, given, f"invoice_items[{at}]")
+            for at, given in enumerate(call.params.get("invoice_items", []))
         ]
         _take_pending(call, record)
         add_to_totals(call, record, lines)
         call.put("invoice", record)
         return shown_invoice(call, record)
+
+
+def _preview_line(call: Call, record: Body, given: Body, name: str) -> Body:
+    """Return a line of what a preview calls an item: it names its price and currency directly."""
+    if given.get("currency", record["currency"]) != record["currency"]:
+        raise StripeError("An invoice has one currency.", param=f"{name}[currency]")
+    values = {key: value for key, value in given.items() if key not in {"currency", "price"}}
+    if "price" in given:
+        values["pricing"] = {"price": given["price"]}
+    return new_line(call, record, values, name)
 
 
 OPERATIONS = [

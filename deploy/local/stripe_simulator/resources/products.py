@@ -55,7 +55,17 @@ _NEW_PRICE: dict[str, Reader] = {
     **_PRICE,
     "currency": Text(),
     "product": Text(),
-    "product_data": PRODUCT_DATA,
+    "product_data": Shape(
+        {
+            "active": Boolean(),
+            "id": Text(),
+            "metadata": Metadata(),
+            "name": Text(250),
+            "tax_code": Text(),
+            "unit_label": Text(12),
+        },
+        required=("name",),
+    ),
     "unit_amount": Integer(least=0),
     "unit_amount_decimal": DecimalText(least=0),
 }
