@@ -64,8 +64,13 @@ _COLUMNS: dict[str, dict[str, str]] = {
     "refund": _OF_CHARGE,
     "tax_id": {"customer": "customer"},
 }  # fmt: skip
-# Types that something is derived from, and the column that its key is in (the account if none).
-_DERIVED_FROM = {"line_item": "owner", "tax_id": "customer", "webhook_endpoint": ""}
+# Types that something is derived from, and the field that holds its key (the account if none).
+_DERIVED_FROM = {
+    "customer": "id",
+    "line_item": "invoice",
+    "tax_id": "customer",
+    "webhook_endpoint": "",
+}
 DERIVED_MAX = 4096
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _NAMES = ("owner", "customer", "label", "status", "due", "secret")
@@ -111,7 +116,7 @@ class State:
     def derived(self, kind: str, key: str, make: Callable[[], Any]) -> Any:
         """Return what is made of the objects of a type, kept until one of them changes.
 
-        `key` is the owner where the type has one, else whatever tells the results apart.
+        `key` is what `_DERIVED_FROM` names for the type.
         """
         found = self._derived.get((kind, key))
         if found is None:
@@ -159,8 +164,8 @@ class State:
         ]  # fmt: skip
         self.connection.executemany(_PUT, rows)
         if kind in _DERIVED_FROM:
-            owner = columns.get(_DERIVED_FROM[kind])
-            for key in {body[owner] if owner else account for body in bodies}:
+            field = _DERIVED_FROM[kind]
+            for key in {body[field] if field else account for body in bodies}:
                 self._derived.pop((kind, key), None)
 
     def get(self, account: str, kind: str, identifier: str) -> Body | None:

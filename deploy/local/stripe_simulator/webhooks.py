@@ -12,15 +12,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import httpx
 import structlog
 
 from deploy.local.stripe_simulator.clock import MovableClock
+from deploy.local.stripe_simulator.delivery_client import DeliveryClient
 from deploy.local.stripe_simulator.delivery_faults import DeliveryFaults
 from deploy.local.stripe_simulator.settings import Settings
 from deploy.local.stripe_simulator.state import State
 
-TIMEOUT_SECONDS = 5.0
 BATCH = 16
 POLL_SECONDS = 0.5
 # Real seconds: a receiver that is away for less than about half a minute misses nothing.
@@ -70,6 +69,7 @@ class WebhookSender:
         self.fixed = fixed
         self.settings = settings
         self.faults = DeliveryFaults()
+        self.client = DeliveryClient()
         self._new = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -84,19 +84,19 @@ class WebhookSender:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        self.client.close()
 
     async def _run(self) -> None:
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            while True:
-                self._new.clear()
-                batch = self.faults.shuffled(self._pending())
-                if batch:
-                    known = self._endpoints()
-                    await asyncio.gather(
-                        *(self._deliver(client, known.get(one.endpoint), one) for one in batch)
-                    )
-                else:
-                    await self._rest()
+        while True:
+            self._new.clear()
+            batch = self.faults.shuffled(self._pending())
+            if batch:
+                known = self._endpoints()
+                await asyncio.gather(
+                    *(self._deliver(known.get(one.endpoint), one) for one in batch)
+                )
+            else:
+                await self._rest()
 
     async def _rest(self) -> None:
         """Wait for new deliveries, or until one that failed is due again."""
@@ -136,13 +136,11 @@ class WebhookSender:
             for one in [*self.fixed, *made]
         }
 
-    async def _deliver(
-        self, client: httpx.AsyncClient, endpoint: WebhookEndpoint | None, one: _Delivery
-    ) -> None:
+    async def _deliver(self, endpoint: WebhookEndpoint | None, one: _Delivery) -> None:
         delivered = False
         if endpoint is not None and not self.faults.drops(one.attempts):
             for _ in range(self.faults.copies()):
-                delivered = await self._post(client, endpoint, one.payload)
+                delivered = await self._post(endpoint, one.payload)
         one.attempts += 1
         schedule = QUICK_SECONDS if self.settings().retries == "quick" else STRIPE_SECONDS
         given_up = endpoint is None or one.attempts > len(schedule)
@@ -155,9 +153,7 @@ class WebhookSender:
             (one.attempts, state, due, one.sequence),
         )
 
-    async def _post(
-        self, client: httpx.AsyncClient, endpoint: WebhookEndpoint, payload: bytes
-    ) -> bool:
+    async def _post(self, endpoint: WebhookEndpoint, payload: bytes) -> bool:
         await self.faults.delay()
         # Receivers share the base clock, not the one that a test moves.
         now = int(self.clock.base.now().timestamp()) + self.faults.plan.timestamp_offset_s
@@ -165,8 +161,4 @@ class WebhookSender:
         secrets = self.faults.signing(endpoint.secrets)
         if secrets:
             headers["Stripe-Signature"] = signature(secrets, payload, now)
-        try:
-            response = await client.post(endpoint.url, content=payload, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            return False
-        return response.is_success
+        return await self.client.post(endpoint.url, payload, headers)

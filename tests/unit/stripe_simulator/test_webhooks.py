@@ -1,5 +1,6 @@
 """Events and how they reach the receiver."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,6 +11,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from deploy.local.stripe_simulator.delivery_client import DeliveryClient
 
 # The SDK hands httpx its form in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload:DeprecationWarning")
@@ -285,3 +288,40 @@ async def test_events_of_several_types(simulator: Any) -> None:
         await simulator.api.events.list_async({"type": "a.b", "types": ["a.b"]})
 
     assert ["invoice.created", "customer.created"] * 3 == listed
+
+
+async def test_delivery_survives_what_receivers_do() -> None:
+    """A receiver that closes, answers garbage or never: failed; whole answers: by their status."""
+    answers = [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
+        b"HTTP/1.1 503 Away\r\ncontent-length: 0\r\n\r\n",
+        b"",  # closes the kept connection of the answer before: a new one is tried
+        b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ]
+    given = iter(answers)
+
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.partition(b"Content-Length: ")[2].split()[0]))
+            answer = next(given)
+            writer.write(answer)
+            if b"content-length" not in answer:
+                writer.close()
+                return
+
+    server = await asyncio.start_server(receive, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?x=1"
+    client = DeliveryClient()
+    found = [await client.post(url, b"body", {"X": "y"}) for _ in range(6)]
+    client.close()
+    server.close()
+    gone = await client.post(url, b"body", {})
+    malformed = await client.post("http://[nothing", b"", {})
+
+    assert [True, True, True, False, True, False] == found
+    assert (False, False) == (gone, malformed)

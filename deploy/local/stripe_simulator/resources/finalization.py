@@ -137,7 +137,8 @@ def void(call: Call, record: Body) -> None:
 
 def _schedule(call: Call, record: Body) -> None:
     """Set what time will bring: collection of an invoice that advances, else its due date."""
-    call.state.schedule(call.account, "finalize", record["id"], None)
+    if record["auto_advance"] or record["automatically_finalizes_at"] is not None:
+        call.state.schedule(call.account, "finalize", record["id"], None)
     if record["_amount_due"] == 0:
         return
     if record["due_date"] is not None:

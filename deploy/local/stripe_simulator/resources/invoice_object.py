@@ -147,7 +147,9 @@ def shown_invoice(call: Call, record: Body) -> Body:
     """Add what is derived: the amounts, the first lines and the page's address."""
     due, starting = record["_amount_due"], record["starting_balance"]
     if record["status"] == "draft":
-        customer = call.find("customer", record["customer"])
+        customer = call.state.derived(
+            "customer", record["customer"], lambda: call.find("customer", record["customer"])
+        )
         starting = applicable_balance(customer, record["currency"])
         due, _ = amount_due(record["total"], starting, record["currency"])
     due -= record["pre_payment_credit_notes_amount"]

@@ -46,7 +46,8 @@ def create_invoice(call: Call) -> Body:
             param="days_until_due",
         )
     call.put("invoice", record)
-    schedule_finalization(call, record)
+    if record["auto_advance"] or record["automatically_finalizes_at"] is not None:
+        schedule_finalization(call, record)
     shown = shown_invoice(call, record)
     record_event(call, "invoice.created", shown)
     return shown
