@@ -17,6 +17,7 @@ import msgspec
 from deploy.local.stripe_simulator.errors import StripeError, missing_object
 
 Body = dict[str, Any]
+FILE_VERSION = 2
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -106,12 +107,21 @@ class State:
         self.connection = sqlite3.connect(
             path or "", isolation_level=None, check_same_thread=False, cached_statements=256
         )
+        self._check_version(path)
         self.connection.execute("PRAGMA journal_mode = " + ("WAL" if path else "MEMORY"))
         self.connection.execute("PRAGMA synchronous = " + ("NORMAL" if path else "OFF"))
         self.connection.execute("PRAGMA cache_size = -65536")  # KiB
         self.connection.executescript(_TABLES)
         self.next_timer = self._next_timer()
         self._derived: dict[tuple[str, str], Any] = {}
+
+    def _check_version(self, path: Path | None) -> None:
+        """Refuse a file that another version wrote; what is simulated is not worth migrating."""
+        tables = self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        written = self.connection.execute("PRAGMA user_version").fetchone()[0]
+        if tables and written != FILE_VERSION:
+            raise ValueError(f"{path} is of another version of the simulator: delete it")
+        self.connection.execute(f"PRAGMA user_version = {FILE_VERSION}")
 
     def derived(self, kind: str, key: str, make: Callable[[], Any]) -> Any:
         """Return what is made of the objects of a type, kept until one of them changes.

@@ -105,6 +105,28 @@ async def test_automatic_collection_pays(simulator: Any) -> None:
     assert ("open", "paid") == (invoice.status, after.status)
 
 
+async def test_collection_is_switched_on_and_off(simulator: Any) -> None:
+    """An open invoice is collected once it may advance, and tried no more when it may not."""
+    api = simulator.api
+    found = []
+    for card in ("pm_card_visa", "pm_card_chargeDeclined"):
+        customer = await api.customers.create_async({"payment_method": card, "name": "Acme"})
+        invoice = await simulator.open_invoice(
+            1000, customer=customer.id, collection_method="charge_automatically"
+        )
+        await simulator.advance(DAY)
+        before = await api.invoices.retrieve_async(invoice.id)
+        await api.invoices.update_async(invoice.id, {"auto_advance": True})
+        tried = await api.invoices.retrieve_async(invoice.id)
+        if tried.status == "open":
+            await api.invoices.update_async(invoice.id, {"auto_advance": False})
+        await simulator.advance(30 * DAY)
+        after = await api.invoices.retrieve_async(invoice.id)
+        found.append((before.attempt_count, tried.status, after.status, after.attempt_count))
+
+    assert [(0, "paid", "paid", 1), (0, "open", "open", 1)] == found
+
+
 async def test_parts_and_too_much(simulator: Any) -> None:
     """A part leaves the invoice open and not voidable; what is too much becomes credit."""
     invoice = await simulator.open_invoice(1000)

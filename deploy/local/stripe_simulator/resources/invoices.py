@@ -87,6 +87,14 @@ def schedule_finalization(call: Call, record: Body) -> None:
     call.state.schedule(call.account, "finalize", record["id"], at)
 
 
+def schedule_collection(call: Call, record: Body) -> None:
+    """Collect an open invoice from now on, or no longer."""
+    if record["status"] != "open" or record["collection_method"] != "charge_automatically":
+        return
+    record["next_payment_attempt"] = call.now if record["auto_advance"] else None
+    call.state.schedule(call.account, "collect", record["id"], record["next_payment_attempt"])
+
+
 def retrieve_invoice(call: Call) -> Body:
     return shown_invoice(call, get_invoice(call))
 
@@ -100,10 +108,9 @@ def update_invoice(call: Call) -> Shown:
             f"This invoice is no longer a draft; {', '.join(sorted(frozen))} cannot be changed."
         )
     apply_fields(call, record, call.params)
-    if record["status"] == "draft" and {"auto_advance", "automatically_finalizes_at"} & set(
-        call.params
-    ):
-        schedule_finalization(call, record)
+    if {"auto_advance", "automatically_finalizes_at"} & set(call.params):
+        schedule = schedule_finalization if record["status"] == "draft" else schedule_collection
+        schedule(call, record)
     return save_invoice(call, record, before)
 
 
