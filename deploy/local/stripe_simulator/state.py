@@ -18,6 +18,16 @@ from deploy.local.stripe_simulator.errors import StripeError, missing_object
 
 Body = dict[str, Any]
 FILE_VERSION = 2
+# How a request begins, is undone and is kept. In a file of one's own it is durable at once; in the
+# temporary one, which nobody opens again, requests are written out together: most of what a commit
+# costs is index pages that the next request changes again.
+_DURABLE = ("BEGIN IMMEDIATE", ("ROLLBACK",), "COMMIT")
+_SOON = (
+    "SAVEPOINT request",
+    ("ROLLBACK TO request", "RELEASE request"),
+    "RELEASE request",
+)
+REQUESTS_PER_COMMIT = 256
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -107,6 +117,8 @@ class State:
         self.connection = sqlite3.connect(
             path or "", isolation_level=None, check_same_thread=False, cached_statements=256
         )
+        self.durable = path is not None
+        self._kept = 0
         self._check_version(path)
         self.connection.execute("PRAGMA journal_mode = " + ("WAL" if path else "MEMORY"))
         self.connection.execute("PRAGMA synchronous = " + ("NORMAL" if path else "OFF"))
@@ -137,15 +149,22 @@ class State:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self.connection.execute("BEGIN IMMEDIATE")
+        begin, undo, keep = _DURABLE if self.durable else _SOON
+        if not self.durable and not self.connection.in_transaction:
+            self.connection.execute("BEGIN")
+        self.connection.execute(begin)
         try:
             yield
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            for statement in undo:
+                self.connection.execute(statement)
             self._derived.clear()
             self.next_timer = self._next_timer()
             raise
-        self.connection.execute("COMMIT")
+        self.connection.execute(keep)
+        self._kept += 1
+        if not self.durable and self._kept % REQUESTS_PER_COMMIT == 0:
+            self.connection.execute("COMMIT")
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
