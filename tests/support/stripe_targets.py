@@ -41,7 +41,12 @@ def mock_binary() -> Path | None:
     go = shutil.which("go")
     if go is None:
         return None
-    environment = os.environ | {"GOBIN": str(TOOLS), "GOFLAGS": "-mod=mod"}
+    environment = os.environ | {
+        "GOBIN": str(TOOLS),
+        "GOCACHE": str(TOOLS / "go" / "cache"),
+        "GOFLAGS": "-mod=mod -modcacherw",
+        "GOPATH": str(TOOLS / "go"),
+    }
     try:
         subprocess.run(
             [go, "install", MOCK],

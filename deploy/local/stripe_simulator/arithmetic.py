@@ -112,18 +112,18 @@ def settle(
         totals.discounts[discount.id] = sum(shares)
         for at, share in enumerate(shares):
             left[at] -= _take(lines[at], discount, share)
-    inside = 0
+    totals.subtotal_excluding_tax = totals.subtotal
     for line, rest in zip(lines, left, strict=True):
-        line["taxes"] = [_tax(rest, rate, rates(line)) for rate in rates(line)]
-        undiscounted = rest + sum(one["amount"] for one in line["discount_amounts"])
-        inside += sum(
-            _tax(undiscounted, rate, rates(line))["amount"]
-            for rate in rates(line)
-            if rate.inclusive
-        )
-    totals.subtotal_excluding_tax = totals.subtotal - inside
+        totals.subtotal_excluding_tax -= _tax_line(line, rest, rates(line))
     totals.taxes = summed_taxes(tax for line in lines for tax in line["taxes"])
     return totals
+
+
+def _tax_line(line: Line, net: int, rates: Sequence[Rate]) -> int:
+    """Write the taxes of a discounted line, and return what was inside it before discounts."""
+    line["taxes"] = [_tax(net, rate, rates) for rate in rates]
+    gross = net + sum(one["amount"] for one in line["discount_amounts"])
+    return sum(_tax(gross, rate, rates)["amount"] for rate in rates if rate.inclusive)
 
 
 def _eligible(line: Line, discount: Discount) -> bool:

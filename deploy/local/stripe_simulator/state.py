@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from deploy.local.stripe_simulator.errors import StripeError, missing_object
+from deploy.local.stripe_simulator.schema import COLUMNS, DERIVED_FROM, NAMES, PUT, TABLES
 
 Body = dict[str, Any]
 FILE_VERSION = 2
@@ -29,67 +30,8 @@ _SOON = (
 )
 REQUESTS_PER_COMMIT = 256
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS objects (
-  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-  account TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
-  created INTEGER, owner TEXT, customer TEXT, label TEXT, status TEXT, due INTEGER, secret TEXT,
-  UNIQUE (account, kind, id));
-CREATE INDEX IF NOT EXISTS by_kind ON objects (account, kind);
-CREATE INDEX IF NOT EXISTS by_owner ON objects (owner, kind) WHERE owner IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_customer ON objects (customer, kind) WHERE customer IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_label ON objects (account, kind, label) WHERE label IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_secret ON objects (secret) WHERE secret IS NOT NULL;
-CREATE TABLE IF NOT EXISTS answers (
-  account TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL,
-  status INTEGER NOT NULL, body BLOB NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL,
-  PRIMARY KEY (account, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS deliveries (
-  sequence INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, event_id TEXT NOT NULL,
-  payload BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0,
-  state TEXT NOT NULL DEFAULT 'pending');
-CREATE INDEX IF NOT EXISTS by_state ON deliveries (state, due, sequence);
-CREATE TABLE IF NOT EXISTS timers (
-  at INTEGER NOT NULL, account TEXT NOT NULL, what TEXT NOT NULL, id TEXT NOT NULL,
-  PRIMARY KEY (account, id, what));
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
-# A stored type: which of its fields stand in which column. Only these are filtered on.
-_OF_CHARGE = {"charge": "owner", "payment_intent": "label"}
-_COLUMNS: dict[str, dict[str, str]] = {
-    "charge": {"customer": "customer", "payment_intent": "label", "_invoice": "owner"},
-    "credit_note": {"customer": "customer", "invoice": "owner", "_token": "secret"},
-    "customer": {"email": "label", "_deleted": "status"},
-    "dispute": _OF_CHARGE,
-    "event": {"type": "label", "_about": "owner"},
-    "invoice": {
-        "customer": "customer", "number": "label", "status": "status", "due_date": "due",
-        "collection_method": "owner", "_token": "secret",
-    },
-    "invoice_payment": {"invoice": "owner", "status": "status", "_payment_intent": "label"},
-    "invoiceitem": {"customer": "customer", "invoice": "owner"},
-    "line_item": {"invoice": "owner"},
-    "credit_note_line_item": {"_credit_note": "owner"},
-    "customer_balance_transaction": {"customer": "customer"},
-    "price": {"product": "owner", "lookup_key": "label"},
-    "refund": _OF_CHARGE,
-    "tax_id": {"customer": "customer"},
-}  # fmt: skip
-# Types that something is derived from, and the field that holds its key (the account if none).
-_DERIVED_FROM = {
-    "customer": "id",
-    "line_item": "invoice",
-    "tax_id": "customer",
-    "webhook_endpoint": "",
-}
-DERIVED_MAX = 4096
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_NAMES = ("owner", "customer", "label", "status", "due", "secret")
-_PUT = (
-    f"INSERT INTO objects (account, kind, id, body, created, {', '.join(_NAMES)}) "  # noqa: S608
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, kind, id) DO UPDATE SET "
-    "body = excluded.body, " + ", ".join(f"{name} = excluded.{name}" for name in _NAMES)
-)
+DERIVED_MAX = 4096
 
 
 @dataclass(frozen=True)
@@ -123,7 +65,7 @@ class State:
         self.connection.execute("PRAGMA journal_mode = " + ("WAL" if path else "MEMORY"))
         self.connection.execute("PRAGMA synchronous = " + ("NORMAL" if path else "OFF"))
         self.connection.execute("PRAGMA cache_size = -65536")  # KiB
-        self.connection.executescript(_TABLES)
+        self.connection.executescript(TABLES)
         self.next_timer = self._next_timer()
         self._derived: dict[tuple[str, str], Any] = {}
 
@@ -138,7 +80,7 @@ class State:
     def derived(self, kind: str, key: str, make: Callable[[], Any]) -> Any:
         """Return what is made of the objects of a type, kept until one of them changes.
 
-        `key` is what `_DERIVED_FROM` names for the type.
+        `key` is what `DERIVED_FROM` names for the type.
         """
         found = self._derived.get((kind, key))
         if found is None:
@@ -181,19 +123,19 @@ class State:
         self.put_all(account, kind, [body])
 
     def put_all(self, account: str, kind: str, bodies: list[Body]) -> None:
-        fields = _COLUMNS.get(kind, {})
+        fields = COLUMNS.get(kind, {})
         columns = {column: name for name, column in fields.items()}
         rows = [
             (
                 account, kind, body["id"], msgspec.json.encode(body),
                 body.get("created", body.get("date")),
-                *(body.get(columns[name]) if name in columns else None for name in _NAMES),
+                *(body.get(columns[name]) if name in columns else None for name in NAMES),
             )
             for body in bodies
         ]  # fmt: skip
-        self.connection.executemany(_PUT, rows)
-        if kind in _DERIVED_FROM:
-            field = _DERIVED_FROM[kind]
+        self.connection.executemany(PUT, rows)
+        if kind in DERIVED_FROM:
+            field = DERIVED_FROM[kind]
             for key in {body[field] if field else account for body in bodies}:
                 self._derived.pop((kind, key), None)
 
@@ -323,7 +265,7 @@ def _where(
     parts = ["account = ?", "kind = ?"]
     values: list[str | int | None] = [account, kind]
     for one in filters:
-        column = "created" if one.field == "created" else _COLUMNS[kind][one.field]
+        column = "created" if one.field == "created" else COLUMNS[kind][one.field]
         if one.value is None:
             parts.append(f"{column} IS {'NOT ' if one.operator == 'ne' else ''}NULL")
             continue

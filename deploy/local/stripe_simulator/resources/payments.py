@@ -113,8 +113,6 @@ def _intent_and_charge(
     failure: tuple[str, str] | None = None,
 ) -> tuple[Body, Body]:
     """Store a payment intent and its charge, as they are after the attempt."""
-    code, message = failure or (None, None)
-    waits = failure is not None and CARDS[card_name].requires_action
     common = {
         "amount": amount,
         "created": call.now,
@@ -124,7 +122,21 @@ def _intent_and_charge(
         "metadata": {},
         "payment_method": card_name,
     }
-    charge = common | {
+    charge = common | _charge_fields(record, amount, failure)
+    intent = common | _intent_fields(amount, failure)
+    charge["payment_intent"] = intent["id"]
+    if failure is not None and CARDS[card_name].requires_action:
+        intent["status"] = "requires_action"
+    else:
+        intent["latest_charge"] = charge["id"]
+        call.put("charge", charge)
+    call.put("payment_intent", intent)
+    return intent, charge
+
+
+def _charge_fields(record: Body, amount: int, failure: tuple[str, str] | None) -> Body:
+    code, message = failure or (None, None)
+    return {
         "id": new_id("ch"),
         "object": "charge",
         "amount_captured": 0 if failure else amount,
@@ -141,23 +153,18 @@ def _intent_and_charge(
         "status": "failed" if failure else "succeeded",
         "_invoice": record["id"],
     }
-    intent = common | {
+
+
+def _intent_fields(amount: int, failure: tuple[str, str] | None) -> Body:
+    error = {"code": failure[0], "message": failure[1]} if failure else None
+    return {
         "id": new_id("pi"),
         "object": "payment_intent",
         "amount_received": 0 if failure else amount,
-        "last_payment_error": {"code": code, "message": message} if failure else None,
-        "latest_charge": None if waits else charge["id"],
-        "status": "requires_action"
-        if waits
-        else "requires_payment_method"
-        if failure
-        else "succeeded",
+        "last_payment_error": error,
+        "latest_charge": None,
+        "status": "requires_payment_method" if failure else "succeeded",
     }
-    charge["payment_intent"] = intent["id"]
-    call.put("payment_intent", intent)
-    if not waits:
-        call.put("charge", charge)
-    return intent, charge
 
 
 def list_payments(call: Call) -> Body:

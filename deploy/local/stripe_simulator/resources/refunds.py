@@ -60,22 +60,8 @@ def _charge(call: Call, params: Body) -> Body:
 
 
 def new_refund(call: Call, charge: Body, amount: int, given: Body) -> Body:
-    left = charge["amount"] - charge["amount_refunded"]
-    if charge["status"] != "succeeded":
-        raise StripeError("The charge did not succeed.", param="charge")
-    if charge["disputed"]:
-        raise StripeError(
-            "The charge has been charged back; cannot issue a refund.", code="charge_disputed"
-        )
-    if left == 0:
-        raise StripeError(
-            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
-        )
-    if amount > left:
-        raise StripeError(
-            f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).",
-            param="amount",
-        )
+    """Refund a part of a charge, at once or, with the card that says so, to fail later."""
+    _check(charge, amount)
     fails = CARDS[charge["payment_method"]].refund_fails
     record: Body = {
         "id": new_id("re"),
@@ -104,6 +90,25 @@ def new_refund(call: Call, charge: Body, amount: int, given: Body) -> Body:
     record_event(call, "refund.created", public(record))
     record_event(call, "charge.refunded", public(charge))
     return record
+
+
+def _check(charge: Body, amount: int) -> None:
+    left = charge["amount"] - charge["amount_refunded"]
+    if charge["status"] != "succeeded":
+        raise StripeError("The charge did not succeed.", param="charge")
+    if charge["disputed"]:
+        raise StripeError(
+            "The charge has been charged back; cannot issue a refund.", code="charge_disputed"
+        )
+    if left == 0:
+        raise StripeError(
+            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
+        )
+    if amount > left:
+        raise StripeError(
+            f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).",
+            param="amount",
+        )
 
 
 def fail_refund(call: Call, identifier: str) -> None:
