@@ -14,7 +14,7 @@ CREATE INDEX IF NOT EXISTS by_secret ON objects (secret) WHERE secret IS NOT NUL
 CREATE TABLE IF NOT EXISTS answers (
   account TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL,
   status INTEGER NOT NULL, body BLOB NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL,
-  PRIMARY KEY (account, key)) WITHOUT ROWID;
+  PRIMARY KEY (account, key));
 CREATE TABLE IF NOT EXISTS deliveries (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, event_id TEXT NOT NULL,
   payload BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0,
@@ -23,6 +23,7 @@ CREATE INDEX IF NOT EXISTS by_state ON deliveries (state, due, sequence);
 CREATE TABLE IF NOT EXISTS timers (
   at INTEGER NOT NULL, account TEXT NOT NULL, what TEXT NOT NULL, id TEXT NOT NULL,
   PRIMARY KEY (account, id, what));
+CREATE INDEX IF NOT EXISTS by_time ON timers (at);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 # A stored type: which of its fields stand in which column. Only these are filtered on.
