@@ -6,6 +6,7 @@ from pathlib import Path
 import uvicorn
 
 from deploy.local.stripe_simulator.app import create_simulator
+from deploy.local.stripe_simulator.settings import Settings
 from shared.logging import configure_logging
 
 
@@ -22,6 +23,7 @@ def main() -> None:
         state_path=options.state,
         account_name=options.account_name,
         control=options.control,
+        settings=Settings(rate_limits=options.rate_limits),
     )
     uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning", access_log=False)
 
@@ -31,9 +33,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, required=True, help="TCP port on 127.0.0.1")
     parser.add_argument("--state", type=Path, help="SQLite file; without it all is in memory")
     parser.add_argument("--webhook-url", help="where events are posted")
-    parser.add_argument("--webhook-secret", help="whsec_…, signs the events")
+    parser.add_argument(
+        "--webhook-secret", action="append", help="whsec_…, signs the events; may be given again"
+    )
     parser.add_argument(
         "--account-name", default="Tallyroll Demo", help="the vendor named on hosted pages"
+    )
+    parser.add_argument(
+        "--rate-limits", action="store_true", help="25 requests a second per endpoint, 100 in all"
     )
     parser.add_argument("--control", action="store_true", help="open the control API at /_sim")
     return parser

@@ -8,6 +8,7 @@ class StripeError(Exception):
 
     `stored` says whether the answer is kept under the idempotency key: refusals made before
     execution are not (the corrected request may use the key again), those of the state are.
+    `details` are further fields of the error object, such as `decline_code`.
     """
 
     def __init__(  # the parts of Stripe's error object, all by name
@@ -19,6 +20,7 @@ class StripeError(Exception):
         status: int = 400,
         kind: str = "invalid_request_error",
         stored: bool = False,
+        **details: Any,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -27,6 +29,7 @@ class StripeError(Exception):
         self.status = status
         self.kind = kind
         self.stored = stored
+        self.details = details
 
     def body(self) -> dict[str, Any]:
         error: dict[str, Any] = {"message": self.message, "type": self.kind}
@@ -35,6 +38,7 @@ class StripeError(Exception):
             error["doc_url"] = f"https://stripe.com/docs/error-codes/{self.code.replace('_', '-')}"
         if self.param is not None:
             error["param"] = self.param
+        error |= self.details
         return {"error": error}
 
 

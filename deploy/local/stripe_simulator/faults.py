@@ -13,17 +13,35 @@ FAULTS = (
     "commit_then_500",  # state changed, 500 stored and replayed
     "commit_then_drop",  # state changed, answer stored, connection reset before it leaves
     "drop_before_commit",  # connection reset, nothing happened
+    "half_open",  # nothing happened, and no answer ever comes: the client's time limit ends it
     "429",  # rate limit, without Stripe-Should-Retry
     "429_should_retry",  # the same with it
+    "lock_timeout",  # 429 as of an object that another request holds, with Stripe-Should-Retry
     "409_in_use",  # as if the idempotency key were being executed
     "latency",  # only slow
+    "bad_json",  # state changed, answer stored, but what comes back is no JSON
+    "html_502",  # nothing happened; a proxy's page in place of Stripe's error
+    "truncated_body",  # state changed, answer stored, connection reset in the middle of it
+    "key_pruned",  # the request's idempotency key is forgotten before it is looked up
+    "stale_read",  # a read shows objects as they were `seconds` ago, newer ones not at all
+    "search_lag",  # the same, by the name that the search's delay has
+    "crash_restart",  # this request is executed and every request under way loses its connection
 )
 LATENCY_MS_MAX = 120_000
+SECONDS_MAX = 30 * 86_400
+_KNOWN = {
+    "match", "nth", "probability", "fault", "latency_ms", "latency_after_ms", "retry_after",
+    "seconds", "times",
+}  # fmt: skip
 
 
 @dataclass
 class FaultRule:
-    """`nth` counts matching requests from 1; `times` bounds how often the rule fires."""
+    """`nth` counts matching requests from 1; `times` bounds how often the rule fires.
+
+    `latency_ms` passes before the request is executed, `latency_after_ms` after its commit.
+    `retry_after` is the header of a 429 in seconds; `seconds` is the age of a stale read.
+    """
 
     method: str | None
     path: re.Pattern[str]
@@ -31,7 +49,10 @@ class FaultRule:
     nth: tuple[int, ...]
     probability: float | None
     times: int | None
-    latency_ms: int
+    latency_ms: int = 0
+    latency_after_ms: int = 0
+    retry_after: int | None = None
+    seconds: int = 60
     seen: int = 0
     fired: int = 0
 
@@ -77,18 +98,15 @@ class FaultPlan:
 
 
 def _rule(raw: Any, name: str) -> FaultRule:
-    known = {"match", "nth", "probability", "fault", "latency_ms", "times"}
-    if not isinstance(raw, dict) or set(raw) - known:
-        raise StripeError(f"A rule holds {', '.join(sorted(known))}.", param=name)
+    if not isinstance(raw, dict) or set(raw) - _KNOWN:
+        raise StripeError(f"A rule holds {', '.join(sorted(_KNOWN))}.", param=name)
     if raw.get("fault") not in FAULTS:
         raise StripeError(f"A fault is one of {', '.join(FAULTS)}.", param=f"{name}[fault]")
     match = _match(raw.get("match") or {}, f"{name}[match]")
     nth = raw.get("nth") or []
     numbers = [nth] if isinstance(nth, int) else nth
-    times, latency_ms = raw.get("times"), raw.get("latency_ms") or 0
-    counts = [latency_ms] if times is None else [latency_ms, times]
-    if not _integers(numbers) or not _integers(counts) or latency_ms > LATENCY_MS_MAX:
-        raise StripeError("nth, times and latency_ms are whole numbers.", param=name)
+    if not _integers(numbers):
+        raise StripeError("nth is a whole number, or a list of them.", param=f"{name}[nth]")
     probability = raw.get("probability")
     if not isinstance(probability, int | float | None):
         raise StripeError("A probability is a number from 0 to 1.", param=f"{name}[probability]")
@@ -98,9 +116,21 @@ def _rule(raw: Any, name: str) -> FaultRule:
         fault=raw["fault"],
         nth=tuple(numbers),
         probability=probability,
-        times=times,
-        latency_ms=latency_ms,
+        times=_whole(raw, "times", name),
+        latency_ms=_whole(raw, "latency_ms", name, most=LATENCY_MS_MAX) or 0,
+        latency_after_ms=_whole(raw, "latency_after_ms", name, most=LATENCY_MS_MAX) or 0,
+        retry_after=_whole(raw, "retry_after", name, most=SECONDS_MAX),
+        seconds=_whole(raw, "seconds", name, most=SECONDS_MAX) or 60,
     )
+
+
+def _whole(raw: dict[str, Any], field: str, name: str, *, most: int = 1 << 31) -> int | None:
+    value = raw.get(field)
+    if value is None:
+        return None
+    if type(value) is not int or not 0 <= value <= most:
+        raise StripeError(f"{field} is a whole number from 0 to {most}.", param=f"{name}[{field}]")
+    return value
 
 
 def _match(match: Any, name: str) -> dict[str, str]:

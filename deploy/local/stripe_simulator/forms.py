@@ -1,6 +1,7 @@
 """Form bodies and query strings with nested keys, as Stripe's SDKs write them."""
 
 import re
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import unquote_plus
 
@@ -26,11 +27,13 @@ def parse_form(text: str) -> dict[str, Raw]:
         raise StripeError(f"A request holds at most {PAIRS_MAX} parameters.", status=413)
     for pair in pairs:
         name, _, value = pair.partition("=")
-        _place(root, _decoded(name), _decoded(value))
+        _place(root, name, _decoded(value))
     return root
 
 
 def _decoded(text: str) -> str:
+    if "%" not in text and "+" not in text and "\0" not in text:
+        return text
     try:
         decoded = unquote_plus(text, errors="strict")
     except UnicodeDecodeError:
@@ -53,15 +56,19 @@ def _place(root: dict[str, Raw], name: str, value: str) -> None:
     here[leaf] = value
 
 
-def _path(name: str) -> list[str]:
+@lru_cache(maxsize=8192)
+def _path(escaped: str) -> tuple[str, ...]:
+    """Cut a key as it stands on the wire into its parts; the same keys come over and over."""
+    name = _decoded(escaped)
     match = _KEY.fullmatch(name)
     if match is None:
         raise StripeError(f"Invalid parameter name: {name[:200]}", param=name[:200])
-    path = [match[1], *_PART.findall(match[2])]
+    path = (match[1], *_PART.findall(match[2]))
     if len(path) > DEPTH_MAX or "" in path:
         raise StripeError(f"Invalid parameter name: {name[:200]}", param=name[:200])
     return path
 
 
-def _ambiguous(name: str) -> StripeError:
-    return StripeError(f"Parameter given more than once: {name[:200]}", param=name[:200])
+def _ambiguous(escaped: str) -> StripeError:
+    name = _decoded(escaped)[:200]
+    return StripeError(f"Parameter given more than once: {name}", param=name)

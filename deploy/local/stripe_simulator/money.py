@@ -14,13 +14,15 @@ from deploy.local.stripe_simulator.errors import StripeError
 class WireCurrency:
     """`exponent` of the integers on the wire.
 
-    `line_multiple` divides every line, `total_multiple` every total that is finalized.
+    `line_multiple` divides every line, `total_multiple` every total that is finalized. Below
+    `minimum` nothing is collected; where Stripe publishes none it is 0.
     """
 
     code: str
     exponent: int
     line_multiple: int = 1
     total_multiple: int = 1
+    minimum: int = 0
 
 
 _ZERO = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
@@ -34,9 +36,16 @@ _TWO = (
     "zmw"
 )
 
+# The smallest charge in minor units, from Stripe's page on currencies.
+_MINIMUM = {
+    "aed": 200, "aud": 50, "bgn": 100, "brl": 50, "cad": 50, "chf": 50, "czk": 1500, "dkk": 250,
+    "eur": 50, "gbp": 30, "hkd": 400, "huf": 17500, "inr": 50, "jpy": 50, "mxn": 1000, "myr": 200,
+    "nok": 300, "nzd": 50, "pln": 200, "ron": 200, "sek": 300, "sgd": 50, "thb": 1000, "usd": 50,
+}  # fmt: skip
+
 CURRENCIES = {
-    **{code: WireCurrency(code, 0) for code in _ZERO.split()},
-    **{code: WireCurrency(code, 2) for code in _TWO.split()},
+    **{code: WireCurrency(code, 0, minimum=_MINIMUM.get(code, 0)) for code in _ZERO.split()},
+    **{code: WireCurrency(code, 2, minimum=_MINIMUM.get(code, 0)) for code in _TWO.split()},
     # Lines may be any minor unit; what is paid ends in 0.
     **{code: WireCurrency(code, 3, total_multiple=10) for code in _THREE.split()},
     # Two decimals on the wire, whole units only.

@@ -7,9 +7,10 @@ the value, or raises. `None` as a value means "unset this field" (Stripe's empty
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
-from deploy.local.stripe_simulator.errors import StripeError
+from deploy.local.stripe_simulator.errors import StripeError, not_simulated
 from deploy.local.stripe_simulator.forms import Raw
 
 METADATA_KEYS_MAX = 50
@@ -84,13 +85,29 @@ def timestamp() -> Integer:
 
 @dataclass(frozen=True)
 class DecimalText:
-    """A number of at most twelve decimal places, kept as text. Exponents are refused."""
+    """A number of at most `places` decimals, bounds inclusive. Exponents are refused.
 
-    def read(self, raw: Raw, name: str) -> str:
+    Read as a `Decimal`; `1E+6`, which Python makes of some numbers, is none.
+    """
+
+    places: int = 12
+    least: int | None = None
+    most: int | None = None
+
+    def read(self, raw: Raw, name: str) -> Decimal:
         text = _text(raw, name)
         if _DECIMAL.fullmatch(text) is None:
-            raise StripeError(f"Invalid decimal: {text[:40]}", param=name)
-        return text
+            raise StripeError(
+                f"Invalid decimal: {text[:40]}", code="parameter_invalid_decimal", param=name
+            )
+        value = Decimal(text)
+        if len(text.partition(".")[2]) > self.places:
+            raise StripeError(f"At most {self.places} decimal places are allowed.", param=name)
+        if self.least is not None and value < self.least:
+            raise StripeError(f"This value must be at least {self.least}.", param=name)
+        if self.most is not None and value > self.most:
+            raise StripeError(f"This value must be at most {self.most}.", param=name)
+        return value
 
 
 @dataclass(frozen=True)
@@ -203,6 +220,19 @@ class TimeFilter:
             return {"eq": Integer().read(raw, name)}
         bounds = Shape({bound: Integer() for bound in ("gt", "gte", "lt", "lte")})
         return bounds.read(raw, name) or {}
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    """A parameter that Stripe takes and the simulator does not: refused by name."""
+
+    def read(self, raw: Raw, name: str) -> Any:
+        del raw
+        raise not_simulated(f"the parameter {name}", param=name)
+
+
+def uncovered(*names: str) -> dict[str, Reader]:
+    return {name: Uncovered() for name in names}
 
 
 PAGE: Mapping[str, Reader] = {

@@ -109,7 +109,9 @@ async def test_another_open_invoice_with_our_key_parks(world: Any, statement: An
     )
     stray = {"customer": customer["id"], "metadata[invoice_key]": invoice.invoice_key}
     other = await world.simulator.post("/v1/invoices", **stray)
-    await world.simulator.post(f"/v1/invoices/{other['id']}/add_lines", **{"lines[0][amount]": "1"})
+    await world.simulator.post(
+        f"/v1/invoices/{other['id']}/add_lines", **{"lines[0][amount]": "100"}
+    )
     await world.simulator.post(f"/v1/invoices/{other['id']}/finalize")
 
     await world.sync().sync_due()

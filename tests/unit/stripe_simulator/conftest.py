@@ -43,23 +43,39 @@ class Running:
 
     async def draft(self, **extra: Any) -> Any:
         """Create a customer and a draft for it, as invoicing does."""
-        customer = await self.api.customers.create_async({"name": "Acme"})
+        if "customer" not in extra:
+            customer = await self.api.customers.create_async({"name": "Acme"})
+            extra["customer"] = customer.id
+        if extra.get("collection_method") == "charge_automatically":
+            extra.setdefault("days_until_due", None)
         return await self.api.invoices.create_async(
             {
-                "customer": customer.id,
                 "currency": "usd",
                 "collection_method": "send_invoice",
                 "days_until_due": 30,
                 "auto_advance": False,
                 "pending_invoice_items_behavior": "exclude",
-                **extra,
             }
+            | extra
         )
 
-    async def open_invoice(self, amount: int = 1000) -> Any:
-        invoice = await self.draft()
+    async def open_invoice(self, amount: int = 1000, **extra: Any) -> Any:
+        invoice = await self.draft(**extra)
         await self.api.invoices.add_lines_async(invoice.id, {"lines": [{"amount": amount}]})
         return await self.api.invoices.finalize_invoice_async(invoice.id)
+
+    async def settings(self, **change: Any) -> None:
+        (await self.http.post("/_sim/settings", json=change)).raise_for_status()
+
+    async def advance(self, seconds: int) -> None:
+        answer = await self.http.post("/_sim/clock", json={"advance_s": seconds})
+        answer.raise_for_status()
+
+    async def events(self, *types: str) -> list[str]:
+        """Return the types of all events, or those among the given, oldest first."""
+        page = await self.api.events.list_async({"limit": 100})
+        found = [event.type async for event in page.auto_paging_iter()]
+        return [name for name in reversed(found) if not types or name in types]
 
     async def fault(self, fault: str, path: str, **rule: Any) -> None:
         rule = {"times": 1, **rule, "fault": fault, "match": {"method": "POST", "path": path}}

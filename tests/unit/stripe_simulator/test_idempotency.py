@@ -1,12 +1,15 @@
 """Idempotency keys, faults and restarts: what a retry may rely on."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import stripe
+
+from deploy.local.stripe_simulator import create_simulator
 
 # The SDK hands httpx its form in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload:DeprecationWarning")
@@ -157,6 +160,16 @@ async def test_rate_limit_is_not_retried_by_the_sdk(simulator: Any) -> None:
         await simulator.api.customers.create_async({"name": "A"})
 
     assert [429] == [r["status"] for r in await simulator.requests()]
+
+
+async def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
+    """A file that another version wrote is not read half right: the refusal says what to do."""
+    path = tmp_path / "stripe.sqlite"
+    with sqlite3.connect(path) as old:
+        old.execute("CREATE TABLE objects (id TEXT)")
+    old.close()
+    with pytest.raises(ValueError, match="delete it"):
+        create_simulator(state_path=path)
 
 
 @pytest.mark.parametrize("in_file", [True, False])

@@ -50,7 +50,9 @@ async def test_page_addresses_appear_at_finalization(simulator: Any) -> None:
     assert {200} == {page.status_code, printed.status_code}
     assert all(text in page.text for text in (final.number, "$12.34", "Acme", "Print view"))
     assert "&lt;b&gt;tokens" in page.text
-    assert "text/html" in printed.headers["content-type"]
+    assert "application/pdf" == printed.headers["content-type"]
+    assert printed.content.startswith(b"%PDF-1.4")
+    assert all(text.encode() in printed.content for text in (final.number, "$12.34", "Acme"))
 
 
 async def test_unknown_and_expired_pages(simulator: Any) -> None:

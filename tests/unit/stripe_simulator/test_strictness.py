@@ -73,9 +73,13 @@ async def test_bad_lines_are_named(
         ("metadata[" + "k" * 41 + "]=v", "metadata[" + "k" * 41 + "]"),
         ("&".join(f"metadata[{n}]=v" for n in range(51)), "metadata"),
         ("auto_advance=yes", "auto_advance"),
-        ("auto_advance=true", "auto_advance"),
-        ("automatic_tax[enabled]=true", "automatic_tax[enabled]"),
-        ("expand[0]=customer", "expand"),
+        (
+            "automatic_tax[enabled]=true&automatic_tax[liability][type]=self",
+            "automatic_tax[liability]",
+        ),
+        ("expand[0]=customer.nothing", "expand"),
+        ("expand[0]=lines", "expand"),
+        ("payment_settings[default_mandate]=m", "payment_settings"),
         ("customer=cus_none", "customer"),
     ],
 )

@@ -1,1 +1,41 @@
 """One module per Stripe resource; together they are the API."""
+
+from deploy.local.stripe_simulator.resources import (
+    balance,
+    coupons,
+    credit_notes,
+    customers,
+    disputes,
+    events,
+    invoice_actions,
+    invoice_items,
+    invoice_lines,
+    invoices,
+    meter_events,
+    payments,
+    products,
+    refunds,
+    tax_ids,
+    tax_rates,
+    webhook_endpoints,
+)
+
+OPERATIONS = [
+    *balance.OPERATIONS,
+    *coupons.OPERATIONS,
+    *credit_notes.OPERATIONS,
+    *customers.OPERATIONS,
+    *disputes.OPERATIONS,
+    *events.OPERATIONS,
+    *invoice_actions.OPERATIONS,
+    *invoice_items.OPERATIONS,
+    *invoice_lines.OPERATIONS,
+    *invoices.OPERATIONS,
+    *meter_events.OPERATIONS,
+    *payments.OPERATIONS,
+    *products.OPERATIONS,
+    *refunds.OPERATIONS,
+    *tax_ids.OPERATIONS,
+    *tax_rates.OPERATIONS,
+    *webhook_endpoints.OPERATIONS,
+]
