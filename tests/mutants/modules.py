@@ -49,7 +49,13 @@ MODULES = (
     Module("claims.py", ("test_claims.py", "test_overlap.py", "test_matrix.py", *RATED)),
     Module("pipeline.py", ("test_conditions.py", "test_pools.py", *RATED)),
     Module("rating.py", ("test_hashing.py", "cost", *RATED)),
-    Module("split", ("split",)),
+    Module(
+        "split",
+        (
+            *("split/test_split.py", "split/test_one_version.py", "split/test_other_terms.py"),
+            *("split/test_price_parts.py", "test_meters.py"),
+        ),
+    ),
     Module("subscription", ("subscription", "split")),
     Module("adjustment.py", ("test_adjustment.py", "test_outcome.py")),
     Module("wallet", ("wallet",)),

@@ -7,7 +7,6 @@ whose steps name the days of their part. Anything else has a line of its own, fo
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import groupby
 
 from services.pricing.domain.charge import Charge
@@ -66,7 +65,7 @@ class _Lines:
                 {pool.key: pool for c in part.plan.charges for pool in c.conditions.pools},
             )
             for part in self.terms.parts
-            if part.price_book == price_book and part.charged != "nothing"
+            if part.price_book == price_book
         )
 
 
@@ -189,7 +188,7 @@ def _rate_line(
     if key[-1]:
         return _trial_line(position, pieces, shared.terms)
     drafts = [_draft(shared, part, charge, rows) for part, charge, rows in pieces]
-    whole = replace(_draft(shared, *pieces[-1]), rows=())
+    whole = _draft(shared, *pieces[-1])
     joint = Joint(drafts, whole, shared.stocks(key[0]))
     for step in SPLIT_PIPELINE:
         step(joint)
@@ -222,7 +221,7 @@ def _trial_line(
     """Return the line of what was used for nothing; fees have none."""
     rows = tuple(row for _, _, some in pieces for row in some)
     part, charge, _ = pieces[-1]
-    if charge.usage is None or not rows:
+    if charge.usage is None:
         return None
     quantity = sum_exact([row.quantity for row in rows])
     unit = unit_of(charge.usage.kinds)
@@ -230,6 +229,4 @@ def _trial_line(
     draft = Draft(charge, rows, situation, part.readings, terms.currency, {}, quantity, unit)
     count = Words(terms.currency, unit).count(quantity)
     draft.add([note(TRIAL, f"{count} in the trial up to {part.period.last_day}, not charged")])
-    draft.row_amounts = [Fraction(0) for _ in rows]
-    draft.units = [row.quantity for row in rows]
     return line_of(position, draft)
