@@ -113,6 +113,18 @@ def test_a_period_cut_short_has_its_share_of_every_amount() -> None:
     assert [16, 18, 10, 10, 10] == found
 
 
+def test_free_units_are_free_to_the_last() -> None:
+    """One unit is, and half a unit; where nothing was used, nothing is told of them."""
+    free = {"free_units": Fraction(4), "minimum": Fraction(1)}
+    lines = [rate(used, **free) for used in (1, 0)]
+
+    assert [["free_units", "minimum"], ["minimum"]] == [
+        [step.step for step in line.steps if step.step != "price"] for line in lines if line
+    ]
+    half = rate_period(terms(charged(UNIT, free_units=Fraction(4))), [usage("units", "0.5")])
+    assert 0 == half.total
+
+
 def test_every_step_is_told() -> None:
     """A customer can follow how the amount came about."""
     line = rate(
