@@ -115,8 +115,7 @@ def test_a_period_cut_short_has_its_share_of_every_amount() -> None:
 
 def test_free_units_are_free_to_the_last() -> None:
     """One unit is, and half a unit; where nothing was used, nothing is told of them."""
-    free = {"free_units": Fraction(4), "minimum": Fraction(1)}
-    lines = [rate(used, **free) for used in (1, 0)]
+    lines = [rate(n, free_units=Fraction(4), minimum=Fraction(1)) for n in (1, 0)]
 
     assert [["free_units", "minimum"], ["minimum"]] == [
         [step.step for step in line.steps if step.step != "price"] for line in lines if line

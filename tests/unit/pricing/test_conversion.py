@@ -72,7 +72,8 @@ def test_a_rate_of_nothing_is_free() -> None:
     rated = rate_period(terms(charged(CHARGE.price, "*", conversion=free)), [usage("images", 7)])
 
     assert [Fraction(0)] == free.convert([("any", "images", Fraction(7))])
-    assert (0, ()) == (rated.total, rated.unrated)
+    assert rated.total == 0
+    assert () == rated.unrated
 
 
 def test_pools_hold_credits() -> None:

@@ -104,7 +104,7 @@ def rate_days(*rows: tuple[int, int], pools: tuple[Pool, ...], **conditions: Any
 
 
 @pytest.mark.parametrize(("free", "given"), [(0, 7), (1, 6), (5, 2), (9, 0)])
-def test_free_units_are_those_of_the_first_days(free: int, given: int) -> None:
+def test_what_was_free_of_the_first_days_is_not_included_too(free: int, given: int) -> None:
     """Of 3 and 4 while a promotion lasts it includes what was not free, and nothing later."""
     promotion = pool(included=Fraction(50), ends_on=date(2023, 11, 10))
 
