@@ -49,7 +49,13 @@ MODULES = (
     Module("seats.py", ("test_seats.py", "test_per_seat.py", "test_pools.py", *RATED)),
     Module("conversion.py", ("test_conversion.py", "test_golden.py")),
     Module("patterns.py", ("test_patterns.py", "test_matrix.py", "test_overlap.py")),
-    Module("claims.py", ("test_claims.py", "test_overlap.py", "test_matrix.py", *RATED)),
+    Module(
+        "claims.py",
+        (
+            *("test_claims.py", "test_overlap.py", "test_matrix.py", "test_conversion.py"),
+            *("test_meters.py", *RATED),
+        ),
+    ),
     Module("pipeline.py", ("test_conditions.py", "test_pools.py", *RATED)),
     Module("rating.py", ("test_hashing.py", "cost", *RATED)),
     Module(

@@ -49,6 +49,17 @@ def test_filters_meet_in_every_dimension_or_not_at_all(
     assert (meet, meet) == (intersects(one, other), intersects(other, one))
 
 
+def test_what_each_refuses_is_refused_by_both() -> None:
+    """One leaves out a model, the other an agent: they still meet in all the rest."""
+    kinds = {"kind": frozenset({"a"})}
+    one = UsageFilter(kinds, {"model": frozenset({"m"})})
+    other = UsageFilter(kinds, {"agent": frozenset({"x"})})
+    of_x = UsageFilter(kinds | {"agent": frozenset({"x"})}, {"model": frozenset({"m"})})
+
+    assert [True, True] == [intersects(one, other), intersects(other, one)]
+    assert [False, False] == [intersects(of_x, other), intersects(other, of_x)]
+
+
 METERED = usage("meter:calls@1", 7)
 EVERY_KIND = claim("*")
 
