@@ -56,8 +56,20 @@ MODULES = (
             *("test_meters.py", *RATED),
         ),
     ),
-    Module("pipeline.py", ("test_conditions.py", "test_pools.py", *RATED)),
-    Module("rating.py", ("test_hashing.py", "cost", *RATED)),
+    Module(
+        "pipeline.py",
+        (
+            *("test_conditions.py", "test_pools.py", "test_conversion.py", "test_percentage.py"),
+            *("test_meters.py", IN_PARTS, *RATED),
+        ),
+    ),
+    Module(
+        "rating.py",
+        (
+            *("test_hashing.py", "test_conditions.py", "test_claims.py", "test_meters.py"),
+            *("cost/test_usage_cost.py", IN_PARTS, *RATED),
+        ),
+    ),
     Module(
         "split",
         (
@@ -65,7 +77,7 @@ MODULES = (
             *("split/test_price_parts.py", "test_meters.py"),
         ),
     ),
-    Module("subscription", ("subscription", "split")),
+    Module("subscription", ("subscription",)),
     Module("adjustment.py", ("test_adjustment.py", "test_outcome.py")),
     Module("wallet", ("wallet",)),
     Module("cost", ("cost",)),
