@@ -176,14 +176,16 @@ def of_period(plan_: Plan, read: Readings) -> RatedStatement:
     return rate_period(stated, ROWS, read, prices=COSTS)
 
 
-def of_parts(plan_: Plan, readings: Sequence[Readings]) -> RatedStatement:
+def of_parts(
+    plan_: Plan, readings: Sequence[Readings], prices: ProviderPrices | None = COSTS
+) -> RatedStatement:
     """Rate November in one part, or cut before the 16th in two."""
     days = [NOVEMBER.start, *([MIDDLE] if readings[1:] else []), NOVEMBER.end]
     parts = tuple(
         Part(Period(start, end, 30), plan_, "book", "hash", Seats.of(2), readings=read)
         for start, end, read in zip(days, days[1:], readings, strict=False)
     )
-    return rate_parts(SplitTerms(parts, DOLLAR), ROWS, prices=COSTS)
+    return rate_parts(SplitTerms(parts, DOLLAR), ROWS, prices=prices)
 
 
 def same_but_input(rated: RatedStatement) -> RatedStatement:
@@ -266,3 +268,15 @@ def test_a_missing_value_of_a_meter_has_a_line_in_parts_too() -> None:
     assert [
         "2023-11-16 to 2023-11-30: people@2 has no value yet: nothing is charged for it so far"
     ] == [step.description for step in line.steps]
+
+
+def test_costs_are_no_input_where_no_price_depends_on_them() -> None:
+    """A statement in parts has the same hashes, whether or not costs were asked for."""
+    with_costs, without = (
+        of_parts(sold(charged(TIERS)), [Readings()] * 2, prices) for prices in (COSTS, None)
+    )
+
+    assert with_costs.cost is not None
+    assert without == replace(
+        with_costs, cost=None, lines=tuple(replace(line, cost=None) for line in with_costs.lines)
+    )

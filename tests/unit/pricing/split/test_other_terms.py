@@ -12,8 +12,6 @@ from services.pricing.domain.charges.flat import Flat
 from services.pricing.domain.charges.matrix import Cell, Matrix
 from services.pricing.domain.charges.per_unit import PerUnit
 from services.pricing.domain.commitment import Commitment
-from services.pricing.domain.cost.prices import PriceTable
-from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period, UnpaidPeriod
 from services.pricing.domain.pools import Pool
 from services.pricing.domain.readings import Readings, UsageOfSeat
@@ -254,17 +252,6 @@ def test_a_trial_tells_who_used_what_for_nothing() -> None:
 def test_a_trial_without_usage_has_no_line() -> None:
     """Neither for the usage that did not come, nor for the fee."""
     assert () == trial_of(charged(ONE, "other"), charged(Flat(Fraction(300)), key="fee"))
-
-
-def test_costs_are_no_input_where_no_price_depends_on_them() -> None:
-    """A statement has one hash, whether or not costs were asked for."""
-    sold = plan(charged(ONE))
-    terms = SplitTerms((part(sold, second=False), part(sold, second=True)), DOLLAR)
-    nothing_known = ProviderPrices(PriceTable({}, {}))
-
-    hashes = {rate_parts(terms, used(8, 12), prices=p).input_hash for p in (None, nothing_known)}
-
-    assert 1 == len(hashes)
 
 
 def test_a_statement_keeps_its_hash() -> None:
