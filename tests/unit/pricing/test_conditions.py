@@ -76,6 +76,8 @@ def test_the_order_is_price_discount_maximum_minimum(
         (5, Commitment(Fraction(10), overage_factor=Fraction(2)), 10),
         (8, Commitment(quantity=Fraction(5), overage_factor=Fraction(3, 2)), 19),
         (0, Commitment(quantity=Fraction(5)), 10),
+        (0, Commitment(Fraction(0)), 0),
+        (0, Commitment(quantity=Fraction(0)), 0),
     ],
 )
 def test_a_commitment_is_due_and_more_costs_its_factor(

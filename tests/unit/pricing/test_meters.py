@@ -113,6 +113,14 @@ def test_a_value_has_no_model_and_no_tier(dimension: dict[str, str], told: int) 
     assert [35 * told, 0] == [statement.total for statement in rated]
 
 
+def test_a_value_of_nothing_is_told_as_it_is() -> None:
+    """Where a minimum is due, the line says that nobody was counted."""
+    (line,) = rate(EACH, read(0), minimum=Fraction(3)).lines
+
+    assert line.amount == 3
+    assert "people@2 is 0, of 9 events with the hash c0ffee" == line.steps[0].description
+
+
 def test_a_value_is_there_or_missing() -> None:
     """A reading that is neither cannot be made."""
     with pytest.raises(ValueError, match="missing, or it is there"):
