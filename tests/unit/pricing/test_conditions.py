@@ -213,6 +213,7 @@ def test_a_plan_has_a_minimum_and_a_commitment_for_all_charges() -> None:
         (line := rate_period(minimum, rows).lines[-1]).line_key,
         line.amount,
     )
+    assert (Fraction(1), "periods") == (line.quantity, line.unit)
     assert 3 == len(rate_period(minimum, rows).lines)
     assert 2 == len(rate_period(minimum, [usage("units", 50)]).lines)
 
