@@ -95,6 +95,14 @@ def test_a_meter_is_claimed_by_name_only(charge: Charge, claimed: bool) -> None:
     assert "meter:calls@1" not in {row.kind for row in rated.unrated}
 
 
+def test_a_meter_that_nobody_names_hides_nothing() -> None:
+    """What comes after it, in whatever order, is billed."""
+    every = Charge("every", "E", PerUnit(Fraction(1)), EVERY_KIND)
+    rows = [usage("input_text", 2), METERED, usage("output_text", 5)]
+
+    assert rate_period(terms(every), rows).total == 7
+
+
 def test_a_meter_that_is_named_and_has_no_price_is_unrated() -> None:
     """A charge speaks of it, so that leaving it out would be a loss."""
     of_gpt = Cell(Fraction(1), models=("gpt-5",), kinds=("meter:calls@1",))

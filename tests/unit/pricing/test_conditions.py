@@ -218,6 +218,22 @@ def test_a_plan_has_a_minimum_and_a_commitment_for_all_charges() -> None:
     assert 2 == len(rate_period(minimum, [usage("units", 50)]).lines)
 
 
+def test_a_minimum_of_a_plan_counts_towards_its_commitment() -> None:
+    """30 are raised to 50: 10 are missing to 60, and above 40 nothing was used."""
+    fee = charged(Flat(Fraction(30)), key="fee")
+    double = Fraction(2)
+
+    below, above = (
+        rate_period(terms(fee, minimum=Fraction(50), commitment=commitment), []).lines
+        for commitment in (Commitment(Fraction(60)), Commitment(Fraction(40), None, double))
+    )
+
+    assert ["fee", "plan-minimum", "plan-commitment"] == [line.charge for line in below]
+    assert ["flat", "minimum", "commitment"] == [line.model for line in below]
+    assert [30, 20, 10] == [line.amount for line in below]
+    assert [30, 20] == [line.amount for line in above]
+
+
 @pytest.mark.parametrize(
     ("message", "values"),
     [

@@ -134,6 +134,7 @@ CHARGES: Mapping[str, Charge] = {
     ),
     "cost plus": charged(CostPlus(Fraction(6, 5))),
     "weighted": charged(WeightedSum(Fraction(30))),
+    "weighted from nothing": charged(WeightedSum(Fraction(30))),
     "levels": charged(ProratedGraduated(TIERS.tiers)),
     "single events": charged(EVENTS),
     "share of a sum": charged(Percentage(Fraction(10), free_amount=Fraction(15))),
@@ -222,7 +223,7 @@ def test_two_parts_are_a_period_whose_steps_name_their_days(name: str) -> None:
         for s in two.steps
         if s.step in by_part
     )
-    if name in {"weighted", "levels"}:
+    if name in {"weighted", "weighted from nothing", "levels"}:
         one = replace(one, details=two.details)
     assert replace(one, steps=()) == replace(two, steps=())
 
