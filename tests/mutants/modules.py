@@ -8,6 +8,9 @@ DOMAIN = "services/pricing/domain"
 RATED = ("test_rating.py", "../test_golden.py")
 """What goes through the whole of a rating; the properties of all models take too long for this."""
 
+IN_PARTS = "split/test_one_version.py"
+"""What tells a difference between rating a period and rating it in parts."""
+
 
 @dataclass(frozen=True)
 class Module:
@@ -40,20 +43,51 @@ MODULES = (
     Module(
         "tiers.py", ("test_tiers.py", "test_graduated.py", "test_volume.py", "../test_golden.py")
     ),
+    Module("spread.py", ("test_rating.py", "test_hashing.py", "test_conditions.py", IN_PARTS)),
+    Module("column.py", ("test_hashing.py", "test_every_model.py", *RATED)),
+    Module("details.py", ("test_hashing.py", "test_adjustment.py", *RATED)),
+    Module(
+        "usage.py",
+        ("test_hashing.py", "test_weighted_sum.py", "test_prorated_graduated.py", *RATED),
+    ),
     Module("bounds.py", ("test_conditions.py", *RATED)),
     Module("commitment.py", ("test_conditions.py", *RATED)),
-    Module("included.py", ("test_pools.py", "test_conditions.py", *RATED)),
+    Module("included.py", ("test_pools.py", "test_conditions.py", IN_PARTS, *RATED)),
     Module("pools.py", ("test_pools.py", "split", *RATED)),
     Module("periods.py", ("test_periods.py", "subscription", *RATED)),
     Module("seats.py", ("test_seats.py", "test_per_seat.py", "test_pools.py", *RATED)),
     Module("conversion.py", ("test_conversion.py", "../test_golden.py")),
     Module("patterns.py", ("test_patterns.py", "test_matrix.py", "test_overlap.py")),
-    Module("claims.py", ("test_claims.py", "test_overlap.py", "test_matrix.py", *RATED)),
-    Module("pipeline.py", ("test_conditions.py", "test_pools.py", *RATED)),
-    Module("rating.py", ("test_hashing.py", "cost", *RATED)),
     Module("levels.py", ("test_levels.py",)),
-    Module("split", ("split",)),
-    Module("subscription", ("subscription", "split")),
+    Module(
+        "claims.py",
+        (
+            *("test_claims.py", "test_overlap.py", "test_matrix.py", "test_conversion.py"),
+            *("test_meters.py", *RATED),
+        ),
+    ),
+    Module(
+        "pipeline.py",
+        (
+            *("test_conditions.py", "test_pools.py", "test_conversion.py", "test_percentage.py"),
+            *("test_meters.py", IN_PARTS, *RATED),
+        ),
+    ),
+    Module(
+        "rating.py",
+        (
+            *("test_hashing.py", "test_conditions.py", "test_claims.py", "test_meters.py"),
+            *("cost/test_usage_cost.py", IN_PARTS, *RATED),
+        ),
+    ),
+    Module(
+        "split",
+        (
+            *("split/test_split.py", "split/test_one_version.py", "split/test_other_terms.py"),
+            *("split/test_price_parts.py", "split/test_seat_holders.py", "test_meters.py"),
+        ),
+    ),
+    Module("subscription", ("subscription",)),
     Module("adjustment.py", ("test_adjustment.py", "test_outcome.py")),
     Module("wallet", ("wallet",)),
     Module("cost", ("cost",)),

@@ -44,11 +44,26 @@ class DetailGroup(NamedTuple):
     texts: Sequence[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Details:
-    """The details of a line in the order of (agent, model, kind, day)."""
+    """The details of a line in the order of (agent, model, kind, day).
+
+    Equal are those that are written alike: the same amount may be a ratio in other terms.
+    """
 
     groups: tuple[DetailGroup, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Details) and self._written() == other._written()
+
+    def __hash__(self) -> int:
+        return hash(self._written())
+
+    def _written(self) -> tuple[object, ...]:
+        return tuple(
+            (*group[:3], *map(tuple, (group.daily.day_texts, group.daily.texts, group.texts)))
+            for group in self.groups
+        )
 
     @classmethod
     def of(cls, details: Iterable[Detail]) -> "Details":

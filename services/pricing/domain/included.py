@@ -39,7 +39,7 @@ def burn_quantity_pools(draft: Draft) -> None:
     days = (row.usage_day for row in draft.rows)
     used = list(zip(days, draft.units, strict=True))
     excess = sum_exact(draft.units) - draft.billable
-    if excess > 0 and used:
+    if excess > 0:
         # Free units are those of the first days, as a customer would count them.
         used = without_first(used, excess)
     uses = _burn(draft, used, "quantity")

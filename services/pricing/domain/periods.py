@@ -75,7 +75,7 @@ class Cycle:
             raise ValueError("a cycle has an anchor day from 1 to 31 and at least a month")
 
     @classmethod
-    def from_anchor(cls, anchor: date, *, months: int = 1) -> "Cycle":
+    def from_anchor(cls, anchor: date, *, months: int) -> "Cycle":
         """Return the cycle that has an anchor on this day."""
         return cls(anchor.day, months, _month_of(anchor) % months)
 
@@ -99,16 +99,6 @@ def _month_of(day: date) -> int:
     return day.year * MONTHS_OF_YEAR + day.month - 1
 
 
-def anchor_at_or_before(day: date, anchor_day: int) -> date:
-    """Return the latest monthly anchor that is not after `day`."""
-    return Cycle(anchor_day).at_or_before(day)
-
-
-def anchor_after(day: date, anchor_day: int) -> date:
-    """Return the first monthly anchor after `day`."""
-    return Cycle(anchor_day).after(day)
-
-
 def period_from(start: date, *, anchor_day: int, ends_on: date | None = None) -> Period | None:
     """Return the monthly period that begins on `start`; None when the subscription ended before."""
     return period_of(Cycle(anchor_day), start, ends_on=ends_on)
@@ -129,7 +119,7 @@ def period_of(cycle: Cycle, start: date, *, ends_on: date | None = None) -> Peri
     return Period(start, end, whole_days)
 
 
-def paid_part(period: Period, starts_on: date, *, trial_days: int = 0) -> Period | None:
+def paid_part(period: Period, starts_on: date, *, trial_days: int) -> Period | None:
     """Return the part of a period from the start of a subscription on, less its trial.
 
     None when no day of it is paid.

@@ -49,6 +49,17 @@ def test_filters_meet_in_every_dimension_or_not_at_all(
     assert (meet, meet) == (intersects(one, other), intersects(other, one))
 
 
+def test_what_each_refuses_is_refused_by_both() -> None:
+    """One leaves out a model, the other an agent: they still meet in all the rest."""
+    kinds = {"kind": frozenset({"a"})}
+    one = UsageFilter(kinds, {"model": frozenset({"m"})})
+    other = UsageFilter(kinds, {"agent": frozenset({"x"})})
+    of_x = UsageFilter(kinds | {"agent": frozenset({"x"})}, {"model": frozenset({"m"})})
+
+    assert [True, True] == [intersects(one, other), intersects(other, one)]
+    assert [False, False] == [intersects(of_x, other), intersects(other, of_x)]
+
+
 METERED = usage("meter:calls@1", 7)
 EVERY_KIND = claim("*")
 
@@ -82,6 +93,14 @@ def test_a_meter_is_claimed_by_name_only(charge: Charge, claimed: bool) -> None:
     assert claimed is (claims.positions_of(METERED)[0] is not None)
     assert claimed is not claims.passes_over(METERED)
     assert "meter:calls@1" not in {row.kind for row in rated.unrated}
+
+
+def test_a_meter_that_nobody_names_hides_nothing() -> None:
+    """What comes after it, in whatever order, is billed."""
+    every = Charge("every", "E", PerUnit(Fraction(1)), EVERY_KIND)
+    rows = [usage("input_text", 2), METERED, usage("output_text", 5)]
+
+    assert rate_period(terms(every), rows).total == 7
 
 
 def test_a_meter_that_is_named_and_has_no_price_is_unrated() -> None:

@@ -76,6 +76,8 @@ def test_the_order_is_price_discount_maximum_minimum(
         (5, Commitment(Fraction(10), overage_factor=Fraction(2)), 10),
         (8, Commitment(quantity=Fraction(5), overage_factor=Fraction(3, 2)), 19),
         (0, Commitment(quantity=Fraction(5)), 10),
+        (0, Commitment(Fraction(0)), 0),
+        (0, Commitment(quantity=Fraction(0)), 0),
     ],
 )
 def test_a_commitment_is_due_and_more_costs_its_factor(
@@ -111,6 +113,17 @@ def test_a_period_cut_short_has_its_share_of_every_amount() -> None:
     ]
 
     assert [16, 18, 10, 10, 10] == found
+
+
+def test_free_units_are_free_to_the_last() -> None:
+    """One unit is, and half a unit; where nothing was used, nothing is told of them."""
+    lines = [rate(n, free_units=Fraction(4), minimum=Fraction(1)) for n in (1, 0)]
+
+    assert [["free_units", "minimum"], ["minimum"]] == [
+        [step.step for step in line.steps if step.step != "price"] for line in lines if line
+    ]
+    half = rate_period(terms(charged(UNIT, free_units=Fraction(4))), [usage("units", "0.5")])
+    assert 0 == half.total
 
 
 def test_every_step_is_told() -> None:
@@ -200,8 +213,25 @@ def test_a_plan_has_a_minimum_and_a_commitment_for_all_charges() -> None:
         (line := rate_period(minimum, rows).lines[-1]).line_key,
         line.amount,
     )
+    assert (Fraction(1), "periods") == (line.quantity, line.unit)
     assert 3 == len(rate_period(minimum, rows).lines)
     assert 2 == len(rate_period(minimum, [usage("units", 50)]).lines)
+
+
+def test_a_minimum_of_a_plan_counts_towards_its_commitment() -> None:
+    """30 are raised to 50: 10 are missing to 60, and above 40 nothing was used."""
+    fee = charged(Flat(Fraction(30)), key="fee")
+    double = Fraction(2)
+
+    below, above = (
+        rate_period(terms(fee, minimum=Fraction(50), commitment=commitment), []).lines
+        for commitment in (Commitment(Fraction(60)), Commitment(Fraction(40), None, double))
+    )
+
+    assert ["fee", "plan-minimum", "plan-commitment"] == [line.charge for line in below]
+    assert ["flat", "minimum", "commitment"] == [line.model for line in below]
+    assert [30, 20, 10] == [line.amount for line in below]
+    assert [30, 20] == [line.amount for line in above]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ def test_what_cannot_be_converted_is_unrated() -> None:
     assert [Fraction(5)] == [row.quantity for row in rated.unrated]
 
 
+def test_a_rate_of_nothing_is_free() -> None:
+    """What costs no credits is priced at 0, as agreed, and is not unrated."""
+    free = Conversion("credits", (ConversionRate(Fraction(0)),))
+
+    rated = rate_period(terms(charged(CHARGE.price, "*", conversion=free)), [usage("images", 7)])
+
+    assert [Fraction(0)] == free.convert([("any", "images", Fraction(7))])
+    assert rated.total == 0
+    assert () == rated.unrated
+
+
 def test_pools_hold_credits() -> None:
     """What is included is in the unit of the charge, as are packages."""
     pool = Pool("base", "Base", "quantity", Fraction(700))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.pricing.domain.adjustment import BilledPeriod, adjustments
+from services.pricing.domain.charge import Charge
 from services.pricing.domain.charges.graduated import Graduated
 from services.pricing.domain.charges.package import Package
 from services.pricing.domain.charges.per_unit import PerUnit
@@ -24,7 +25,7 @@ from services.pricing.domain.statement import AdjustedPeriod, RatedStatement
 from services.pricing.handlers.billed import billed_content
 from services.pricing.handlers.statement_message import line_of
 from shared.currencies import CURRENCIES
-from tests.support.pricing_values import NOVEMBER, charged, plan, terms, tier, usage
+from tests.support.pricing_values import NOVEMBER, charged, claim, plan, terms, tier, usage
 
 PEOPLE = "meter:people@2"
 LAST_DAY = date(2023, 11, 30)
@@ -99,6 +100,25 @@ def test_a_missing_value_is_told_and_not_taken_for_nothing() -> None:
     ]
     assert "missing" == line_of(missing.lines[0], "USD").meters[0].state
     assert () == rate(EACH, read(0)).lines
+
+
+@pytest.mark.parametrize(("dimension", "told"), [({"service_tier": ""}, 1), ({"model": "m*"}, 0)])
+def test_a_value_has_no_model_and_no_tier(dimension: dict[str, str], told: int) -> None:
+    """A charge of the standard tier takes it, one of some models does not, nor waits for it."""
+    charge = Charge("c", "C", EACH, claim(PEOPLE, "units", **dimension))
+
+    rated = [rate_period(terms(charge), [], given) for given in (read(7), read(None, "missing"))]
+
+    assert [told, told] == [len(statement.lines) for statement in rated]
+    assert [35 * told, 0] == [statement.total for statement in rated]
+
+
+def test_a_value_of_nothing_is_told_as_it_is() -> None:
+    """Where a minimum is due, the line says that nobody was counted."""
+    (line,) = rate(EACH, read(0), minimum=Fraction(3)).lines
+
+    assert line.amount == 3
+    assert "people@2 is 0, of 9 events with the hash c0ffee" == line.steps[0].description
 
 
 def test_a_value_is_there_or_missing() -> None:

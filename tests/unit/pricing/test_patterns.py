@@ -80,3 +80,4 @@ def test_equal_combinations_are_found_also_in_lists() -> None:
 def test_by_length_alone_a_text_would_lose() -> None:
     """A long pattern names more characters than a short text, and is still less specific."""
     assert specificity("gpt-5") < specificity("gpt-5*") < specificity("gpt-*")
+    assert specificity("gpt-5") < specificity("*gpt-5")

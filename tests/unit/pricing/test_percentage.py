@@ -91,6 +91,19 @@ def test_usage_without_its_events_is_unrated_and_not_free() -> None:
     assert (Fraction(0), [KIND]) == (rated.total, [row.kind for row in rated.unrated])
 
 
+def test_the_line_says_how_many_events_were_priced() -> None:
+    """And of what, before it says what they cost."""
+    events = Readings(events={KIND: (Fraction(1), Fraction(9))})
+    price_of_each = charged(Percentage(exact("10"), fixed_amount=Fraction(1)), KIND)
+
+    (line,) = rate_period(terms(price_of_each), [usage(KIND, 10)], events).lines
+
+    assert ("meter", f"2 events of {KIND}, in their order") == (
+        line.steps[0].step,
+        line.steps[0].description,
+    )
+
+
 def test_events_that_do_not_sum_to_the_usage_are_refused() -> None:
     """Two sources that disagree are an error, not a choice."""
     events = Readings(events={KIND: (Fraction(9),)})

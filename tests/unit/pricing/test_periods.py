@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pricing.domain.periods import Cycle, Period, paid_part, period_from
+from services.pricing.domain.periods import Cycle, Period, by_days, paid_part, period_from
 
 
 def starts(first: date, anchor_day: int, count: int) -> list[str]:
@@ -39,6 +39,19 @@ def test_the_last_day_of_a_subscription_is_in_its_last_period() -> None:
 
     assert Period(date(2023, 11, 1), date(2023, 11, 16), 30) == last
     assert None is period_from(date(2023, 11, 16), anchor_day=1, ends_on=date(2023, 11, 15))
+
+
+def test_a_last_day_that_a_period_begins_with_is_a_period() -> None:
+    """It is paid for: one day of thirty."""
+    day = date(2023, 11, 1)
+
+    assert Period(day, date(2023, 11, 2), 30) == period_from(day, anchor_day=1, ends_on=day)
+
+
+@pytest.mark.parametrize(("start", "words"), [(1, ""), (16, ", 15 of 30 days")])
+def test_a_short_period_is_told(start: int, words: str) -> None:
+    """A whole one needs no words."""
+    assert words == by_days(Period(date(2023, 11, start), date(2023, 12, 1), 30))
 
 
 @given(

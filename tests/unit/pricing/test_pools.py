@@ -97,10 +97,21 @@ def test_a_promotion_is_for_usage_up_to_its_last_day(day: int, taken: int) -> No
     assert taken == rate(promotion, used=100, day=day).pools[0].used
 
 
-def rate_days(*rows: tuple[int, int], pools: tuple[Pool, ...]) -> Line:
+def rate_days(*rows: tuple[int, int], pools: tuple[Pool, ...], **conditions: Any) -> Line:
     """Return the line of what was used on days of November."""
     used = [usage("units", units, usage_day=date(2023, 11, day)) for day, units in rows]
-    return rate_period(terms(charged(CENT, pools=pools)), used).lines[0]
+    return rate_period(terms(charged(CENT, pools=pools, **conditions)), used).lines[0]
+
+
+@pytest.mark.parametrize(("free", "given"), [(0, 7), (1, 6), (5, 2), (9, 0)])
+def test_what_was_free_of_the_first_days_is_not_included_too(free: int, given: int) -> None:
+    """Of 3 and 4 while a promotion lasts it includes what was not free, and nothing later."""
+    promotion = pool(included=Fraction(50), ends_on=date(2023, 11, 10))
+
+    line = rate_days((3, 3), (9, 4), (20, 10), pools=(promotion,), free_units=Fraction(free))
+
+    assert [given] == [use.used for use in line.pools]
+    assert Fraction(17 - free - given, 100) == line.amount
 
 
 def test_a_pool_gives_before_and_after_the_end_of_another() -> None:

@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples.demo.catalog import price_book
+from services.pricing.domain.charges.cost_plus import CostPlus
 from services.pricing.domain.charges.flat import Flat
 from services.pricing.domain.charges.graduated import Graduated
+from services.pricing.domain.charges.matrix import Cell, Matrix
 from services.pricing.domain.charges.per_seat import PerSeat
 from services.pricing.domain.charges.per_unit import PerUnit
 from services.pricing.domain.charges.volume import Volume
 from services.pricing.domain.rating import RatingTerms, rate_period
 from services.pricing.domain.seats import Seats
+from services.pricing.domain.statement import FeePeriod
 from services.pricing.domain.usage import Usage
 from services.pricing.schemas.validation import read_price_book
 from shared.currencies import CURRENCIES
@@ -86,6 +89,40 @@ def test_no_usage_is_dropped(rows: list[Usage]) -> None:
     shown = sum(d.quantity for line in rated.lines for d in line.details)
     unrated = sum(row.quantity for row in rated.unrated)
     assert sum(row.quantity for row in rows) == shown + unrated
+
+
+def test_rows_of_one_agent_model_kind_and_day_are_one_detail() -> None:
+    """What differs between them (a region) is no part of it: quantities and amounts are added."""
+    plan = terms(charged(CostPlus(Fraction(2))))
+    rows = [
+        usage("units", quantity, region=region, cost=Fraction(cost))
+        for region, quantity, cost in (("", 3, 1), ("eu", 5, 4), ("us", 7, 9))
+    ]
+
+    (detail,) = rate_period(plan, rows).lines[0].details
+
+    assert (Fraction(15), Fraction(28)) == (detail.quantity, detail.amount)
+
+
+def test_usage_that_costs_nothing_is_a_detail_all_the_same() -> None:
+    """Who used what stands there, also where its price is 0; what cancels out does not."""
+    cells = (Cell(Fraction(2), kinds=("a",)), Cell(Fraction(0), kinds=("b",)))
+    rows = [usage("a", 3), usage("b", 5), usage("b", 4, agent="x"), usage("b", -4, agent="x")]
+
+    (line,) = rate_period(terms(charged(Matrix(cells), "a", "b")), rows).lines
+
+    assert ["a", "b"] == [detail.kind for detail in line.details]
+    assert [3, 5] == [detail.quantity for detail in line.details]
+    assert [6, 0] == [detail.amount for detail in line.details]
+
+
+def test_a_fee_in_advance_names_its_days() -> None:
+    """Those of the period that it is for; one in arrears needs none."""
+    fees = (charged(Flat(Fraction(7), "in_advance"), key="a"), charged(Flat(Fraction(7)), key="b"))
+
+    lines = rate_period(terms(*fees), []).lines
+
+    assert [FeePeriod(NOVEMBER.start, NOVEMBER.end), None] == [line.advance for line in lines]
 
 
 def test_rounding_each_detail_would_be_caught() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.pricing.domain.periods import UnpaidPeriod
 from services.pricing.domain.seats import SeatChange, Seats, days_left
 from tests.support.pricing_values import NOVEMBER
 
@@ -52,6 +53,40 @@ def test_the_order_of_changes_is_nothing(initial: int, changes: list[SeatChange]
 def test_one_number_is_hashed_as_one_number() -> None:
     """Subscriptions that only count seats keep the hashes that they had."""
     assert [25, 0] == [Seats.of(25).content(), Seats().content()]
+
+
+def test_changes_and_classes_are_hashed_by_name() -> None:
+    """A change alone is in the hash, and a class alone; statements that were issued carry both."""
+    added = SeatChange(date(2023, 11, 16), 1)
+
+    assert [
+        {"initial": {"": 2}, "changes": [(added.day, 1, "")]},
+        {"initial": {"": 2, "premium": 1}, "changes": []},
+    ] == [Seats({"": 2}, (added,)).content(), Seats({"": 2, "premium": 1}).content()]
+
+
+def test_a_class_that_nobody_has_pays_nothing() -> None:
+    """Until one is added: then it pays from its day on."""
+    none, one = Seats.of(3), Seats({"": 3}, (SeatChange(date(2023, 11, 16), 1, "premium"),))
+
+    assert [0, 1] == [seats.count("premium") for seats in (none, one)]
+    assert [0, Fraction(1, 2)] == [seats.paid_periods("premium", NOVEMBER) for seats in (none, one)]
+
+
+def test_days_that_are_not_due_are_paid_by_nobody() -> None:
+    """Neither by the seats that were there, nor by one that comes in a pause."""
+    paused = UnpaidPeriod(NOVEMBER.start, NOVEMBER.end, 30)
+    seats = Seats({"": 3}, (SeatChange(date(2023, 11, 16), 1),))
+
+    assert 0 == days_left(date(2023, 11, 16), paused)
+    assert 0 == seats.paid_periods("", paused)
+
+
+def test_a_change_of_no_seats_is_none() -> None:
+    """It neither adds nor removes, so no step tells of it."""
+    seats = Seats({"": 3}, (SeatChange(date(2023, 11, 16), 0),))
+
+    assert ([], []) == (list(seats.added("")), list(seats.removed("")))
 
 
 def test_paying_whole_periods_for_added_seats_would_be_caught() -> None:

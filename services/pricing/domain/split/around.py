@@ -45,7 +45,6 @@ def count_usage(joint: Joint) -> None:
     counts = [piece.quantity for piece in joint.pieces]
     fee = isinstance(whole.charge.price, FeePrice)
     whole.quantity = max(counts) if fee else sum_exact(counts)
-    whole.billable = sum_exact([piece.billable for piece in joint.pieces])
 
 
 def take_free_units(joint: Joint) -> None:
@@ -92,8 +91,7 @@ def _used_by_day(joint: Joint, parts: int, billable: Fraction) -> list[Dated]:
         for piece in pieces
         for row, units in zip(piece.rows, piece.units, strict=True)
     ]
-    excess = sum_exact([units for _, units in used]) - billable
-    return without_first(used, excess) if excess > 0 and used else used
+    return without_first(used, sum_exact([units for _, units in used]) - billable)
 
 
 def _block(joint: Joint) -> None:
@@ -110,7 +108,6 @@ def _block(joint: Joint) -> None:
 def _set_billable(joint: Joint, left: list[Fraction]) -> None:
     for piece, quantity in zip(joint.pieces, grown(left), strict=True):
         piece.billable = quantity
-    joint.whole.billable = left[-1]
 
 
 def apply_price(joint: Joint) -> None:

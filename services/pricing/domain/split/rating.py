@@ -65,7 +65,7 @@ class _Lines:
                 {pool.key: pool for c in part.plan.charges for pool in c.conditions.pools},
             )
             for part in self.terms.parts
-            if part.price_book == price_book and part.charged != "nothing"
+            if part.price_book == price_book
         )
 
 
@@ -190,7 +190,7 @@ def _rate_line(
     if key[-1]:
         return _trial_line(position, pieces, shared.terms)
     drafts = [_draft(shared, *piece) for piece in pieces]
-    whole = replace(_draft(shared, *pieces[-1]), groups=())
+    whole = _draft(shared, *pieces[-1])
     joint = Joint(drafts, whole, shared.stocks(key[0]))
     for step in SPLIT_PIPELINE:
         step(joint)
@@ -223,7 +223,7 @@ def _trial_line(
     """Return the line of what was used for nothing; fees have none."""
     groups = tuple(group for _, _, some in pieces for group in some)
     part, charge, _ = pieces[-1]
-    if charge.usage is None or not groups:
+    if charge.usage is None:
         return None
     quantity = sum_exact([group.total for group in groups])
     unit = unit_of(charge.usage.kinds)
@@ -231,5 +231,4 @@ def _trial_line(
     draft = Draft(charge, groups, situation, part.readings, terms.currency, {}, quantity, unit)
     count = Words(terms.currency, unit).count(quantity)
     draft.add([note(TRIAL, f"{count} in the trial up to {part.period.last_day}, not charged")])
-    draft.group_amounts = [group.daily.quantities.times(ZERO) for group in groups]
     return line_of(position, draft)

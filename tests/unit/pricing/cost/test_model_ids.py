@@ -9,6 +9,7 @@ KNOWN = frozenset(
     {
         "claude-sonnet-4-6",
         "claude-opus-4-0",
+        "claude-3-5-haiku-latest",
         "gpt-5.4",
         "gpt-4o",
         "gpt-4o-2024-05-13",
@@ -27,6 +28,7 @@ KNOWN = frozenset(
         ("claude-sonnet-4-6", "claude-sonnet-4-6@20260217"),
         ("claude-sonnet-4-6", "us.anthropic.claude-sonnet-4-6-20260217-v1:0"),
         ("claude-opus-4-0", "claude-opus-4-20250514"),
+        ("claude-3-5-haiku-latest", "claude-3.5-haiku"),
         ("gpt-5.4", "gpt-5.4-2026-03-05"),
         ("gpt-4o", "gpt-4o-2024-08-06"),
         ("gpt-4o-2024-05-13", "gpt-4o-2024-05-13"),

@@ -32,7 +32,8 @@ def test_a_band_has_the_price_of_each_of_its_requests(edge: int, context: int) -
 
 
 @pytest.mark.parametrize(
-    ("above", "band"), [(100_000, "128k"), (524_288, "1M"), (2_000_000, "above")]
+    ("above", "band"),
+    [(100_000, "128k"), (200_001, "256k"), (524_288, "1M"), (2_000_000, "above")],
 )
 def test_a_band_on_both_sides_of_a_bound_has_no_price(above: int, band: str) -> None:
     """What a band cannot tell is a reason, not a guess."""
@@ -64,6 +65,13 @@ def test_from_200000_on_is_above_200000() -> None:
     assert LONG == cliff(199_999).in_band("256k")
 
 
+def test_the_longest_requests_have_the_last_price() -> None:
+    """Of several steps the band above all of them has that of the last."""
+    price = UnitPrice(SHORT, (Step(200_000, LONG), Step(1_000_000, Fraction(9))))
+
+    assert [SHORT, LONG, 9] == [price.in_band(band) for band in ("200k", "1M", "above")]
+
+
 def test_unknown_context_is_short_and_says_so() -> None:
     """Without the context the short price is assumed, and the assumption is shown."""
     assert SHORT == cliff(200_000).in_band("unknown")
@@ -77,6 +85,11 @@ def test_bounds_rise(bounds: tuple[int, ...]) -> None:
     """A price with bounds that do not rise cannot be constructed."""
     with pytest.raises(ValueError, match="positive and rise"):
         UnitPrice(SHORT, tuple(Step(bound, LONG) for bound in bounds))
+
+
+def test_a_bound_may_be_a_single_token() -> None:
+    """It is positive; nothing is said of more."""
+    assert [SHORT, LONG] == cliff(1).amounts()
 
 
 def test_a_price_is_not_negative() -> None:
@@ -101,3 +114,19 @@ def test_days_of_a_history_rise() -> None:
     """Two prices for one day cannot be constructed."""
     with pytest.raises(ValueError, match="the days rise"):
         PriceHistory((date(2026, 1, 1),) * 2, (UnitPrice(SHORT), UnitPrice(LONG)))
+
+
+@pytest.mark.parametrize(
+    ("days", "prices"),
+    [
+        ((), ()),
+        ((), (UnitPrice(SHORT),)),
+        ((date(2026, 1, 1), date(2026, 2, 1)), (UnitPrice(SHORT),)),
+    ],
+)
+def test_each_day_of_a_history_has_a_price(
+    days: tuple[date, ...], prices: tuple[UnitPrice, ...]
+) -> None:
+    """Neither more nor fewer, and one at least."""
+    with pytest.raises(ValueError, match="a price for each"):
+        PriceHistory(days, prices)

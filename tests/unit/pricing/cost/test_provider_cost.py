@@ -17,6 +17,7 @@ from services.pricing.domain.cost.prices import (
     PriceTable,
     Reason,
     Source,
+    Step,
     UnitPrice,
 )
 from services.pricing.domain.cost.provider_cost import (
@@ -154,6 +155,31 @@ def test_the_standard_tier_has_many_names(tier: str) -> None:
     assert 2 == amount_of(standard, priority, service_tier="ON_DEMAND_PRIORITY")
 
 
+@pytest.mark.parametrize(("speed", "amount"), [("", 1), ("Standard", 1), ("fast", 2)])
+def test_the_standard_speed_has_two_names(speed: str, amount: int) -> None:
+    """A price for it is found under either, and for no other speed."""
+    standard, fast = stated(1, speed=""), stated(2, speed="fast")
+
+    assert amount == amount_of(standard, fast, speed=speed)
+
+
+def test_a_model_comes_before_all_models() -> None:
+    """However the usage spells it, and whichever row was written last."""
+    assert 1 == amount_of(stated(1), stated(2, model="*"), model=f"{MODEL}-20260217")
+
+
+def test_a_context_that_is_assumed_is_said() -> None:
+    """Where long requests cost more, the price of one of unknown length is a guess."""
+    cliff = UnitPrice(Fraction(1), (Step(200_000, Fraction(2)),))
+
+    known, unknown = (
+        found(stated(0, price=cliff), context_band=band) for band in ("32k", "unknown")
+    )
+
+    assert FoundPrice(Source.MANUAL, Fraction(1), context_assumed=False) == known
+    assert FoundPrice(Source.MANUAL, Fraction(1), context_assumed=True) == unknown
+
+
 def test_a_stated_zero_is_a_price() -> None:
     """Nothing is free by accident, but a vendor may say that something is."""
     assert 0 == amount_of(stated(0))
@@ -171,6 +197,23 @@ def test_meters_and_nothing_cost_nothing() -> None:
     rows = [usage("meter:rounded@1", 5), usage("output_text", 0)]
 
     assert ((), ()) == (cost_of(rows).costed, cost_of(rows).unpriced)
+    assert [0, 0] == [ProviderPrices(TABLE).cost(row) for row in rows]
+
+
+def test_each_detail_has_its_own_cost() -> None:
+    """By agent, model, kind and day; one with something unpriced in it has none."""
+    rows = [
+        usage(KIND, 2, agent="a"),
+        usage(KIND, 5, agent="a", region="eu"),
+        usage(KIND, 1, agent="b"),
+        usage("output_text", 1, agent="b"),
+    ]
+
+    assert {
+        ("a", MODEL, KIND, DAY): 21,
+        ("b", MODEL, KIND, DAY): 3,
+        ("b", MODEL, "output_text", DAY): None,
+    } == cost_of(rows).by_detail()
 
 
 def cost_of(rows: list[Usage]) -> ProviderCost:

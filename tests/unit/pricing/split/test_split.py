@@ -14,43 +14,20 @@ from services.pricing.domain.charges.percentage import Percentage
 from services.pricing.domain.charges.price import Price
 from services.pricing.domain.charges.surcharge import Surcharge
 from services.pricing.domain.charges.volume import Volume
-from services.pricing.domain.periods import Period, UnpaidPeriod
 from services.pricing.domain.plan import Plan
 from services.pricing.domain.pools import Measure, Pool
 from services.pricing.domain.readings import Readings, UsageOfSeat
 from services.pricing.domain.seats import Seats
-from services.pricing.domain.split.parts import Charged, Part, SplitTerms
+from services.pricing.domain.split.parts import Part, SplitTerms
 from services.pricing.domain.split.rating import rate_parts
-from services.pricing.domain.statement import Line, RatedStatement
-from services.pricing.domain.usage import Usage
-from shared.currencies import CURRENCIES
+from services.pricing.domain.statement import Line
 from tests.support.pricing_values import charged, fractions, plan, tier, usage
-
-SPLIT = date(2023, 11, 16)
-DOLLAR = CURRENCIES["USD"]
-
-
-def part(sold: Plan, *, second: bool, charged: Charged = "all", book: str = "book") -> Part:
-    """Return the first or the second half of November."""
-    days = (SPLIT, date(2023, 12, 1)) if second else (date(2023, 11, 1), SPLIT)
-    period = (Period if charged == "all" else UnpaidPeriod)(*days, 30)
-    return Part(period, sold, book, "hash", Seats.of(2), charged)
-
-
-def used(first: int, second: int) -> list[Usage]:
-    days = (date(2023, 11, 3), date(2023, 11, 20))
-    both = zip(days, (first, second), strict=True)
-    return [usage("units", quantity, usage_day=day) for day, quantity in both]
+from tests.support.split_values import DOLLAR, SPLIT, part, rate, used
 
 
 def fee_days(line: Line) -> tuple[date, date]:
     assert line.advance is not None
     return line.advance.period_start, line.advance.period_end
-
-
-def rate(old: Plan, new: Plan, rows: list[Usage], *, book: str = "book") -> RatedStatement:
-    parts = (part(old, second=False), part(new, second=True, book=book))
-    return rate_parts(SplitTerms(parts, DOLLAR), rows)
 
 
 def total(old: Price, new: Price, first: int, second: int) -> Fraction:

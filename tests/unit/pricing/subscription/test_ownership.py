@@ -1,5 +1,6 @@
 """Which of a tenant's subscriptions rates a row of usage."""
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -52,6 +53,26 @@ def test_a_day_that_none_holds() -> None:
     both = (holder("a", UNITS, 5, 10), holder("b", UNITS, 20, 25))
 
     assert ["a", "b", "b"] == [owner("units", day, *both) for day in (1, 15, 28)]
+
+
+def test_the_first_day_is_held() -> None:
+    """Whoever begins on a day may claim its usage."""
+    assert "a" == owner("units", 5, holder("a", UNITS, first=5), holder("b", SEARCHES))
+
+
+def test_the_plan_of_the_day_claims() -> None:
+    """A subscription that sold something until the 15th has what was used of it until then."""
+    changed = replace(
+        holder("b", None), plan_on=lambda day: SEARCHES if day < date(2023, 11, 16) else UNITS
+    )
+    always = holder("a", UNITS)
+
+    assert ["b", "a"] == [owner("searches", day, always, changed) for day in (15, 16)]
+
+
+def test_one_that_was_cancelled_on_its_first_day_does_not_begin() -> None:
+    """It holds no day: its usage belongs to the next that does."""
+    assert "b" == owner("units", 5, holder("a", UNITS, 5, 4), holder("b", UNITS, 20))
 
 
 HOLDERS = st.lists(

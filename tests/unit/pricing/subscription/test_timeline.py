@@ -1,43 +1,26 @@
 """What holds on which day of a subscription, and a period as stretches of it."""
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from services.pricing.domain.periods import Cycle, Period
-from services.pricing.domain.seats import ANY_CLASS, SeatChange
+from services.pricing.domain.seats import ANY_CLASS
 from services.pricing.domain.subscription.changes import (
     Cancel,
-    Change,
     ChoosePlan,
-    Event,
     Pause,
     Resume,
     SetOverrides,
-    SetSeats,
     Withdraw,
 )
 from services.pricing.domain.subscription.terms import Override, Terms
 from services.pricing.domain.subscription.timeline import Timeline
 from tests.support.pricing_values import NOVEMBER
+from tests.support.subscription_values import TEAM, changed, day
 
-TEAM = Terms("demo", "team")
+DECEMBER = Period(date(2023, 12, 1), date(2024, 1, 1), 31)
 DISCOUNT = (Override("charge", "input", {"discount_percent": "10"}),)
-
-
-def day(number: int) -> date:
-    return date(2023, 11, number)
-
-
-def changed(*events: tuple[date, Event], **values: object) -> Timeline:
-    """Return a subscription from 1 November on, with changes as they were made."""
-    changes = tuple(
-        Change(f"c{number}", number, on, event)
-        for number, (on, event) in enumerate(events, start=1)
-    )
-    told = Timeline(day(1), Cycle(1), TEAM, seats=5, changes=changes)
-    return replace(told, **values)  # type: ignore[arg-type]
 
 
 def cut(told: Timeline, period: Period = NOVEMBER) -> list[tuple[date, date, str, str]]:
@@ -146,78 +129,6 @@ def test_a_withdrawn_change_never_happens() -> None:
     assert day(15) == changed(*cancelled, (day(2), Withdraw("c2"))).last_day
 
 
-def test_seats_over_time() -> None:
-    """Added seats pay from their day; removed ones to the end, so one that comes back adds none."""
-    told = changed(
-        (day(10), SetSeats(3)),
-        (day(16), SetSeats(5)),
-        (day(20), SetSeats(6)),
-        (day(20), SetSeats(7)),
-        (day(25), SetSeats(1)),
-    )
-
-    (stretch,) = told.stretches(NOVEMBER)
-    december = Period(date(2023, 12, 1), date(2024, 1, 1), 31)
-    assert (
-        SeatChange(day(10), -2),
-        SeatChange(day(20), 2),
-        SeatChange(day(25), -6),
-    ) == stretch.seats.changes
-    assert [{ANY_CLASS: 1}] == [s.seats.initial for s in told.stretches(december)]
-
-
-def test_seats_that_were_removed_before_a_split_are_still_paid_after_it() -> None:
-    """A split does not shorten the period that removed seats are paid for."""
-    told = changed((day(10), SetSeats(3)), (day(16), ChoosePlan("demo", "business")))
-
-    assert [5, 5] == [s.seats.count(ANY_CLASS) for s in told.stretches(NOVEMBER)]
-
-
-def test_seats_of_a_trial_or_a_pause_are_not_kept() -> None:
-    """Seats that were removed on days that are not due have nothing to be paid to the end."""
-    told = changed((day(10), SetSeats(3)), trial_days=14)
-
-    assert [5, 3] == [s.seats.count(ANY_CLASS) for s in told.stretches(NOVEMBER)]
-
-
-@pytest.mark.parametrize(
-    ("before", "within", "comes_to"),
-    [
-        # Removed in the pause: not kept.
-        ((), (3,), 3),
-        # Removed before it: paid to the end, pause or not.
-        ((3,), (), 5),
-        # Of two that went before the pause and one that goes in it, the two are kept.
-        ((3,), (2,), 4),
-        # Those that come in the pause and stay are paid from its end on; those that go again, not.
-        ((), (7,), 7),
-        ((), (7, 5), 5),
-        ((3,), (4,), 5),
-    ],
-)
-def test_seats_that_are_removed_in_a_pause(
-    before: tuple[int, ...], within: tuple[int, ...], comes_to: int
-) -> None:
-    """What is due after a pause are the seats that were kept before it, less those it removed."""
-    told = changed(
-        *((day(2 + n), SetSeats(count)) for n, count in enumerate(before)),
-        (day(10), Pause()),
-        *((day(10 + n), SetSeats(count)) for n, count in enumerate(within)),
-        (day(20), Resume()),
-    )
-
-    assert comes_to == told.stretches(NOVEMBER)[-1].seats.initial[ANY_CLASS]
-
-
-def test_seats_by_class() -> None:
-    """Classes are counted apart."""
-    told = changed((day(1), SetSeats(2, "admin")), (day(16), SetSeats(4, "admin")))
-
-    (stretch,) = told.stretches(NOVEMBER)
-    assert {ANY_CLASS: 5, "admin": 2} == stretch.seats.initial
-    assert (SeatChange(day(16), 2, "admin"),) == stretch.seats.changes
-
-
 def test_anchors_clamp_to_the_end_of_short_months() -> None:
     """Of a subscription from 31 January: February ends on its last day, March on the 31st again."""
     told = Timeline(date(2024, 1, 31), Cycle(31), TEAM)
@@ -240,7 +151,33 @@ def test_what_prices_a_day() -> None:
     assert {"demo", "other"} == told.books
 
 
-def test_seats_are_counted_from_zero() -> None:
-    """A count below that cannot be made."""
-    with pytest.raises(ValueError, match="from 0"):
-        SetSeats(-1)
+def test_what_holds_from_the_next_period_on_cuts_nothing() -> None:
+    """A plan that is chosen for 1 December leaves November as it is."""
+    told = changed((DECEMBER.start, ChoosePlan("demo", "business")))
+
+    assert [(day(1), DECEMBER.start, "team", "all")] == cut(told)
+    assert [(DECEMBER.start, DECEMBER.end, "business", "all")] == cut(told, DECEMBER)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_choice_says_whether_its_version_is_stayed_on(stays: bool) -> None:
+    """Or only until a later version is in force."""
+    told = changed((day(16), ChoosePlan("demo", "team", 3, stays)))
+
+    assert Terms("demo", "team", 3, stays=stays) == told.on(day(16)).terms
+
+
+@pytest.mark.parametrize(
+    ("values", "ahead"),
+    [
+        ({}, DECEMBER),
+        ({"trial_days": 29}, DECEMBER),
+        ({"trial_days": 30}, None),
+        ({"ends_on": day(30)}, None),
+    ],
+)
+def test_fees_in_advance_are_those_of_the_next_period(
+    values: dict[str, object], ahead: Period | None
+) -> None:
+    """None after the last one; the first that is not free is on the opening statement."""
+    assert ahead == changed(**values).period_ahead(NOVEMBER)
