@@ -120,7 +120,7 @@ def markdown(*runs: Run) -> str:
     missing = [f"* {one.part}: {one.reason}" for one in run.missing]
     scaled = "" if run.scale == 1 else f" Run at {run.scale:g} of the full number of events."
     commands = " and ".join(
-        f"`{one.command}` on {one.began:%Y-%m-%d}, every figure {one.repeats} times" for one in runs
+        f"`{one.command}` ({one.began:%Y-%m-%d}, every figure {one.repeats} times)" for one in runs
     )
     measured = (
         f"Measured by {commands}, with broker, database, services and load generator on one"

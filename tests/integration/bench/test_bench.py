@@ -77,7 +77,7 @@ def test_a_page_of_several_runs_has_the_last_figures_of_each_part() -> None:
 
     page = markdown(run(1, "rating", 10), run(2, "other", 20), run(3, "rating", 30))
 
-    assert all(f"`bench {day}` on 2026-01-0{day}" in page for day in (1, 2, 3))
+    assert all(f"`bench {day}` (2026-01-0{day}" in page for day in (1, 2, 3))
     assert ("| 30 statements/s |" in page, "| 10 statements/s |" in page) == (True, False)
     assert "| other |" in page
     with pytest.raises(ValueError, match="one machine"):
