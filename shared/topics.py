@@ -29,11 +29,12 @@ USAGE_REJECTED = Topic("usage.rejected", 4, 30, "events that were refused after 
 USAGE_AGGREGATED = Topic("usage.aggregated", 4, 30, "cumulative daily usage, and seals behind it")
 STATEMENT_RATED = Topic("statement.rated", 4, 30, "rated statements with exact amounts")
 INVOICE_CHANGED = Topic("invoice.changed", 4, 30, "what became of an invoice")
+SPEND_CROSSED = Topic("spend.crossed", 4, 30, "bounds that a tenant's spend or credit crossed")
 METER_WANTED = Topic("meter.wanted", 4, 30, "values of meters that pricing asks for")
 
 TOPICS = (
     *(USAGE_RECORDED, USAGE_REJECTED, USAGE_AGGREGATED),
-    *(METER_WANTED, STATEMENT_RATED, INVOICE_CHANGED),
+    *(METER_WANTED, STATEMENT_RATED, SPEND_CROSSED, INVOICE_CHANGED),
 )
 
 

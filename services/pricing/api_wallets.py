@@ -199,4 +199,5 @@ def _columns(written: WalletWrite) -> dict[str, Any]:
         "on_empty": written.on_empty,
         "top_up_below": named["below"],
         "top_up_amount": named["amount"],
+        "low_balance": written.low_balance,
     }

@@ -9,6 +9,7 @@ from services.invoicing.webhooks_out.event_types import (
     INVOICE_WAITING,
     STATEMENT_RATED,
     USAGE_SEALED,
+    WALLET_LOW,
     WEBHOOK_TEST,
     EventData,
     EventType,
@@ -16,11 +17,13 @@ from services.invoicing.webhooks_out.event_types import (
     SealData,
     StatementData,
     TestData,
+    WalletData,
     WebhookBody,
 )
 from shared.accounts.repository import Account
 from shared.currencies import CURRENCIES
 from shared.events.invoice_changed import InvoiceChanged
+from shared.events.spend_crossed import SpendCrossed
 from shared.events.statement_rated import StatementRated
 from shared.events.usage_aggregated import DaySealed
 from shared.money import format_exact
@@ -100,6 +103,26 @@ def seal_event(sealed: DaySealed, now: datetime) -> Event:
         identity=f"day/{sealed.day}/{sealed.recount}",
         tenant_id=None,
         data=SealData(day=sealed.day, recount=sealed.recount),
+        happened_at=now,
+    )
+
+
+def wallet_event(crossed: SpendCrossed, now: datetime) -> Event:
+    """Return the event of credit that runs low. It has a day and no time: it happened just now."""
+    data = WalletData(
+        tenant_id=crossed.tenant_id,
+        currency=crossed.currency,
+        bound_exact=crossed.bound_exact,
+        balance_exact=crossed.now_exact,
+        booked_on=crossed.booked_on,
+        statement_id=crossed.statement_id,
+    )
+    return Event(
+        account=Account(crossed.vendor_id, crossed.mode),
+        event_type=WALLET_LOW,
+        identity=f"spend/{crossed.crossing_id}",
+        tenant_id=crossed.tenant_id,
+        data=data,
         happened_at=now,
     )
 

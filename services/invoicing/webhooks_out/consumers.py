@@ -15,17 +15,23 @@ from faststream.kafka.subscriber.usecase import DefaultSubscriber
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.repository.messages import insert_dead_letter
-from services.invoicing.webhooks_out.composing import invoice_event, seal_event, statement_event
+from services.invoicing.webhooks_out.composing import (
+    invoice_event,
+    seal_event,
+    statement_event,
+    wallet_event,
+)
 from services.invoicing.webhooks_out.listeners import Listeners
 from services.invoicing.webhooks_out.recording import record_event
 from shared.clock import Clock
 from shared.consuming import Delivery, Received, bytes_of, origin_of
 from shared.database import Database
 from shared.events.invoice_changed import InvoiceChanged
+from shared.events.spend_crossed import SpendCrossed
 from shared.events.statement_rated import StatementRated
 from shared.events.usage_aggregated import DaySealed
 from shared.ids import first_part
-from shared.topics import INVOICE_CHANGED, STATEMENT_RATED, USAGE_AGGREGATED
+from shared.topics import INVOICE_CHANGED, SPEND_CROSSED, STATEMENT_RATED, USAGE_AGGREGATED
 
 logger = structlog.get_logger()
 
@@ -59,7 +65,7 @@ class HeardDelivery:
 def add_webhook_consumers(
     broker: KafkaBroker, deliver: HeardDelivery, clock: Clock, *, group: str
 ) -> None:
-    """Subscribe to sealed days, rated statements and what becomes of invoices.
+    """Subscribe to sealed days, rated statements, credit that runs low and what invoices become.
 
     A handler that fails nacks its message, which then comes again; what can never be read is kept
     as a dead letter.
@@ -80,6 +86,14 @@ def add_webhook_consumers(
             await record_event(connection, statement_event(statement, now), now)
 
         await deliver(message, StatementRated, handle)
+
+    @subscriber(SPEND_CROSSED.name)
+    async def on_spend_crossed(_body: Any, message: KafkaMessage) -> None:
+        async def handle(connection: AsyncConnection, crossed: SpendCrossed) -> None:
+            now = clock.now()
+            await record_event(connection, wallet_event(crossed, now), now)
+
+        await deliver(message, SpendCrossed, handle)
 
     @subscriber(INVOICE_CHANGED.name)
     async def on_invoice_changed(_body: Any, message: KafkaMessage) -> None:

@@ -54,13 +54,24 @@ class SealData(Frozen):
     )
 
 
+class WalletData(Frozen):
+    """A tenant's prepaid credit, in pricing's API."""
+
+    tenant_id: str = Field(description="whose credit it is")
+    currency: str = Field(description="ISO 4217")
+    bound_exact: str = Field(description="that the vendor set; plain decimal")
+    balance_exact: str = Field(description="what is left; plain decimal, or numerator/denominator")
+    booked_on: date = Field(description="in UTC")
+    statement_id: str | None = Field(description="that drew on it")
+
+
 class TestData(Frozen):
     """It says nothing but whose endpoint is tried."""
 
     endpoint_id: str = Field(description="where it goes to")
 
 
-EventData = InvoiceData | StatementData | SealData | TestData
+EventData = InvoiceData | StatementData | SealData | WalletData | TestData
 
 
 class WebhookBody(Frozen):
@@ -139,6 +150,19 @@ USAGE_SEALED = EventType(
     SealData,
     SealData(day=date(2023, 11, 30), recount="agreed"),
 )
+WALLET_LOW = EventType(
+    "wallet.low",
+    "a statement left less prepaid credit than the wallet's `low_balance`",
+    WalletData,
+    WalletData(
+        tenant_id="hooli",
+        currency="USD",
+        bound_exact="100",
+        balance_exact="85.36",
+        booked_on=date(2023, 12, 1),
+        statement_id="0199d3bf-11aa-7d20-8a55-6a1f0e0b9c02",
+    ),
+)
 WEBHOOK_TEST = EventType(
     "webhook.test",
     "asked for by hand; comes whatever an endpoint subscribes to",
@@ -150,7 +174,7 @@ EVENT_TYPES: dict[str, EventType] = {
     event_type.name: event_type
     for event_type in (
         *(USAGE_SEALED, STATEMENT_RATED, *INVOICE_TYPES.values(), INVOICE_WAITING),
-        WEBHOOK_TEST,
+        *(WALLET_LOW, WEBHOOK_TEST),
     )
 }
 SUBSCRIBABLE = frozenset(EVENT_TYPES) - {WEBHOOK_TEST.name}

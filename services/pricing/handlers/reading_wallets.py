@@ -34,6 +34,7 @@ async def read_wallet(connection: AsyncConnection, held: Wallet, *, today: date)
         currency=held.currency,
         on_empty=on_empty,
         automatic_top_up=rule,
+        low_balance=settings["low_balance"] if settings else None,
         may_spend=may_spend(balance, hard_stop=on_empty == "hard_stop"),
         balance_exact=format_exact(balance),
         balance_shown=format_shown(balance),

@@ -24,6 +24,7 @@ from services.pricing.domain.wallet.ledger import (
     grant_transaction,
     return_transaction,
 )
+from services.pricing.handlers.low_wallets import tell_low
 from services.pricing.repository import wallets
 from services.pricing.repository.wallets import Wallet
 from shared.clock import utc_day
@@ -70,15 +71,19 @@ async def draw(connection: AsyncConnection, statement: StatementRated) -> DrawnS
     if not await wallets.exists(connection, held):
         return None
     await wallets.lock_wallet(connection, held)
-    known = await wallets.read_draw(connection, held, statement.statement_id)
-    if known is not None:
-        return replay(known["content"])
+    earlier = await wallets.read_draw(connection, held, statement.statement_id)
+    if earlier is not None:
+        return replay(earlier["content"])
     states = await wallets.read_states(connection, held)
     drawn = draw_statement(to_pay(statement), [state for state in states if state.balance])
     transaction_id = await wallets.book(connection, held, draw_transaction(drawn))
     day = booked_on(statement)
     await _expire(connection, held, after(states, drawn.draws), through=day)
     await _top_up(connection, held, f"top-up-{transaction_id}", on=day)
+    before, left = (
+        spendable(known, on=day) for known in (states, await wallets.read_states(connection, held))
+    )
+    await tell_low(connection, held, statement.statement_id, before=before, after=left, on=day)
     return drawn
 
 

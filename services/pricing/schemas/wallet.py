@@ -37,6 +37,9 @@ class WalletWrite(BaseModel):
 
     on_empty: Literal["overage", "hard_stop"] = "overage"
     automatic_top_up: TopUpRule | None = None
+    low_balance: Amount | None = Field(
+        default=None, description="`spend.crossed` tells when a statement leaves less than this"
+    )
 
 
 class ScopeWrite(BaseModel):
@@ -144,6 +147,7 @@ class WalletRead(BaseModel):
     currency: str
     on_empty: Literal["overage", "hard_stop"]
     automatic_top_up: TopUpRule | None
+    low_balance: str | None
     may_spend: bool = Field(description="false: a hard stop without credit")
     balance_exact: str
     balance_shown: str

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, text
+from sqlalchemy import Table, select, text
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
@@ -20,8 +20,11 @@ from services.pricing.handlers.wallets import draw, expire_wallet, give, return_
 from services.pricing.repository import wallets
 from services.pricing.repository.invariants_ledger import check_ledger
 from services.pricing.repository.wallets import Wallet
+from services.pricing.tables import outbox
 from services.pricing.wallet_tables import credit_grant, ledger_entry, ledger_transaction
 from shared.database import Database
+from shared.events.spend_crossed import SpendCrossed
+from shared.ids import length_prefixed
 from tests.support.credit_values import grant
 from tests.support.database import TestDatabase
 from tests.support.pricing_service import fresh_vendor
@@ -170,6 +173,45 @@ async def test_a_low_balance_buys_credit(store: Database, held: Wallet) -> None:
             await draw(connection, asked)
 
     assert [1, 30] == list((await balances(store, held)).values())
+
+
+@pytest.mark.parametrize(
+    ("given", "paid", "more", "told"),
+    [
+        ("30", ["10"], {}, []),
+        ("30", ["11"], {}, ["19"]),
+        ("30", ["4", "7", "7"], {}, ["19"]),
+        ("19", ["7"], {}, []),
+        ("30", ["11"], {"top_up_below": "20", "top_up_amount": "15"}, []),
+    ],
+    ids=["down to it", "below it", "below once", "below before", "bought again"],
+)
+async def test_a_low_balance_is_told_once(  # noqa: PLR0917 - fixtures
+    store: Database,
+    held: Wallet,
+    given: str,
+    paid: list[str],
+    more: dict[str, str],
+    told: list[str],
+) -> None:
+    """Only the statement that takes the balance from the bound to below it says so, once."""
+    settings = {"on_empty": "overage", "low_balance": "20", **more}
+    await give_all(store, held, grant("a", given))
+    async with store.transaction() as connection:
+        await wallets.put_settings(connection, held, settings)
+
+    for number, amount in enumerate(paid):
+        asked = statement(held.vendor_id, line(amount), subscription_id=f"sub-{number}")
+        for _ in range(2):
+            async with store.transaction() as connection:
+                await draw(connection, asked)
+
+    async with store.transaction() as connection:
+        mine = outbox.c.key == length_prefixed(held.vendor_id, held.tenant_id)
+        rows = (await connection.execute(select(outbox.c.payload).where(mine))).scalars().all()
+    crossings = [SpendCrossed.model_validate_json(row) for row in rows]
+    assert told == [one.now_exact for one in crossings]
+    assert {("wallet_low", "20")} >= {(one.kind, one.bound_exact) for one in crossings}
 
 
 async def test_what_rolls_over_is_not_bought_again(store: Database, held: Wallet) -> None:

@@ -161,7 +161,7 @@ async def test_two_top_ups_are_two(client: httpx.AsyncClient, headers: Headers) 
 async def test_a_hard_stop_shows(client: httpx.AsyncClient, headers: Headers) -> None:
     """A wallet with a hard stop may spend only while it holds credit."""
     rule = {"below": "5", "amount": "20"}
-    body = {"on_empty": "hard_stop", "automatic_top_up": rule}
+    body = {"on_empty": "hard_stop", "automatic_top_up": rule, "low_balance": "12.5"}
 
     empty = (await client.put(WALLET, json=body, headers=headers)).json()
     await post(client, headers, "top-ups", {"amount": "0.000000000001"})
@@ -169,6 +169,7 @@ async def test_a_hard_stop_shows(client: httpx.AsyncClient, headers: Headers) ->
 
     assert [False, True] == [empty["may_spend"], filled["may_spend"]]
     assert [rule, rule] == [empty["automatic_top_up"], filled["automatic_top_up"]]
+    assert "12.5" == filled["low_balance"]
     assert "0.000000000001" == filled["balance_exact"]
 
 

@@ -1,12 +1,13 @@
 """What endpoints are told: every state has a type, amounts are strings, one event is one."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
-from services.invoicing.webhooks_out.composing import invoice_event, seal_event
+from services.invoicing.webhooks_out.composing import invoice_event, seal_event, wallet_event
 from services.invoicing.webhooks_out.event_types import (
     EVENT_TYPES,
     INVOICE_TYPES,
@@ -14,6 +15,7 @@ from services.invoicing.webhooks_out.event_types import (
     subscribes,
 )
 from shared.events.invoice_changed import InvoiceChanged, InvoiceState
+from shared.events.spend_crossed import SpendCrossed
 from shared.events.usage_aggregated import DaySealed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -96,9 +98,21 @@ def test_a_sealed_day_is_one_event_for_all_its_parts() -> None:
     assert identity(1, "agreed") == identity(2, "agreed") != identity(1, "differs")
 
 
+def test_credit_that_runs_low_is_one_event_however_often_it_is_told() -> None:
+    """The crossing is the identity; bound and balance are those of the message."""
+    crossed = SpendCrossed.model_validate_json(
+        Path("shared/events/examples/spend.crossed/v1/SpendCrossed.json").read_text("utf-8")
+    )
+
+    once, again = (wallet_event(crossed, NOW + timedelta(days=n)) for n in range(2))
+
+    assert ("wallet.low", once.identity) == (once.event_type.name, again.identity)
+    assert '"bound_exact":"100","balance_exact":"85.36"' in once.payload()
+
+
 def test_a_group_stands_for_its_types_only() -> None:
     """`invoice.*` is every invoice event, `*` everything, a name itself."""
-    assert {"*", "invoice.*", "statement.*", "usage.*"} == PATTERNS
+    assert {"*", "invoice.*", "statement.*", "usage.*", "wallet.*"} == PATTERNS
     assert subscribes(["invoice.*"], "invoice.paid")
     assert subscribes(["*"], "usage.sealed")
     assert subscribes(["usage.sealed"], "usage.sealed")
