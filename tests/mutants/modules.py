@@ -45,7 +45,7 @@ MODULES = (
     ),
     Module("spread.py", ("test_rating.py", "test_hashing.py", "test_conditions.py", IN_PARTS)),
     Module("column.py", ("test_hashing.py", "test_every_model.py", *RATED)),
-    Module("details.py", ("test_hashing.py", "test_adjustment.py", *RATED)),
+    Module("details.py", ("test_details.py", "test_hashing.py", "test_adjustment.py", *RATED)),
     Module(
         "usage.py",
         ("test_hashing.py", "test_weighted_sum.py", "test_prorated_graduated.py", *RATED),
