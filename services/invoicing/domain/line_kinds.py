@@ -3,13 +3,14 @@
 from datetime import date
 from typing import Literal
 
-LineKind = Literal["usage", "fee", "adjustment", "credit", "rounding"]
+LineKind = Literal["usage", "fee", "adjustment", "credit", "carried", "rounding"]
 
-LINE_KINDS: tuple[LineKind, ...] = ("usage", "fee", "adjustment", "credit", "rounding")
+LINE_KINDS: tuple[LineKind, ...] = ("usage", "fee", "adjustment", "credit", "carried", "rounding")
 """In the order in which a statement shows them."""
 
 ADJUSTMENT_PREFIX = "~adjustment/"
 CREDIT_PREFIX = "~credits"
+CARRIED_PREFIX = "~carried"
 ROUNDING_PREFIX = "~rounding"
 
 
@@ -19,6 +20,8 @@ def line_kind(line_key: str, *, has_details: bool) -> LineKind:
         return "adjustment"
     if line_key.startswith(CREDIT_PREFIX):
         return "credit"
+    if line_key.startswith(CARRIED_PREFIX):
+        return "carried"
     if line_key.startswith(ROUNDING_PREFIX):
         return "rounding"
     return "usage" if has_details else "fee"
