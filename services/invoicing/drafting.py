@@ -7,6 +7,7 @@ from typing import Any
 
 from services.invoicing.domain.allocation import Allocation, ExactLine, allocate, payable_multiple
 from services.invoicing.domain.carrying import CarriedIn, is_carried
+from services.invoicing.domain.coupons import NamedCoupon
 from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.line_kinds import adjusted_from, line_kind
@@ -19,6 +20,7 @@ from services.invoicing.own_lines import (
     ROUNDING_LINE_KEY,
     carried_in_lines,
     carried_out_line,
+    coupon_lines,
     credit_lines,
     exact_amount,
 )
@@ -48,17 +50,25 @@ class Draft:
     carried_out: Fraction | None = None
 
 
-def compose_draft(statement: StatementRated, carried: Sequence[CarriedIn] = ()) -> Draft:
+def compose_draft(
+    statement: StatementRated,
+    carried: Sequence[CarriedIn] = (),
+    coupons: Sequence[NamedCoupon] = (),
+) -> Draft:
     """Compose the invoice of a statement, which takes over what is `carried` to it.
 
-    Raises `InvalidStatement`.
+    `coupons` are those for it, in their order. Raises `InvalidStatement`.
     """
     currency = _currency(statement)
     agrees = _agrees(statement)
     taken = carried if agrees else ()
-    ordered = [
+    rated = [
         *sorted(statement.lines, key=lambda line: line.line_key),
         *credit_lines(statement),
+    ]
+    ordered = [
+        *rated,
+        *coupon_lines(rated, coupons if agrees else ()),
         *carried_in_lines(taken),
     ]
     out = _carried_out(ordered, currency) if agrees else None

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.invoicing import carrying
+from services.invoicing import carrying, coupons
 from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.numbering import invoice_number
@@ -39,7 +39,7 @@ async def draft_invoice(
     if not await claim_message(connection, inbox, source=source, message_id=message_id):
         return None
     carried = await carrying.lock_open(connection, statement)
-    draft = compose_draft(statement, carried)
+    draft = compose_draft(statement, carried, await coupons.lock_valid(connection, statement))
     made = await invoices.insert_invoice(connection, draft.key, _invoice_values(draft, clock))
     if made is None:
         await _check_same(connection, draft.key, statement)

@@ -97,6 +97,39 @@ class InvoiceLineDetail:
 
 
 @dataclass(frozen=True)
+class StoredCoupon:
+    """A coupon of a tenant: `percent` or `amount` (exact, in major units of `currency`).
+
+    It is for invoices whose periods begin in `[first_period, last_period]`, until it stands on
+    `invoices_max` that are not void; `invoices` are those so far.
+    """
+
+    coupon_id: str
+    tenant_id: str
+    name: str
+    percent: str | None
+    amount: str | None
+    currency: str | None
+    applies_to: list[str] | None
+    first_period: date
+    last_period: date | None
+    invoices_max: int | None
+    created_by: str
+    created_at: datetime
+    ended_by: str | None
+    ended_at: datetime | None
+    invoices: int = 0
+
+    def is_for(self, period_start: date, currency: str) -> bool:
+        """Tell whether an invoice of a period, in a currency, that is drafted now has it."""
+        begun = self.first_period <= period_start
+        over = self.last_period is not None and period_start > self.last_period
+        used_up = self.invoices_max is not None and self.invoices >= self.invoices_max
+        matches = self.currency in (None, currency)
+        return self.ended_at is None and begun and matches and not over and not used_up
+
+
+@dataclass(frozen=True)
 class CarryOver:
     """What the invoice `carry_over_id` left to the next one; below zero it is owed to the tenant.
 

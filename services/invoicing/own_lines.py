@@ -6,7 +6,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from services.invoicing.domain.carrying import CarriedIn
+from services.invoicing.domain.coupons import NamedCoupon, discounts
 from services.invoicing.domain.errors import InvalidStatement
+from services.invoicing.domain.line_kinds import COUPON_PREFIX
 from shared.events.statement_rated import StatementLine, StatementRated
 from shared.money import format_exact, parse_exact
 
@@ -16,6 +18,8 @@ CREDIT_LINE_KEYS = {"at_use": "~credits", "at_purchase": "~credits-taxed"}
 
 RETURN_LINE_KEY = "~credits~returned"
 """What an adjustment below zero gives back as credit instead of as money."""
+
+COUPON_LINE = "coupon"
 
 CARRIED_LINE = "carried_over"
 CARRIED_IN_PREFIX = "~carried/"
@@ -50,6 +54,26 @@ def credit_lines(statement: StatementRated) -> list[StatementLine]:
         description, total = "Returned to prepaid credits", sum(returned, Fraction(0))
         lines.append(_line(RETURN_LINE_KEY, CREDIT_LINE, description, total))
     return lines
+
+
+def coupon_lines(
+    lines: Sequence[StatementLine], coupons: Sequence[NamedCoupon]
+) -> list[StatementLine]:
+    """Return what coupons take off these lines, in their order; one that takes nothing has none.
+
+    Credit that was taxed when it was bought is a payment: it does not lower what is discounted.
+    """
+    paid = CREDIT_LINE_KEYS["at_purchase"]
+    discounted = [
+        (line.charge, exact_amount(line.amount_exact)) for line in lines if line.line_key != paid
+    ]
+    taken = discounts(discounted, [one.coupon for one in coupons])
+    amounts = [sum(parts, Fraction(0)) for parts in taken]
+    return [
+        _line(f"{COUPON_PREFIX}{one.coupon.key}", COUPON_LINE, one.description, -amount)
+        for one, amount in zip(coupons, amounts, strict=True)
+        if amount
+    ]
 
 
 def carried_in_lines(carried: Sequence[CarriedIn]) -> list[StatementLine]:

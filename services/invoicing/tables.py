@@ -162,6 +162,28 @@ invoice_state_change = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False),
 )
 
+invoice_coupon = Table(
+    "invoice_coupon",
+    metadata,
+    *_owner(),
+    Column("coupon_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("percent", Text, comment="0 to 100, exact; or an amount"),
+    Column("amount", Text, comment="major units, exact; or a percentage"),
+    Column("currency", Text, comment="of an amount"),
+    Column("applies_to", ARRAY(Text), comment="charges; null: all"),
+    Column("first_period", Date, nullable=False, comment="invoices of periods from this day on"),
+    Column("last_period", Date, comment="the last day that such a period begins on; null: open"),
+    Column("invoices_max", Integer, comment="on so many invoices that are not void; null: any"),
+    Column("created_by", Text, nullable=False, comment="the API key"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("ended_by", Text),
+    Column("ended_at", DateTime(timezone=True), comment="not on invoices drafted afterwards"),
+    CheckConstraint("(percent is null) <> (amount is null)", name="one_value"),
+    CheckConstraint("(amount is null) = (currency is null)", name="amount_has_currency"),
+    comment="what is taken off a tenant's invoices; never changed, only ended",
+)
+
 carry_over = Table(
     "carry_over",
     metadata,

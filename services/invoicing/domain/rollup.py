@@ -29,6 +29,7 @@ _KINDS: dict[LineKind, str] = {
     "fee": "Fees",
     "adjustment": "Adjustments of earlier periods",
     "credit": "Prepaid credits",
+    "coupon": "Coupons",
     "carried": "Carried over",
     "rounding": "Rounding",
 }

@@ -21,6 +21,7 @@ CATEGORIES: dict[LineKind, str] = {
     "fee": "Purchase",
     "adjustment": "Purchase",
     "credit": "Credit",
+    "coupon": "Credit",
     "carried": "Adjustment",
     "rounding": "Adjustment",
 }

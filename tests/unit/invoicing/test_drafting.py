@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.invoicing.domain.carrying import CarriedIn
+from services.invoicing.domain.coupons import Coupon, NamedCoupon
 from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.drafting import compose_draft
 from shared.events.statement_rated import StatementRated
@@ -227,3 +228,45 @@ def test_a_statement_that_is_parked_takes_nothing_over() -> None:
     draft = compose_draft(_statement(_line("a", "10"), total="11"), [_carried("-3")])
 
     assert ((), None, 1) == (draft.carried_in, draft.carried_out, len(draft.lines))
+
+
+def _off(name: str, **values: Any) -> NamedCoupon:
+    return NamedCoupon(Coupon(name, **values), f"{name} off")
+
+
+def test_coupons_are_named_lines() -> None:
+    """Each takes its share of what those before it left, of the charges that it names."""
+    statement = _statement(_line("a", "100"), _line("b", "1/3"), total="301/3")
+    half = _off("half", percent=Fraction(50), applies_to=frozenset({"a"}))
+
+    draft = compose_draft(
+        statement,
+        coupons=[half, _off("ten", amount=Fraction(10)), _off("none", percent=Fraction(0))],
+    )
+
+    assert [("~coupon/half", "-50", "half off"), ("~coupon/ten", "-10", "ten off")] == [
+        (line.line_key, line.amount_exact, line.description) for line in draft.lines[2:]
+    ]
+    assert ("draft", "121/3", 4033) == tuple(
+        draft.values[name] for name in ("state", "total_exact", "total_minor")
+    )
+
+
+def test_a_coupon_never_takes_more_than_there_is() -> None:
+    """What credits pay as a discount is not there; what they pay as a payment is."""
+    draws = [_paid("2"), _paid("3", tax="at_purchase")]
+    statement = _statement(_line("a", "10"), total="10", credits=draws)
+
+    draft = compose_draft(statement, [_carried("5")], [_off("all", amount=Fraction(100))])
+
+    assert ("~coupon/all", "-8") == (draft.lines[3].line_key, draft.lines[3].amount_exact)
+    assert (200, "2") == (draft.values["total_minor"], draft.values["total_exact"])
+
+
+def test_a_statement_below_zero_has_no_discount() -> None:
+    """There is nothing to take off; the whole remainder goes on."""
+    draft = compose_draft(
+        _statement(_line("a", "-10"), total="-10"), coupons=[_off("half", percent=Fraction(50))]
+    )
+
+    assert (Fraction(-10), 2) == (draft.carried_out, len(draft.lines))

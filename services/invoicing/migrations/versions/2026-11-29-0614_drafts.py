@@ -1,7 +1,8 @@
-"""What an invoice leaves to the next one, and what is sent where there are too many lines."""
+"""What an invoice leaves to the next one, coupons, and what is sent for too many lines."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "d40f7a92c6b1"
 down_revision = "c51e0b7d2f64"
@@ -33,6 +34,17 @@ begin
 end $$
 """
 
+REFUSE_COUPON_CHANGE = """
+create function invoicing.refuse_coupon_change() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' or old.ended_at is not null
+     or to_jsonb(old) - 'ended_at' - 'ended_by' <> to_jsonb(new) - 'ended_at' - 'ended_by' then
+    raise exception 'coupons never change: %', old.coupon_id;
+  end if;
+  return new;
+end $$
+"""
+
 
 def upgrade() -> None:
     op.add_column(
@@ -47,6 +59,12 @@ def upgrade() -> None:
     )
     _create_sent_line()
     _create_carry_over()
+    _create_coupon()
+    op.execute(REFUSE_COUPON_CHANGE)
+    op.execute(
+        "create trigger refuse_coupon_change before update or delete on invoicing.invoice_coupon "
+        "for each row execute function invoicing.refuse_coupon_change()"
+    )
     op.execute(REFUSE_CARRY_OVER_CHANGE)
     op.execute(
         "create trigger refuse_carry_over_change before update or delete on invoicing.carry_over "
@@ -134,3 +152,52 @@ def _create_carry_over() -> None:
         postgresql_where=sa.text(OPEN),
     )
     op.create_index("ix_carry_over_into", "carry_over", ["into_invoice_id"], schema="invoicing")
+
+
+def _create_coupon() -> None:
+    op.create_table(
+        "invoice_coupon",
+        *_owner(),
+        sa.Column("coupon_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("percent", sa.Text(), comment="0 to 100, exact; or an amount"),
+        sa.Column("amount", sa.Text(), comment="major units, exact; or a percentage"),
+        sa.Column("currency", sa.Text(), comment="of an amount"),
+        sa.Column("applies_to", postgresql.ARRAY(sa.Text()), comment="charges; null: all"),
+        sa.Column(
+            "first_period",
+            sa.Date(),
+            nullable=False,
+            comment="invoices of periods from this day on",
+        ),
+        sa.Column(
+            "last_period",
+            sa.Date(),
+            comment="the last day that such a period begins on; null: open",
+        ),
+        sa.Column(
+            "invoices_max",
+            sa.Integer(),
+            comment="on so many invoices that are not void; null: any",
+        ),
+        sa.Column("created_by", sa.Text(), nullable=False, comment="the API key"),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_by", sa.Text()),
+        sa.Column(
+            "ended_at",
+            sa.DateTime(timezone=True),
+            comment="not on invoices drafted afterwards",
+        ),
+        sa.CheckConstraint(
+            "(percent is null) <> (amount is null)", name=op.f("ck_invoice_coupon_one_value")
+        ),
+        sa.CheckConstraint(
+            "(amount is null) = (currency is null)",
+            name=op.f("ck_invoice_coupon_amount_has_currency"),
+        ),
+        sa.PrimaryKeyConstraint(
+            *("vendor_id", "mode", "tenant_id", "coupon_id"), name=op.f("pk_invoice_coupon")
+        ),
+        schema="invoicing",
+        comment="what is taken off a tenant's invoices; never changed, only ended",
+    )
