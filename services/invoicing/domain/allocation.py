@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import gcd
 
 from services.invoicing.domain.errors import InvalidStatement
+from services.invoicing.domain.rollup import allocate_groups
 from shared.money import Currency, allocate_minor_units, round_to_minor_units
 
 
@@ -71,7 +72,7 @@ def allocate(
     rounded = round_to_minor_units(total_exact, currency)
     scale = 10**currency.exponent
     exact = [line.amount * scale for line in lines]
-    amounts = _allocate_groups(rounded, exact, groups or [[at] for at in range(len(lines))])
+    amounts = allocate_groups(rounded, exact, groups or [[at] for at in range(len(lines))])
     total = _to_multiple(rounded, payable_multiple(currency))
     return Allocation(
         total_exact=total_exact,
@@ -81,18 +82,6 @@ def allocate(
         ),
         rounding_minor=total - rounded,
     )
-
-
-def _allocate_groups(
-    total: int, exact: Sequence[Fraction], groups: Sequence[Sequence[int]]
-) -> list[int]:
-    sums = [sum((exact[at] for at in group), Fraction(0)) for group in groups]
-    amounts = [0] * len(exact)
-    for group, amount in zip(groups, allocate_minor_units(total, sums), strict=True):
-        shares = allocate_minor_units(amount, [exact[at] for at in group])
-        for at, share in zip(group, shares, strict=True):
-            amounts[at] = share
-    return amounts
 
 
 def _allocate_line(line: ExactLine, amount_minor: int, scale: int) -> AllocatedLine:

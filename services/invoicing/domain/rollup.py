@@ -10,8 +10,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 
 from services.invoicing.domain.line_kinds import LineKind
+from shared.money import allocate_minor_units
 
 LINES_MAX = 250
 """Stripe takes this many lines on an invoice."""
@@ -79,6 +81,22 @@ def group_lines(lines: Sequence[RollupLine], lines_max: int = LINES_MAX) -> list
         if len(grouped) <= min(ROLLED_LINES_MAX, lines_max):
             break
     return [_sent(group, members, lines) for group, members in grouped.items()]
+
+
+def allocate_groups(
+    total: int, exact: Sequence[Fraction], groups: Sequence[Sequence[int]]
+) -> list[int]:
+    """Return each part's share of a total: by the sums of groups (positions), then within them.
+
+    `exact` are the parts in minor units; each is in exactly one group.
+    """
+    sums = [sum((exact[at] for at in group), Fraction(0)) for group in groups]
+    amounts = [0] * len(exact)
+    for group, amount in zip(groups, allocate_minor_units(total, sums), strict=True):
+        shares = allocate_minor_units(amount, [exact[at] for at in group])
+        for at, share in zip(group, shares, strict=True):
+            amounts[at] = share
+    return amounts
 
 
 def _sent(group: Group, members: list[int], lines: Sequence[RollupLine]) -> SentGroup:
