@@ -10,7 +10,9 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
+from services.invoicing.api.carry_overs import carry_overs_router
 from services.invoicing.api.common import Services
+from services.invoicing.api.coupons import coupons_router
 from services.invoicing.api.documents import documents_router
 from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
@@ -68,6 +70,8 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     )
     app.state.close = close  # for whoever uses the app without its lifespan
     app.include_router(invoices_router(services))
+    app.include_router(carry_overs_router(services))
+    app.include_router(coupons_router(services))
     app.include_router(documents_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))

@@ -1,66 +1,101 @@
 """A statement as an invoice: rows to store, lines with their integers, the state to begin in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from services.invoicing.domain.allocation import AllocatedLine, Allocation, ExactLine, allocate
+from services.invoicing.domain.allocation import Allocation, ExactLine, allocate, payable_multiple
+from services.invoicing.domain.carrying import CarriedIn, is_carried
+from services.invoicing.domain.coupons import NamedCoupon
 from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
+from services.invoicing.domain.line_kinds import adjusted_from, line_kind
+from services.invoicing.domain.rollup import LINES_MAX, RollupLine, SentGroup, group_lines
 from services.invoicing.domain.states import State
-from services.invoicing.domain.wire import lines_sha256, lines_to_wire
-from services.invoicing.models import InvoiceLine, InvoiceLineDetail, LineStep
-from shared.events.statement_rated import StatementLine, StatementRated
-from shared.money import (
-    CURRENCIES,
-    Currency,
-    exact,
-    format_decimal,
-    format_exact,
-    parse_exact,
+from services.invoicing.domain.wire import lines_sha256
+from services.invoicing.draft_lines import sent_lines, stored_details, stored_lines
+from services.invoicing.models import InvoiceLine, InvoiceLineDetail
+from services.invoicing.own_lines import (
+    ROUNDING_LINE_KEY,
+    carried_in_lines,
+    carried_out_line,
+    coupon_lines,
+    credit_lines,
+    exact_amount,
 )
-
-LINES_MAX = 250
-"""Stripe takes this many lines on an invoice."""
+from shared.events.statement_rated import StatementLine, StatementRated
+from shared.money import CURRENCIES, Currency, format_exact, round_to_minor_units
 
 AMOUNT_MINOR_MAX = 10**15
 """Beyond this an amount is a fault, not a bill."""
 
 SEQUENCE_MAX = 2**31 - 1
 
-CREDIT_LINE = "credits"
-CREDIT_LINE_KEYS = {"at_use": "~credits", "at_purchase": "~credits-taxed"}
-"""Credit as a discount, and credit that was taxed when it was bought: a line each, at the end."""
-
-RETURN_LINE_KEY = "~credits~returned"
-"""What an adjustment below zero gives back as credit instead of as money."""
-
-ROUNDING_LINE = "rounding"
-ROUNDING_LINE_KEY = "~rounding"
-
 
 @dataclass(frozen=True)
 class Draft:
-    """An invoice to store; `values` are its columns beside the key."""
+    """An invoice to store; `values` are its columns beside the key.
+
+    `sent` is empty where the lines are sent as they are. `carried_in` are the ids of what it takes
+    over from invoices before it; `carried_out` (not 0) is left to the next one.
+    """
 
     key: InvoiceKey
     values: dict[str, Any]
     lines: tuple[InvoiceLine, ...]
     details: tuple[InvoiceLineDetail, ...]
+    sent: tuple[InvoiceLine, ...] = ()
+    carried_in: tuple[str, ...] = ()
+    carried_out: Fraction | None = None
 
 
-def compose_draft(statement: StatementRated) -> Draft:
-    """Compose the invoice of a statement; raises `InvalidStatement`."""
+def compose_draft(
+    statement: StatementRated,
+    carried: Sequence[CarriedIn] = (),
+    coupons: Sequence[NamedCoupon] = (),
+) -> Draft:
+    """Compose the invoice of a statement, which takes over what is `carried` to it.
+
+    `coupons` are those for it, in their order. Raises `InvalidStatement`.
+    """
     currency = _currency(statement)
-    ordered = sorted(statement.lines, key=lambda line: line.line_key) + credit_lines(statement)
-    if len({line.line_key for line in ordered} | {ROUNDING_LINE_KEY}) != len(ordered) + 1:
-        raise InvalidStatement("duplicate_line_key", "Two lines have the same key.")
-    allocation = allocate([_exact_line(line) for line in ordered], currency)
+    agrees = _agrees(statement)
+    taken = carried if agrees else ()
+    rated = [
+        *sorted(statement.lines, key=lambda line: line.line_key),
+        *credit_lines(statement),
+    ]
+    ordered = [
+        *rated,
+        *coupon_lines(rated, coupons if agrees else ()),
+        *carried_in_lines(taken),
+    ]
+    out = _carried_out(ordered, currency) if agrees else None
+    if out is not None:
+        ordered.append(carried_out_line(out))
+    _check_keys(ordered)
+    return _composed(statement, ordered, currency, agrees=agrees, taken=taken, out=out)
+
+
+def _composed(
+    statement: StatementRated,
+    ordered: Sequence[StatementLine],
+    currency: Currency,
+    *,
+    agrees: bool,
+    taken: Sequence[CarriedIn],
+    out: Fraction | None,
+) -> Draft:
+    groups = _groups(ordered, currency)
+    allocation = allocate(
+        [_exact_line(line) for line in ordered], currency, [group.members for group in groups]
+    )
     _check_range(statement, allocation)
-    lines = _lines(ordered, allocation, currency)
-    sent = [(line.line_key, line.stripe_amount) for line in lines]
-    state, reason = _first_state(statement, allocation, len(lines))
+    lines = stored_lines(ordered, allocation, groups, currency)
+    sent = sent_lines(lines, groups)
+    wire = [(line.line_key, line.stripe_amount) for line in sent or lines]
+    state, reason = _first_state(allocation, agrees=agrees, carried_out=out is not None)
     return Draft(
         key=_key(statement),
         values={
@@ -70,40 +105,50 @@ def compose_draft(statement: StatementRated) -> Draft:
             "currency": currency.code,
             "total_exact": format_exact(allocation.total_exact),
             "total_minor": allocation.total_minor,
-            "lines_sha256": lines_sha256(currency.code, sent),
+            "lines_sha256": lines_sha256(currency.code, wire),
             "state": state,
             "reason": reason,
         },
         lines=lines,
-        details=_details(ordered, allocation),
+        details=stored_details(ordered, allocation),
+        sent=sent,
+        carried_in=tuple(one.carry_over_id for one in taken),
+        carried_out=out,
     )
 
 
-def credit_lines(statement: StatementRated) -> list[StatementLine]:
-    """Return what credits pay as lines below zero, by how they are taxed, and what returns."""
-    lines = []
-    for tax, key in CREDIT_LINE_KEYS.items():
-        amounts = [_amount(draw.amount_exact) for draw in statement.credits if draw.tax == tax]
-        if amounts:
-            lines.append(_credit_line(key, "Prepaid credits used", -sum(amounts, Fraction(0))))
-    returned = [_amount(one.amount_exact) for one in statement.returns]
-    if returned:
-        description = "Returned to prepaid credits"
-        lines.append(_credit_line(RETURN_LINE_KEY, description, sum(returned, Fraction(0))))
-    return lines
+def _agrees(statement: StatementRated) -> bool:
+    """Tell whether the lines of a statement sum to its own total."""
+    total = sum((exact_amount(line.amount_exact) for line in statement.lines), Fraction(0))
+    return total == exact_amount(statement.total_exact)
 
 
-def _credit_line(key: str, description: str, amount: Fraction) -> StatementLine:
-    return StatementLine(
-        line_key=key,
-        charge=CREDIT_LINE,
-        model=CREDIT_LINE,
-        description=description,
-        quantity=Decimal(1),
-        unit=CREDIT_LINE,
-        amount_exact=format_exact(amount),
-        steps=[],
-        details=[],
+def _carried_out(lines: Sequence[StatementLine], currency: Currency) -> Fraction | None:
+    """Return what these lines leave to the next invoice; None: they are an invoice."""
+    total = sum((exact_amount(line.amount_exact) for line in lines), Fraction(0))
+    return total if is_carried(round_to_minor_units(total, currency), currency) else None
+
+
+def _check_keys(ordered: Sequence[StatementLine]) -> None:
+    if len({line.line_key for line in ordered} | {ROUNDING_LINE_KEY}) != len(ordered) + 1:
+        raise InvalidStatement("duplicate_line_key", "Two lines have the same key.")
+
+
+def _groups(ordered: Sequence[StatementLine], currency: Currency) -> list[SentGroup]:
+    rounding = 1 if payable_multiple(currency) > 1 else 0  # keeps its place free
+    return group_lines([_rollup_line(line) for line in ordered], LINES_MAX - rounding)
+
+
+def _rollup_line(line: StatementLine) -> RollupLine:
+    days = (line.advance.period_start, line.advance.period_end) if line.advance else None
+    return RollupLine(
+        line_key=line.line_key,
+        kind=line_kind(line.line_key, has_details=bool(line.details)),
+        charge=line.charge,
+        models=tuple(sorted({detail.model for detail in line.details})),
+        token_types=tuple(sorted({detail.kind for detail in line.details})),
+        adjusted_from=adjusted_from(line.line_key),
+        days=days,
     )
 
 
@@ -135,112 +180,19 @@ def _currency(statement: StatementRated) -> Currency:
     return currency
 
 
-def _amount(text: str) -> Fraction:
-    try:
-        return parse_exact(text)
-    except (ValueError, ZeroDivisionError) as error:
-        message = "An amount is no plain decimal and no numerator/denominator."
-        raise InvalidStatement("invalid_amount", message) from error
-
-
 def _exact_line(line: StatementLine) -> ExactLine:
-    details = tuple(_amount(detail.amount_exact) for detail in line.details)
-    return ExactLine(_amount(line.amount_exact), details)
+    details = tuple(exact_amount(detail.amount_exact) for detail in line.details)
+    return ExactLine(exact_amount(line.amount_exact), details)
 
 
 def _first_state(
-    statement: StatementRated, allocation: Allocation, lines: int
+    allocation: Allocation, *, agrees: bool, carried_out: bool
 ) -> tuple[State, str | None]:
     """Return where the invoice begins. Nothing to pay is paid: it is not sent to Stripe."""
-    credit = sum((_amount(line.amount_exact) for line in credit_lines(statement)), Fraction(0))
-    if allocation.total_exact != _amount(statement.total_exact) + credit:
+    if not agrees:
         return "parked", "statement_total_differs"
-    if allocation.total_minor < 0:
-        return "parked", "negative_total"
-    if lines > LINES_MAX:
-        return "parked", "too_many_lines"
+    if carried_out:
+        return "paid", "carried_over"
     if allocation.total_minor == 0:
         return "paid", "zero_total"
     return "draft", None
-
-
-def _lines(
-    ordered: list[StatementLine], allocation: Allocation, currency: Currency
-) -> tuple[InvoiceLine, ...]:
-    amounts = [line.amount_minor for line in allocation.lines]
-    if allocation.rounding_minor:
-        amounts.append(allocation.rounding_minor)
-    sent = lines_to_wire(amounts, currency)
-    lines = [
-        InvoiceLine(
-            position=position,
-            line_key=line.line_key,
-            charge=line.charge,
-            description=_explained(line),
-            quantity=format_decimal(line.quantity),
-            unit=line.unit,
-            amount_exact=format_exact(_amount(line.amount_exact)),
-            amount_minor=allocated.amount_minor,
-            stripe_amount=sent[position - 1],
-            period_start=line.advance.period_start if line.advance else None,
-            period_end=line.advance.period_end if line.advance else None,
-            steps=tuple(LineStep(**vars(step)) for step in line.steps),
-        )
-        for position, (line, allocated) in enumerate(
-            zip(ordered, allocation.lines, strict=True), start=1
-        )
-    ]
-    if allocation.rounding_minor:
-        lines.append(_rounding_line(allocation.rounding_minor, sent[-1], len(amounts), currency))
-    return tuple(lines)
-
-
-def _explained(line: StatementLine) -> str:
-    """Return what the customer reads: the charge, and how its amount came about."""
-    steps = "; ".join(step.description for step in line.steps)
-    return f"{line.description}: {steps}" if steps else line.description
-
-
-def _rounding_line(minor: int, sent: int, position: int, currency: Currency) -> InvoiceLine:
-    return InvoiceLine(
-        position=position,
-        line_key=ROUNDING_LINE_KEY,
-        charge=ROUNDING_LINE,
-        description=f"Rounding to an amount that can be paid in {currency.code}",
-        quantity="1",
-        unit="rounding",
-        amount_exact=format_exact(exact(minor) / 10**currency.exponent),
-        amount_minor=minor,
-        stripe_amount=sent,
-    )
-
-
-def _details(ordered: list[StatementLine], allocation: Allocation) -> tuple[InvoiceLineDetail, ...]:
-    return tuple(
-        detail
-        for position, (line, allocated) in enumerate(
-            zip(ordered, allocation.lines, strict=True), start=1
-        )
-        for detail in _line_details(position, line, allocated)
-    )
-
-
-def _line_details(
-    line_position: int, line: StatementLine, allocated: AllocatedLine
-) -> list[InvoiceLineDetail]:
-    return [
-        InvoiceLineDetail(
-            line_position=line_position,
-            position=position,
-            agent=detail.agent,
-            model=detail.model,
-            kind=detail.kind,
-            usage_day=detail.usage_day,
-            quantity=format_decimal(detail.quantity),
-            amount_exact=format_exact(_amount(detail.amount_exact)),
-            amount_minor=amount_minor,
-        )
-        for position, (detail, amount_minor) in enumerate(
-            zip(line.details, allocated.details_minor, strict=True), start=1
-        )
-    ]

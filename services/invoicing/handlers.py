@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.invoicing import carrying, coupons
 from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.numbering import invoice_number
@@ -37,12 +38,15 @@ async def draft_invoice(
     source = StatementRated.topic.name
     if not await claim_message(connection, inbox, source=source, message_id=message_id):
         return None
-    draft = compose_draft(statement)
+    carried = await carrying.lock_open(connection, statement)
+    draft = compose_draft(statement, carried, await coupons.lock_valid(connection, statement))
     made = await invoices.insert_invoice(connection, draft.key, _invoice_values(draft, clock))
     if made is None:
         await _check_same(connection, draft.key, statement)
         return None
     await invoices.insert_lines(connection, made, draft.lines, draft.details)
+    await invoices.insert_sent_lines(connection, made, draft.sent)
+    await carrying.record(connection, made, draft, clock)
     await _record_state(connection, made, clock)
     logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
     return made
@@ -79,6 +83,8 @@ async def change_state(
     changed = await invoices.update_invoice(connection, invoice, values)
     if (changed.state, changed.reason) != (invoice.state, invoice.reason):
         await _record_state(connection, changed, clock)
+    if changed.state == "void":
+        await carrying.give_back(connection, changed)
     return changed
 
 
@@ -125,7 +131,7 @@ async def park_invoice(
     return await change_state(connection, invoice, Change("parked", reason), clock)
 
 
-UNSENDABLE = frozenset({"negative_total", "too_many_lines", "statement_total_differs"})
+UNSENDABLE = frozenset({"statement_total_differs"})
 """Reasons that lie in the invoice itself: sending it again cannot help."""
 
 

@@ -1,8 +1,9 @@
 """Invoicing's own values, as handlers and the repository exchange them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from services.invoicing.domain.carrying import CarryState, Settlement
 from services.invoicing.domain.states import State
 from shared.accounts.repository import Account
 from shared.events.message import Mode
@@ -56,7 +57,9 @@ class InvoiceLine:
     """A line as it is sent: `stripe_amount` is `amount_minor` in Stripe's integers.
 
     A fee in advance is for days of its own, `[period_start, period_end)`; None: the invoice's.
-    `steps` are read for documents only: `read_lines` leaves them out.
+    `steps` are read for documents only: `read_lines` leaves them out. `sent_key` is the key of the
+    line that stands for this one and others at Stripe, `stripe_amount` then its share of that;
+    None: the line is sent itself.
     """
 
     position: int
@@ -71,6 +74,11 @@ class InvoiceLine:
     period_start: date | None = None
     period_end: date | None = None
     steps: tuple[LineStep, ...] = ()
+    sent_key: str | None = None
+
+    def at(self, position: int) -> "InvoiceLine":
+        """Return the line at another position."""
+        return replace(self, position=position)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,69 @@ class InvoiceLineDetail:
     quantity: str
     amount_exact: str
     amount_minor: int
+
+
+@dataclass(frozen=True)
+class StoredCoupon:
+    """A coupon of a tenant: `percent` or `amount` (exact, in major units of `currency`).
+
+    It is for invoices whose periods begin in `[first_period, last_period]`, until it stands on
+    `invoices_max` that are not void; `invoices` are those so far.
+    """
+
+    coupon_id: str
+    tenant_id: str
+    name: str
+    percent: str | None
+    amount: str | None
+    currency: str | None
+    applies_to: list[str] | None
+    first_period: date
+    last_period: date | None
+    invoices_max: int | None
+    created_by: str
+    created_at: datetime
+    ended_by: str | None
+    ended_at: datetime | None
+    invoices: int = 0
+
+    def is_for(self, period_start: date, currency: str) -> bool:
+        """Tell whether an invoice of a period, in a currency, that is drafted now has it."""
+        begun = self.first_period <= period_start
+        over = self.last_period is not None and period_start > self.last_period
+        used_up = self.invoices_max is not None and self.invoices >= self.invoices_max
+        matches = self.currency in (None, currency)
+        return self.ended_at is None and begun and matches and not over and not used_up
+
+
+@dataclass(frozen=True)
+class CarryOver:
+    """What the invoice `carry_over_id` left to the next one; below zero it is owed to the tenant.
+
+    `subscription_id` and the period are that invoice's. `into_invoice_id` None and `settled_as`
+    None: it waits.
+    """
+
+    carry_over_id: str
+    tenant_id: str
+    subscription_id: str
+    period_start: date
+    period_end: date
+    currency: str
+    amount_exact: str
+    amount_minor: int
+    created_at: datetime
+    into_invoice_id: str | None
+    settled_as: Settlement | None
+    settled_reason: str | None
+    settled_by: str | None
+    settled_at: datetime | None
+
+    @property
+    def state(self) -> CarryState:
+        if self.settled_as is not None:
+            return self.settled_as
+        return "invoiced" if self.into_invoice_id is not None else "open"
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,10 @@ class InvoiceLineRead(BaseModel):
         default=None, description="of a fee in advance: the first day that it is for, else null"
     )
     period_end: date | None = Field(default=None, description="exclusive")
+    sent_key: str | None = Field(
+        default=None,
+        description="at Stripe a line of this key stands for it and others; null: it is sent",
+    )
 
 
 class InvoiceRead(BaseModel):

@@ -111,7 +111,28 @@ invoice_line = Table(
     Column(
         "steps", JSONB, nullable=False, server_default=text("'[]'"), comment="how it came about"
     ),
+    Column("sent_key", Text, comment="key of the sent line that stands for it; null: itself"),
     UniqueConstraint("invoice_id", "line_key"),
+)
+
+invoice_sent_line = Table(
+    "invoice_sent_line",
+    metadata,
+    *_owner(),
+    Column("invoice_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("line_key", Text, nullable=False),
+    Column("charge", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("quantity", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("amount_exact", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("stripe_amount", BigInteger, nullable=False),
+    Column("period_start", Date, comment="null: as the invoice's"),
+    Column("period_end", Date, comment="exclusive; null: as the invoice's"),
+    UniqueConstraint("invoice_id", "line_key"),
+    comment="what goes to Stripe instead of the lines, where there are too many of them",
 )
 
 invoice_line_detail = Table(
@@ -139,6 +160,53 @@ invoice_state_change = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("changed_at", DateTime(timezone=True), nullable=False),
+)
+
+invoice_coupon = Table(
+    "invoice_coupon",
+    metadata,
+    *_owner(),
+    Column("coupon_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("percent", Text, comment="0 to 100, exact; or an amount"),
+    Column("amount", Text, comment="major units, exact; or a percentage"),
+    Column("currency", Text, comment="of an amount"),
+    Column("applies_to", ARRAY(Text), comment="charges; null: all"),
+    Column("first_period", Date, nullable=False, comment="invoices of periods from this day on"),
+    Column("last_period", Date, comment="the last day that such a period begins on; null: open"),
+    Column("invoices_max", Integer, comment="on so many invoices that are not void; null: any"),
+    Column("created_by", Text, nullable=False, comment="the API key"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("ended_by", Text),
+    Column("ended_at", DateTime(timezone=True), comment="not on invoices drafted afterwards"),
+    CheckConstraint("(percent is null) <> (amount is null)", name="one_value"),
+    CheckConstraint("(amount is null) = (currency is null)", name="amount_has_currency"),
+    comment="what is taken off a tenant's invoices; never changed, only ended",
+)
+
+carry_over = Table(
+    "carry_over",
+    metadata,
+    *_owner(primary_key=False),
+    Column("carry_over_id", Text, primary_key=True, comment="the invoice that left it"),
+    Column("currency", Text, nullable=False),
+    Column("amount_exact", Text, nullable=False, comment="below zero: owed to the tenant"),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("into_invoice_id", Text, comment="the invoice that took it; null again if that is void"),
+    Column("settled_as", Text),
+    Column("settled_reason", Text),
+    Column("settled_by", Text, comment="the API key"),
+    Column("settled_at", DateTime(timezone=True)),
+    CheckConstraint("settled_as in ('paid_out', 'written_off')", name="settled_as"),
+    CheckConstraint("into_invoice_id is null or settled_at is null", name="gone_once"),
+    Index(
+        "ix_carry_over_open",
+        *("vendor_id", "mode", "tenant_id", "currency"),
+        postgresql_where=text("into_invoice_id is null and settled_at is null"),
+    ),
+    Index("ix_carry_over_into", "into_invoice_id"),
+    comment="what an invoice left to the tenant's next one",
 )
 
 invoice_sequence = Table(

@@ -25,6 +25,9 @@ WITHOUT = {
         "post /v1/invoices/{invoice_id}/links": NOTHING_IS_WRITTEN,
         "put /v1/document-locale": "replaces one value by itself; the same again changes nothing",
         "post /v1/invoices/{invoice_id}/retry": "only a parked invoice goes on, else 409",
+        "post /v1/carry-overs/{carry_over_id}/settle": "what is settled so stays so",
+        "post /v1/coupons": "the same content again is the coupon that is there",
+        "post /v1/coupons/{coupon_id}/end": "what has ended stays as it is",
         "put /v1/stripe-account": "replaces the whole, secrets that no answer may hold included",
         "put /v1/webhook-endpoints/{endpoint_id}": "the same again is the endpoint that is there;"
         " a secret is in no answer but the first",

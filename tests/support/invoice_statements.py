@@ -11,6 +11,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from services.invoicing.documents.statement import DocumentLine, Party, UsageStatement
+from services.invoicing.domain.carrying import CarriedIn
+from services.invoicing.domain.coupons import Coupon, NamedCoupon
 from services.invoicing.drafting import compose_draft
 from services.invoicing.models import Invoice, InvoiceLineDetail
 from shared.events.statement_rated import StatementRated
@@ -89,7 +91,10 @@ def usage_statement(
     issued_at: datetime | None = None,
     **values: Any,
 ) -> UsageStatement:
-    """Return the usage statement of an invoice that is made of these lines; `credits` too."""
+    """Return the usage statement of an invoice that is made of these lines.
+
+    `credits`, `carried` and `coupons` too.
+    """
     total = sum((Fraction(line["amount_exact"]) for line in lines), Fraction(0))
     rated = StatementRated.model_validate(
         {
@@ -115,7 +120,7 @@ def usage_statement(
             "credits": values.pop("credits", []),
         }
     )
-    draft = compose_draft(rated)
+    draft = compose_draft(rated, values.pop("carried", ()), values.pop("coupons", ()))
     details: dict[int, list[InvoiceLineDetail]] = defaultdict(list)
     for detail in draft.details:
         details[detail.line_position].append(detail)
@@ -171,10 +176,37 @@ USES = st.builds(
     day=st.integers(1, 31),
 )
 
+COUPONS = st.lists(
+    st.builds(
+        lambda coupon: NamedCoupon(coupon, f"{coupon.key} off"),
+        st.builds(
+            Coupon,
+            key=st.uuids().map(str),
+            percent=st.fractions(0, 100, max_denominator=1000),
+            applies_to=st.none() | st.just(frozenset({"000-usage", "100-fee"})),
+        )
+        | st.builds(
+            Coupon, key=st.uuids().map(str), amount=st.fractions(0, 10**6, max_denominator=1000)
+        ),
+    ),
+    max_size=3,
+)
+CARRIED = st.lists(
+    st.builds(
+        CarriedIn,
+        carry_over_id=st.uuids().map(str),
+        amount=AMOUNTS,
+        subscription_id=st.just("acme-2025"),
+        period_start=st.just(date(2026, 9, 1)),
+        period_end=st.just(FIRST),
+    ),
+    max_size=2,
+)
+
 
 @st.composite
 def usage_statements(draw: Any) -> UsageStatement:
-    """Draw a statement with usage, fees, adjustments, credits, tax, in any currency.
+    """Draw a statement with usage, fees, adjustments, credits, coupons, what was carried, and tax.
 
     Amounts below zero are drawn as often as others.
     """
@@ -198,5 +230,7 @@ def usage_statements(draw: Any) -> UsageStatement:
         lines,
         currency=draw(st.sampled_from(sorted(CURRENCIES))),
         credits=credits_,
+        coupons=draw(COUPONS),
+        carried=draw(CARRIED),
         tax_minor=draw(st.none() | st.integers(-(10**6), 10**6)),
     )

@@ -31,6 +31,8 @@ GROUPS: dict[LineKind, str] = {
     "fee": "Fees",
     "adjustment": "Adjustments of earlier periods",
     "credit": "Prepaid credits",
+    "coupon": "Coupons",
+    "carried": "Carried over",
     "rounding": "Rounding",
 }
 MARKS = {
@@ -142,7 +144,7 @@ def _line(line: DocumentLine, speech: Speech) -> dict[str, Any]:
     more = len(line.line.steps) - len(steps)
     if more > 0:
         steps.append([f"and {more} more steps, all of them in the CSV file", ""])
-    counted = line.kind not in ("credit", "rounding")
+    counted = line.kind not in ("credit", "coupon", "carried", "rounding")
     return {
         "title": breakable(line.title),
         "steps": steps,

@@ -1,7 +1,8 @@
 """From exact line amounts to the integers of an invoice.
 
-The order: add the exact lines, round the total once, spread its minor units over the lines, spread
-each line's over its details. So what is shown always adds up, and nothing is rounded twice.
+The order: add the exact lines, round the total once, spread its minor units over the lines that are
+sent, a sent line's over the lines that it stands for, each line's over its details. So what is
+shown always adds up, and nothing is rounded twice.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from fractions import Fraction
 from math import gcd
 
 from services.invoicing.domain.errors import InvalidStatement
+from services.invoicing.domain.rollup import allocate_groups
 from shared.money import Currency, allocate_minor_units, round_to_minor_units
 
 
@@ -51,10 +53,16 @@ def payable_multiple(currency: Currency) -> int:
     return int(currency.stripe_multiple * 10**-shift)
 
 
-def allocate(lines: Sequence[ExactLine], currency: Currency) -> Allocation:
-    """Allocate an invoice; the order of `lines` breaks ties.
+def allocate(
+    lines: Sequence[ExactLine],
+    currency: Currency,
+    groups: Sequence[Sequence[int]] | None = None,
+) -> Allocation:
+    """Allocate an invoice; the order of `groups`, and in them of `lines`, breaks ties.
 
-    Raises `details_do_not_sum` for a line whose details sum to another amount than its own.
+    `groups` are the positions of the lines that are sent as one; each line is in exactly one of
+    them. None: each line is sent as it is. Raises `details_do_not_sum` for a line whose details sum
+    to another amount than its own.
     """
     for line in lines:
         if line.details and sum(line.details) != line.amount:
@@ -63,7 +71,8 @@ def allocate(lines: Sequence[ExactLine], currency: Currency) -> Allocation:
     total_exact = sum((line.amount for line in lines), Fraction(0))
     rounded = round_to_minor_units(total_exact, currency)
     scale = 10**currency.exponent
-    amounts = allocate_minor_units(rounded, [line.amount * scale for line in lines])
+    exact = [line.amount * scale for line in lines]
+    amounts = allocate_groups(rounded, exact, groups or [[at] for at in range(len(lines))])
     total = _to_multiple(rounded, payable_multiple(currency))
     return Allocation(
         total_exact=total_exact,

@@ -35,6 +35,14 @@ class Coupon:
         return min(self.amount or ZERO, left)
 
 
+@dataclass(frozen=True)
+class NamedCoupon:
+    """A coupon and the words that stand on the invoice for it."""
+
+    coupon: Coupon
+    description: str
+
+
 def discounts(
     lines: Sequence[tuple[str, Fraction]], coupons: Sequence[Coupon]
 ) -> list[list[Fraction]]:

@@ -3,13 +3,23 @@
 from datetime import date
 from typing import Literal
 
-LineKind = Literal["usage", "fee", "adjustment", "credit", "rounding"]
+LineKind = Literal["usage", "fee", "adjustment", "credit", "coupon", "carried", "rounding"]
 
-LINE_KINDS: tuple[LineKind, ...] = ("usage", "fee", "adjustment", "credit", "rounding")
+LINE_KINDS: tuple[LineKind, ...] = (
+    "usage",
+    "fee",
+    "adjustment",
+    "credit",
+    "coupon",
+    "carried",
+    "rounding",
+)
 """In the order in which a statement shows them."""
 
 ADJUSTMENT_PREFIX = "~adjustment/"
 CREDIT_PREFIX = "~credits"
+COUPON_PREFIX = "~coupon/"
+CARRIED_PREFIX = "~carried"
 ROUNDING_PREFIX = "~rounding"
 
 
@@ -19,6 +29,10 @@ def line_kind(line_key: str, *, has_details: bool) -> LineKind:
         return "adjustment"
     if line_key.startswith(CREDIT_PREFIX):
         return "credit"
+    if line_key.startswith(COUPON_PREFIX):
+        return "coupon"
+    if line_key.startswith(CARRIED_PREFIX):
+        return "carried"
     if line_key.startswith(ROUNDING_PREFIX):
         return "rounding"
     return "usage" if has_details else "fee"

@@ -29,8 +29,12 @@ def lines_to_wire(amounts_minor: Sequence[int], currency: Currency) -> list[int]
 
     Where Stripe's unit is coarser than ours (MGA), the total's units are allocated to the lines.
     """
+    return shares_to_wire(to_wire(sum(amounts_minor), currency), amounts_minor, currency)
+
+
+def shares_to_wire(total: int, amounts_minor: Sequence[int], currency: Currency) -> list[int]:
+    """Return the shares of ISO minor units in an integer for the wire, by largest remainder."""
     shift = Fraction(10) ** (currency.stripe_exponent - currency.exponent)
-    total = to_wire(sum(amounts_minor), currency)
     return allocate_minor_units(total, [minor * shift for minor in amounts_minor])
 
 

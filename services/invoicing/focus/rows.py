@@ -21,6 +21,8 @@ CATEGORIES: dict[LineKind, str] = {
     "fee": "Purchase",
     "adjustment": "Purchase",
     "credit": "Credit",
+    "coupon": "Credit",
+    "carried": "Adjustment",
     "rounding": "Adjustment",
 }
 """Of lines without details. An adjustment is a correction of what it adjusts: usage or a fee."""

@@ -16,6 +16,7 @@ from services.invoicing.tables import (
     invoice,
     invoice_line,
     invoice_line_detail,
+    invoice_sent_line,
     invoice_sequence,
     invoice_state_change,
 )
@@ -25,6 +26,9 @@ from shared.errors import not_found
 INVOICE_COLUMNS = [invoice.c[field.name] for field in fields(Invoice)]
 _LINE_COLUMNS = [
     invoice_line.c[field.name] for field in fields(InvoiceLine) if field.name != "steps"
+]
+_SENT_COLUMNS = [
+    column for column in invoice_sent_line.c if column.name in InvoiceLine.__dataclass_fields__
 ]
 _DETAIL_COLUMNS = [invoice_line_detail.c[field.name] for field in fields(InvoiceLineDetail)]
 
@@ -72,6 +76,16 @@ async def insert_lines(
     if details:
         rows = [owner | asdict(detail) for detail in details]
         await connection.execute(insert(invoice_line_detail), rows)
+
+
+async def insert_sent_lines(
+    connection: AsyncConnection, of: Invoice, lines: Sequence[InvoiceLine]
+) -> None:
+    """Store what is sent instead of an invoice's lines, where that differs; it never changes."""
+    if lines:
+        names = {column.name for column in _SENT_COLUMNS}
+        rows = [{name: getattr(line, name) for name in names} for line in lines]
+        await connection.execute(insert(invoice_sent_line), [_owner(of) | row for row in rows])
 
 
 def _owner(of: Invoice) -> dict[str, str]:
@@ -174,6 +188,24 @@ async def read_lines(
         values = dict(row)
         lines[values.pop("invoice_id")].append(InvoiceLine(**values))
     return lines
+
+
+async def read_sent_lines(connection: AsyncConnection, of: Invoice) -> list[InvoiceLine]:
+    """Return the lines of an invoice as Stripe gets them, in their order."""
+    query = (
+        select(*_SENT_COLUMNS)
+        .where(
+            invoice_sent_line.c.vendor_id == of.vendor_id,
+            invoice_sent_line.c.mode == of.mode,
+            invoice_sent_line.c.tenant_id == of.tenant_id,
+            invoice_sent_line.c.invoice_id == of.invoice_id,
+        )
+        .order_by(invoice_sent_line.c.position)
+    )
+    sent = [InvoiceLine(**row) for row in (await connection.execute(query)).mappings()]
+    if sent:
+        return sent
+    return (await read_lines(connection, of.account, [of.invoice_id]))[of.invoice_id]
 
 
 async def read_details(

@@ -107,10 +107,9 @@ class InvoiceSync:
         if stripe is None:
             return await self._wait(invoice, "stripe_account_missing")
         async with self.database.transaction() as connection:
-            lines = await repository.read_lines(connection, invoice.account, [invoice.invoice_id])
-        return await Passage(
-            self.database, stripe, self.clock, invoice, lines[invoice.invoice_id], tenant
-        ).run()
+            lines = await repository.read_sent_lines(connection, invoice)
+        passage = Passage(self.database, stripe, self.clock, invoice, lines, tenant)
+        return await passage.run()
 
     async def _tenant(self, invoice: Invoice) -> Tenant:
         async with self.database.transaction() as connection:

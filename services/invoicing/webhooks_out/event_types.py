@@ -122,7 +122,7 @@ INVOICE_TYPES: dict[InvoiceState, EventType] = {
     "uncollectible": _invoice("invoice.uncollectible", "uncollectible", "given up as unpaid"),
     "void": _invoice("invoice.voided", "void", "void: nothing of it is owed"),
     "parked": _invoice(
-        "invoice.parked", "parked", "waits for a person; `reason` says why", "negative_total"
+        "invoice.parked", "parked", "waits for a person; `reason` says why", "lines_differ"
     ),
 }
 INVOICE_WAITING = _invoice(

@@ -38,6 +38,7 @@ async def test_an_invoice_is_shown_with_its_lines(api: Any, sent: Any) -> None:
         "amount_minor": 33,
         "period_start": None,
         "period_end": None,
+        "sent_key": None,
     } == shown["lines"][1]
 
 
@@ -211,14 +212,14 @@ async def test_a_stripe_key_of_the_other_mode_is_refused(
 
 async def test_what_is_parked_waits_with_one_action(api: Any, statement: Any) -> None:
     """A parked invoice is listed with what to do about it; what cannot be sent is not retried."""
-    await api.world.draft(statement(("a", "-1"), total="-1"))
+    await api.world.draft(statement(("a", "1"), total="2"))
     headers = await api.key()
 
     (item,) = (await api.http.get("/v1/attention", headers=headers)).json()["items"]
     path = f"/v1/invoices/{item['invoice_id']}/retry"
     answer = await api.http.post(path, headers=headers)
 
-    assert ("parked_invoice", "negative_total") == (item["kind"], item["reason"])
+    assert ("parked_invoice", "statement_total_differs") == (item["kind"], item["reason"])
     assert (409, "invoice_unsendable") == (answer.status_code, answer.json()["code"])
 
 

@@ -8,7 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.invoicing import handlers
+from services.invoicing.repository import invoices
 
+MORE_SENT = (
+    "insert into invoicing.invoice_sent_line select vendor_id, mode, tenant_id, invoice_id, 9, "
+    "'x', 'x', 'x', '1', 'x', '1', 1, 1 from invoicing.invoice where vendor_id = :v"
+)
 THIRDS = (("a", "100.333"), ("b", "0.333"), ("c", "0.334"))
 
 
@@ -42,7 +47,7 @@ async def test_many_lines_go_in_chunks(world: Any, statement: Any) -> None:
 @pytest.mark.parametrize(
     ("currency", "amounts", "total", "ours", "theirs"),
     [
-        ("JPY", ("10.5", "10.5"), "21", 21, 21),
+        ("JPY", ("100.5", "100.5"), "201", 201, 201),
         ("KWD", ("1.2345", "2"), "3.2345", 3240, 3240),
         ("ISK", ("10.4", "10.3"), "20.7", 21, 2100),
         ("MGA", ("617.28", "617.28"), "1234.56", 123500, 1235),
@@ -120,14 +125,30 @@ async def test_a_number_that_is_rolled_back_is_given_again(world: Any, statement
     assert 2 == len(set(await _numbers_of_two_crashes(world, naive)))
 
 
+async def test_more_lines_than_stripe_takes_go_as_fewer(world: Any, statement: Any) -> None:
+    """What is sent sums to the same total and passes the gate; every line stays ours."""
+    amounts = [(f"line-{index:03d}", "1.005") for index in range(251)]
+    invoice = await world.draft(statement(*amounts, total="252.255"))
+
+    await world.sync().sync_due()
+
+    (theirs,) = await world.simulator.invoices()
+    assert ("sent", None) == await world.state(invoice)
+    assert (25226, 1) == (theirs["total"], theirs["lines"]["total_count"])
+    assert "Fees: 251 lines of the usage statement" == theirs["lines"]["data"][0]["description"]
+    async with world.database.transaction() as connection:
+        kept = await invoices.read_lines(connection, world.account, [invoice.invoice_id])
+    assert 251 == len(kept[invoice.invoice_id])
+
+
 @pytest.mark.parametrize(
     ("total", "state", "reason"),
-    [("0", "paid", "zero_total"), ("-3", "parked", "negative_total")],
+    [("0", "paid", "zero_total"), ("-3", "paid", "carried_over"), ("0.3", "paid", "carried_over")],
 )
 async def test_what_is_not_to_be_paid_is_not_sent(
     world: Any, statement: Any, total: str, state: str, reason: str
 ) -> None:
-    """Nothing to pay is paid, less than nothing waits for a person; Stripe hears of neither."""
+    """Nothing to pay is paid, what cannot be charged goes on; Stripe hears of neither."""
     invoice = await world.draft(statement(("a", total), total=total))
 
     await world.sync().sync_due()
@@ -172,6 +193,7 @@ async def test_a_hold_stops_an_invoice_on_its_way(world: Any, statement: Any, st
         "delete from invoicing.invoice where vendor_id = :v",
         "update invoicing.invoice_line set amount_minor = 1 where vendor_id = :v",
         "delete from invoicing.invoice_line where vendor_id = :v",
+        MORE_SENT,
     ],
 )
 async def test_issued_invoices_never_change(world: Any, statement: Any, change: str) -> None:
@@ -179,5 +201,5 @@ async def test_issued_invoices_never_change(world: Any, statement: Any, change: 
     await world.draft(statement(("a", "5"), total="5"))
     await world.sync().sync_due()
 
-    with pytest.raises(DBAPIError, match=r"never|keeps its number"):
+    with pytest.raises(DBAPIError, match=r"never|keeps its number|no more lines"):
         await world.rows(change + " returning 1", v=world.vendor_id)

@@ -65,7 +65,7 @@ def test_a_name_is_never_a_formula(start: str) -> None:
     """Text that a spreadsheet would compute is text; an amount below zero stays a number."""
     line = usage_line("001-input", [Use(Decimal(-1), Fraction(-5), agent=f"{start}cmd|calc")])
     text = as_file(usage_statement([line]), "csv").decode()
-    [row] = csv.DictReader(BytesIO(text.encode()).read().decode().split("\n"))
+    row, _carried = csv.DictReader(BytesIO(text.encode()).read().decode().split("\n"))
 
     assert f"'{start}cmd|calc" == row["agent"]
     assert ("-5", "-5", "-1") == (row["amount"], row["amount_exact"], row["quantity"])
