@@ -1,6 +1,7 @@
 """`tallyrollctl reconcile`: a month from its events to Stripe; every difference is one line."""
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from datetime import date
 from typing import Annotated
@@ -20,9 +21,10 @@ from services.metering.archive.verification import Verifier
 from services.metering.reconciling import ARCHIVE_SECONDS_MAX
 from services.metering.settings import MeteringSettings
 from services.pricing.settings import PricingSettings
-from shared.accounts.repository import Account
+from shared.accounts.repository import Account, read_vendor
 from shared.clock import SystemClock
 from shared.database import Database
+from shared.errors import TallyrollError
 from shared.events.message import Mode
 from shared.logging import configure_logging
 
@@ -48,9 +50,11 @@ def reconcile(
     when something could not be read, 130 when it was interrupted.
     """
     configure_logging("tallyrollctl", "console")
-    first, end = month_of(month)
     try:
-        done = asyncio.run(_reconcile(Account(vendor, mode), (first, end)))
+        done = asyncio.run(_reconcile(Account(vendor, mode), month_of(month)))
+    except TallyrollError as refusal:
+        typer.echo(f"{refusal.code}: {refusal.message}", err=True)
+        raise typer.Exit(EXIT_UNREAD) from refusal
     except KeyboardInterrupt:
         typer.echo("interrupted: nothing was changed", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -66,12 +70,14 @@ def reconcile(
 async def _reconcile(account: Account, days: tuple[date, date]) -> Reconciliation:
     async with AsyncExitStack() as stack:
         sides = await open_sides(stack)
+        async with sides.counted.transaction() as connection:
+            await read_vendor(connection, account.vendor_id)
         with _progress() as progress:
             done = Reconciliation(
                 sides,
                 account,
                 *days,
-                tell=lambda one: typer.echo(one.line()),
+                tell=lambda one: _tell(progress, one.line()),
                 bars=lambda stage: _bar(progress, stage),
             )
             await done.run()
@@ -117,7 +123,15 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+
+
+def _tell(progress: Progress, line: str) -> None:
+    """Print a line on standard output; above the bars where both are the same terminal."""
+    if sys.stdout.isatty() and progress.console.is_terminal:
+        progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+    else:
+        typer.echo(line)
 
 
 def _bar(progress: Progress, stage: str) -> Bar:

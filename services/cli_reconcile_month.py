@@ -237,4 +237,6 @@ class Reconciliation:
 
 
 def _cause(error: Exception) -> str:
-    return error.code if isinstance(error, TallyrollError) else type(error).__name__
+    if isinstance(error, TallyrollError):
+        return error.code
+    return str(error) if isinstance(error, StripeProblem) else type(error).__name__

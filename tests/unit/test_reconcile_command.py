@@ -10,6 +10,7 @@ from services import cli, cli_reconcile
 from services.cli_reconcile_month import Reconciliation, Sides
 from shared.accounts.repository import Account
 from shared.differences import difference
+from shared.errors import not_found
 
 COMMAND = ["reconcile", "--vendor", "demo", "--month", "2026-01"]
 
@@ -61,6 +62,26 @@ def test_an_interruption_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert 130 == result.exit_code
     assert "reconciled" not in result.stdout
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026", "x"])
+def test_what_is_no_month_is_refused(month: str) -> None:
+    """A mistyped month never ends as a month without differences."""
+    result = CliRunner().invoke(cli.app, [*COMMAND[:-1], month])
+
+    assert (2, "invalid_month") == (result.exit_code, result.stderr.partition(":")[0])
+
+
+def test_an_unknown_vendor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a mistyped vendor, who has no differences either."""
+
+    async def unknown(*_arguments: Any) -> Reconciliation:
+        raise not_found("vendor", "demo")
+
+    monkeypatch.setattr(cli_reconcile, "_reconcile", unknown)
+    result = CliRunner().invoke(cli.app, COMMAND)
+
+    assert (2, "unknown_vendor") == (result.exit_code, result.stderr.partition(":")[0])
 
 
 def test_a_difference_stays_on_its_line() -> None:

@@ -21,6 +21,9 @@ CLOCK_SLACK = timedelta(hours=1)
 CREATED_WITHIN = timedelta(days=45)
 """An invoice is created at Stripe so long after ours at most, retries by people included."""
 
+INTERNAL = "billing_internal"
+"""The reason of an invoice that stays ours: its tenant is never billed."""
+
 Listed = tuple[StripeInvoice, list[StripeLine] | None]
 """An invoice with its lines; None where a list does not hold all of them."""
 
@@ -142,7 +145,13 @@ class StripeMonth:
 
 
 def _is_missing_at_stripe(invoice: Invoice) -> bool:
-    """Tell whether Stripe should have the invoice; one with nothing to pay is not sent there."""
+    """Tell whether Stripe should have the invoice.
+
+    One with nothing to pay is not sent there, nor is an internal tenant's (rule 9.4).
+    """
     return (
-        invoice.stripe_invoice_id is None and invoice.total_minor != 0 and invoice.state != "void"
+        invoice.stripe_invoice_id is None
+        and invoice.total_minor > 0
+        and invoice.state != "void"
+        and invoice.reason != INTERNAL
     )

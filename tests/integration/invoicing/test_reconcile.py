@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.invoicing import stripe_gateway
 from services.metering.archive.recount import Difference, Recounted
 from shared.events.statement_rated import StatementRated
 from tests.support.closed_month import (
@@ -259,6 +260,60 @@ def _metadata(closed: Closed) -> dict[str, str]:
         "metadata[invoice_key]": closed.invoice.invoice_key,
         "metadata[lines_sha256]": closed.invoice.lines_sha256,
     }
+
+
+async def test_every_page_and_every_line_is_read(
+    closed: Closed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One invoice a page, and more lines than a list shows: still nothing differs, or is lost."""
+    monkeypatch.setattr(stripe_gateway, "PAGE", 1)
+    fees = [
+        usage_line(f"fee-{number:02}", "", 1, "1", details=[], unit="periods")
+        for number in range(12)
+    ]
+    other = closed.statement.model_copy(
+        update={
+            "statement_id": f"{closed.statement.statement_id}-2",
+            "kind": "opening",
+            "lines": fees,
+            "total_exact": "12",
+        }
+    )
+    await closed.month.issue(other)
+    await closed.world.draft(other)
+    await closed.world.sync().sync_due()
+
+    done = await closed.month.reconcile()
+
+    assert ([], 2) == (closed.month.lines, done.compared["Stripe invoices"])
+    await closed.month.tamper(
+        "update invoicing.invoice_line set line_key = 'fee-x' "
+        "where vendor_id = :vendor and line_key = 'fee-11'"
+    )
+    assert ["statement_line_differs", "stripe_line_differs"] == await closed.month.codes()
+
+
+@pytest.mark.parametrize(
+    ("billing", "codes"), [("internal", []), ("hold", ["invoice_not_at_stripe"])]
+)
+async def test_what_is_never_billed_is_no_difference(
+    closed: Closed, billing: str, codes: list[str]
+) -> None:
+    """An internal tenant's invoice stays ours; one on hold is not closed."""
+    await closed.world.add_tenant(billing=billing)
+    other = closed.statement.model_copy(
+        update={
+            "statement_id": f"{closed.statement.statement_id}-2",
+            "kind": "opening",
+            "lines": [usage_line("fee", "", 1, "5", details=[], unit="periods")],
+            "total_exact": "5",
+        }
+    )
+    await closed.month.issue(other)
+    await closed.world.draft(other)
+    await closed.world.sync().sync_due()
+
+    assert codes == await closed.month.codes()
 
 
 async def test_what_cannot_be_read_is_told(closed: Closed) -> None:
