@@ -96,7 +96,9 @@ async def read_waiting(
 
 def waiting_table(found: Sequence[Waiting]) -> Table:
     """Return the items as rows: what, since when, and what to do."""
-    table = Table("service", "what", "about", "since", "what to do", border_style="dim")
+    table = Table(border_style="dim")
+    for title in ("service", "what", "about", "since", "what to do"):
+        table.add_column(title, overflow="fold")
     for one in found:
         item = one.item
         what = item.code if item.count == 1 else f"{item.code} ({item.count})"

@@ -1,6 +1,7 @@
 """`tallyrollctl reconcile`: a month from its events to Stripe; every difference is one line."""
 
 import asyncio
+import logging
 import sys
 from contextlib import AsyncExitStack
 from datetime import date
@@ -50,6 +51,7 @@ def reconcile(
     when something could not be read, 130 when it was interrupted.
     """
     configure_logging("tallyrollctl", "console")
+    logging.getLogger("stripe").setLevel(logging.WARNING)  # it tells of every request
     try:
         done = asyncio.run(_reconcile(Account(vendor, mode), month_of(month)))
     except TallyrollError as refusal:
@@ -123,7 +125,14 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    console = Console(stderr=True)
+    return Progress(
+        *columns,
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        disable=not console.is_terminal,
+    )
 
 
 def _tell(progress: Progress, line: str) -> None:
