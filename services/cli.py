@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from services import cli_vectors
+from services import cli_attention, cli_reconcile, cli_vectors
 from services.invoicing import cli as invoicing
 from services.invoicing import cli_focus, cli_webhooks
 from services.metering import cli as metering
@@ -37,6 +37,8 @@ app = typer.Typer(no_args_is_help=True, help="Operate a Tallyroll deployment.")
 app.add_typer(metering.app)
 app.add_typer(pricing.app, name="pricing")
 app.add_typer(cli_vectors.app)
+app.add_typer(cli_reconcile.app)
+app.add_typer(cli_attention.app)
 app.add_typer(cli_cost.app)
 app.add_typer(cli_pricebook.app, name="pricebook")
 app.add_typer(invoicing.app, name="invoicing")

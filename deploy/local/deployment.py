@@ -77,9 +77,8 @@ class Deployment:
             await process.wait()
             raise
         if process.returncode != 0:
-            raise StackError(
-                "command_failed", f"tallyrollctl {arguments[0]}: {errors.decode()[-2000:]}"
-            )
+            told = (output + errors).decode()[-2000:]
+            raise StackError("command_failed", f"tallyrollctl {arguments[0]}: {told}")
         return output.decode().strip()
 
 

@@ -58,6 +58,7 @@ async def _show(root: Path, report: Report) -> int:
     for tenant, found in summary["tenants"].items():
         page = root / "invoices" / f"{tenant}.html"
         console.print(invoice_table(tenant, found["invoice"], page if page.exists() else None))
+    console.print(summary["reconciled"])
     seconds = ", ".join(f"{name} {value:g} s" for name, value in summary["seconds"].items())
     console.print(f"{seconds}. Written: {root / 'summary.json'}")
     return 0

@@ -1,51 +1,118 @@
 """What waits for a person, with one action each."""
 
+from datetime import datetime
+
+from pydantic import Field
+
 from services.invoicing.handlers import UNSENDABLE
 from services.invoicing.models import Invoice
-from services.invoicing.schemas import AttentionAction, AttentionItem
 from services.invoicing.webhooks_out.models import EXHAUSTED, GONE, DeadDeliveries
+from shared.attention import AttentionAction, AttentionItem, call
 
 
-def attention_item(invoice: Invoice) -> AttentionItem:
+class InvoicingItem(AttentionItem):
+    """Something that waits for a person; `kind` and the ids stand at the top, too."""
+
+    kind: str = Field(description="the kind of thing; several codes may be of one kind")
+    invoice_id: str | None = None
+    tenant_id: str | None = None
+    endpoint_id: str | None = Field(default=None, description="of webhooks")
+    reason: str
+
+
+def attention_item(invoice: Invoice, since: datetime | None = None) -> InvoicingItem:
     """Return what is to be done about a parked or waiting invoice."""
     reason = invoice.reason or "unknown"
-    return AttentionItem(
-        kind="parked_invoice" if invoice.state == "parked" else "waiting_invoice",
-        invoice_id=invoice.invoice_id,
-        tenant_id=invoice.tenant_id,
+    kind = "parked_invoice" if invoice.state == "parked" else "waiting_invoice"
+    # A number is taken when the gate is passed: what parks behind it stopped the finalizing.
+    blocked = invoice.state == "parked" and invoice.number is not None
+    return _of_invoice(
+        invoice,
+        code="blocked_finalization" if blocked else kind,
+        kind=kind,
         reason=reason,
+        message=f"The invoice is {invoice.state}: {reason}. The tenant does not have it.",
+        since=since,
         action=_action(invoice, reason),
     )
 
 
+def backing_off_item(invoice: Invoice, since: datetime | None = None) -> InvoicingItem:
+    """Return what is to be done about an invoice that is tried again and again."""
+    text = "Stripe is not reached, or fails: invoicing's log has the cause. It goes on by itself."
+    return _of_invoice(
+        invoice,
+        code="backing_off_invoice",
+        kind="backing_off_invoice",
+        reason="stripe_unreachable",
+        message=f"The invoice is {invoice.state} and failed {invoice.failures} times in a row.",
+        since=since,
+        action=call("GET", f"/v1/invoices/{invoice.invoice_id}", text),
+    )
+
+
+def _of_invoice(
+    invoice: Invoice,
+    *,
+    code: str,
+    kind: str,
+    reason: str,
+    message: str,
+    since: datetime | None,
+    action: AttentionAction,
+) -> InvoicingItem:
+    return InvoicingItem(
+        code=code,
+        subject=invoice.invoice_id,
+        ids={"invoice_id": invoice.invoice_id, "tenant_id": invoice.tenant_id},
+        message=message,
+        since=since or invoice.created_at,
+        action=action,
+        kind=kind,
+        invoice_id=invoice.invoice_id,
+        tenant_id=invoice.tenant_id,
+        reason=reason,
+    )
+
+
 def _action(invoice: Invoice, reason: str) -> AttentionAction:
+    path = f"/v1/invoices/{invoice.invoice_id}"
     if reason == "stripe_account_missing":
         text = "Connect the vendor's Stripe account; the invoice then goes on by itself."
-        return AttentionAction(description=text, method="PUT", path="/v1/stripe-account")
+        return call("PUT", "/v1/stripe-account", text)
     if reason.startswith("billing_"):
         text = "Set the tenant's billing to on (accounts API) when it is to be invoiced."
-        return AttentionAction(
-            description=text, method="PUT", path=f"/v1/tenants/{invoice.tenant_id}"
-        )
+        return call("PUT", f"/v1/tenants/{invoice.tenant_id}", text)
     if reason in UNSENDABLE:
-        text = "Correct the price book or the usage; the difference goes on the next statement."
-        return AttentionAction(description=text, method=None, path=None)
+        text = (
+            "See what it is made of, then correct the price book or the usage: "
+            "the difference goes on the next statement."
+        )
+        return call("GET", f"{path}/details", text)
     text = "Look at the invoice at Stripe, then retry; a draft that differs is built anew."
-    path = f"/v1/invoices/{invoice.invoice_id}/retry"
-    return AttentionAction(description=text, method="POST", path=path)
+    return call("POST", f"{path}/retry", text)
 
 
-def webhooks_item(dead: DeadDeliveries) -> AttentionItem:
+def webhooks_item(dead: DeadDeliveries) -> InvoicingItem:
     """Return what is to be done about an endpoint that is gone, or did not answer in time."""
     path = f"/v1/webhook-endpoints/{dead.endpoint_id}"
     if dead.disabled_reason == GONE:
         text = "The endpoint answered 410. Enable it when it is there again, then replay."
-        kind, reason = "webhook_endpoint_gone", GONE
-        action = AttentionAction(description=text, method="PUT", path=path)
+        kind, reason, action = "webhook_endpoint_gone", GONE, call("PUT", path, text)
     else:
         text = "Look at an attempt's answer, repair the receiver, then replay since a time."
         kind, reason = "dead_webhooks", EXHAUSTED
-        action = AttentionAction(description=text, method="POST", path=f"{path}/replay")
-    return AttentionItem(
-        kind=kind, endpoint_id=dead.endpoint_id, reason=reason, count=dead.count, action=action
+        action = call("POST", f"{path}/replay", text)
+    return InvoicingItem(
+        code=kind,
+        subject=dead.endpoint_id,
+        ids={"endpoint_id": dead.endpoint_id},
+        message=f"Webhooks to {dead.endpoint_id} were given up: {reason}.",
+        since=dead.oldest,
+        newest=dead.newest,
+        count=dead.count,
+        action=action,
+        kind=kind,
+        endpoint_id=dead.endpoint_id,
+        reason=reason,
     )

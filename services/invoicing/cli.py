@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from services.invoicing.repository import webhook_endpoints
-from services.invoicing.repository.invoices import list_waiting
 from services.invoicing.repository.messages import list_dead_letters
 from services.invoicing.settings import InvoicingSettings
+from services.invoicing.waiting import list_attention
 from shared.accounts.repository import Account
 from shared.database import Database
 from shared.events.message import Mode
@@ -26,7 +25,7 @@ def attention(
     vendor: Annotated[str, typer.Option(help="id of the vendor")],
     mode: Annotated[str, typer.Option(help="test or live")] = "test",
 ) -> None:
-    """List a vendor's parked and waiting invoices, and webhooks that were given up."""
+    """List what waits for a person in a vendor's invoicing."""
     typed_mode: Mode = "live" if mode == "live" else "test"
     asyncio.run(_attention(Account(vendor, typed_mode)))
 
@@ -34,12 +33,9 @@ def attention(
 async def _attention(account: Account) -> None:
     database = _database()
     async with database.transaction() as connection:
-        found = await list_waiting(connection, account)
-        dead = await webhook_endpoints.list_dead(connection, account)
-    for invoice in found:
-        typer.echo(f"{invoice.invoice_id}  {invoice.tenant_id}  {invoice.state}  {invoice.reason}")
-    for one in dead:
-        typer.echo(f"{one.endpoint_id}  {one.disabled_reason or 'dead_webhooks'}  {one.count}")
+        found = await list_attention(connection, account)
+    for item in found:
+        typer.echo(f"{item.subject}  {item.tenant_id or '-'}  {item.code}  {item.reason}")
     await database.close()
 
 

@@ -156,29 +156,5 @@ class InvoiceDetails(BaseModel):
     details: list[InvoiceDetailRead]
 
 
-class AttentionAction(BaseModel):
-    """The one thing to do; `path` may belong to another service's API."""
-
-    description: str
-    method: str | None
-    path: str | None
-
-
-class AttentionItem(BaseModel):
-    """Something that waits for a person."""
-
-    kind: Literal["parked_invoice", "waiting_invoice", "dead_webhooks", "webhook_endpoint_gone"]
-    invoice_id: str | None = None
-    tenant_id: str | None = None
-    endpoint_id: str | None = Field(default=None, description="of webhooks")
-    reason: str
-    count: int = Field(default=1, ge=0, description="how many of this kind wait")
-    action: AttentionAction
-
-
-class Attention(BaseModel):
-    items: list[AttentionItem]
-
-
 class EventReceived(BaseModel):
     received: bool = True

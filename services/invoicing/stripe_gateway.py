@@ -6,7 +6,7 @@ never resends is a 429, so that is done here. A time-out means that the outcome 
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import stripe
@@ -96,6 +96,22 @@ class StripeGateway:
             if refusal.code != MISSING:
                 raise
 
+    async def list_created(
+        self, *, created_from: int, created_before: int
+    ) -> AsyncIterator[list[tuple[StripeInvoice, list[StripeLine] | None]]]:
+        """Yield the account's invoices created in [from, before) seconds since 1970, by pages.
+
+        Each with its lines; None where Stripe lists the first of them only.
+        """
+        created = {"gte": created_from, "lt": created_before}
+        params: dict[str, Any] = {"limit": PAGE, "created": created}
+        while True:
+            page = await self._ask(self._client.v1.invoices.list_async, params)
+            yield [(_invoice(answer), _listed_lines(answer)) for answer in page.data]
+            if not page.has_more or not page.data:
+                return
+            params = {**params, "starting_after": page.data[-1].id}
+
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
@@ -180,6 +196,11 @@ def _invoice(answer: Any) -> StripeInvoice:
 def _line(answer: Any) -> StripeLine:
     assert type(answer["amount"]) is int, "an amount is an int"
     return StripeLine(_metadata(answer).get("line_key"), answer["amount"])
+
+
+def _listed_lines(answer: Any) -> list[StripeLine] | None:
+    lines = answer["lines"]
+    return None if lines["has_more"] else [_line(line) for line in lines["data"]]
 
 
 def _metadata(answer: Any) -> dict[str, str]:

@@ -1,52 +1,41 @@
 """What waits for a person, with one action each: `GET /v1/attention`."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metering.api.dependencies import Needs
 from services.metering.handlers.events import account_of
-from services.metering.repository import deadletters, meter_requests, seals
+from services.metering.repository import attention, deadletters, meter_requests, seals
 from services.metering.repository.tenants import list_live_vendors
 from shared.accounts.access import Caller, requires
 from shared.accounts.keys import Scope
 from shared.accounts.repository import Account
+from shared.attention import Attention, AttentionItem, call, command, day_begins
 from shared.clock import utc_day
 
 DAY = timedelta(days=1)
 SEALING_SLACK = timedelta(hours=1)
 """A day that is due is sealed within seconds; one that is open so long after is stuck."""
 
+RECOUNT_TIME = timedelta(hours=1)
+"""A sealed day is counted again within minutes; one that waits so long is stuck."""
+
 ATTEMPTS_MAX = 6
 """A value of a meter that failed so often has been tried for a minute."""
 
 BillingReader = Annotated[Caller, Depends(requires(Scope.BILLING_READ))]
 
-_REPLAY = "Find the cause, then replay or discard them: tallyrollctl deadletters."
+CONFLICT = "conflicting_event"
+_REPLAY = "Find the cause, then replay or discard them."
 _ACTIONS = {
-    "conflicting_event": "Ask who sends two contents under one id; correct the event if need be.",
-    "unknown_tenant": "Create the tenant, then replay them: tallyrollctl deadletters replay.",
-    "wrong_partition": "Repair the producer's partitions, then replay: tallyrollctl deadletters.",
+    CONFLICT: "Ask who sends two contents under one id; correct the event if need be.",
+    "unknown_tenant": "Create the tenant, then replay them.",
+    "wrong_partition": "Repair the producer's partitions, then replay them.",
 }
-
-
-class AttentionItem(BaseModel):
-    """Something that waits for a person, and the one thing to do about it."""
-
-    code: str
-    subject: str
-    message: str
-    action: str
-    count: int = Field(default=1, ge=1, description="how many of this kind wait")
-    newest: datetime | None = Field(default=None, description="when the newest came")
-
-
-class Attention(BaseModel):
-    items: list[AttentionItem]
 
 
 @dataclass(frozen=True)
@@ -80,20 +69,24 @@ async def list_attention(
     return [
         *await _dead_letters(connection, account),
         *await _unsealed_days(connection, account, moment),
-        *await _differing_recounts(connection, account),
+        *await _days_before_live(connection, account, moment),
+        *await _recounts(connection, account, moment),
         *await _failing_meters(connection, account),
     ]
 
 
 async def _dead_letters(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    listing = f"tallyrollctl deadletters list --vendor {account.vendor_id} --code"
     return [
         AttentionItem(
-            code="dead_letters",
+            code="conflicts" if row["code"] == CONFLICT else "dead_letters",
             subject=row["code"],
+            ids={"rejection": row["code"]},
             message=f"Events were accepted and rejected later: {row['code']}.",
-            action=_ACTIONS.get(row["code"], _REPLAY),
-            count=row["count"],
+            since=row["oldest"],
             newest=row["newest"],
+            count=row["count"],
+            action=command(f"{listing} {row['code']}", _ACTIONS.get(row["code"], _REPLAY)),
         )
         for row in await deadletters.count_open_by_code(connection, account)
     ]
@@ -112,37 +105,86 @@ async def _unsealed_days(
     first = live_from if through is None else max(live_from, through + DAY)
     if first > due:
         return []
+    text = "See whether worker and publisher run; this seals the days as soon as they are counted."
     return [
         AttentionItem(
             code="unsealed_days",
             subject=first.isoformat(),
+            ids={"first_day": first.isoformat(), "last_day": due.isoformat()},
             message=f"The days {first} to {due} are over and not sealed; they are not billed.",
-            action="See whether worker and publisher run: a day is sealed when it is counted.",
+            since=day_begins(first + DAY) + moment.grace,
             count=(due - first).days + 1,
+            action=command(_close(account, due), text),
         )
     ]
 
 
-async def _differing_recounts(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+async def _days_before_live(
+    connection: AsyncConnection, account: Account, moment: Moment
+) -> list[AttentionItem]:
+    """Usage of days before the vendor went live: only a person closes those (rule 5.2)."""
+    live_from = await attention.read_live_from(connection, account.vendor_id)
+    if live_from is None:
+        return []
+    last = min(live_from, utc_day(moment.now)) - DAY
+    through = await seals.read_sealed_through(connection, account)
+    booked = await attention.count_booked_days(connection, account, after=through, through=last)
+    if booked.first is None:
+        return []
     return [
         AttentionItem(
-            code="recount_differs",
-            subject=day.isoformat(),
-            message="The recount from the archive does not agree with what was counted.",
-            action="Compare both: tallyrollctl recount; pricing does not rate the day.",
+            code="days_before_live",
+            subject=booked.first.isoformat(),
+            ids={"first_day": booked.first.isoformat(), "last_day": last.isoformat()},
+            message=f"Usage is booked on days before {live_from}, which nobody has closed.",
+            since=day_begins(booked.first + DAY),
+            count=booked.days,
+            action=command(_close(account, last), "Close them when all of their usage is sent."),
         )
-        for day in await seals.read_differing_days(connection, account)
     ]
+
+
+def _close(account: Account, through: date) -> str:
+    whose = f"--vendor {account.vendor_id} --mode {account.mode}"
+    return f"tallyrollctl close {whose} --through {through}"
+
+
+async def _recounts(
+    connection: AsyncConnection, account: Account, moment: Moment
+) -> list[AttentionItem]:
+    """Sealed days whose recount differs, and those whose recount does not come."""
+    stuck = moment.now - RECOUNT_TIME
+    rows = await attention.list_recounts(connection, account, pending_before=stuck)
+    return [_recount(account, day, outcome, since) for day, outcome, since in rows]
+
+
+def _recount(account: Account, day: date, outcome: str, since: datetime) -> AttentionItem:
+    differs = outcome == "differs"
+    again = f"tallyrollctl recount --vendor {account.vendor_id} --mode {account.mode} --day {day}"
+    return AttentionItem(
+        code="recount_differs" if differs else "recount_pending",
+        subject=day.isoformat(),
+        ids={"day": day.isoformat()},
+        message=(
+            "The recount from the archive does not agree with what was counted."
+            if differs
+            else "The day is sealed and was not counted again yet: see whether the archiver runs."
+        ),
+        since=since,
+        action=command(again, "Compare both; pricing does not rate the day until they agree."),
+    )
 
 
 async def _failing_meters(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    text = "See whether archive and log can be read; the publisher's log has the error."
     return [
         AttentionItem(
             code="meter_values_failing",
             subject=row["failure"],
+            ids={"failure": row["failure"]},
             message="Values of meters that periods wait for cannot be computed; they are tried on.",
-            action="See whether archive and log can be read; the publisher's log has the error.",
             count=row["count"],
+            action=call("GET", "/v1/meters", text),
         )
         for row in await meter_requests.count_failing(connection, account, attempts=ATTEMPTS_MAX)
     ]

@@ -8,7 +8,6 @@ from services.pricing.handlers import attention, bill
 from services.pricing.handlers.meter_readings import ask_live, live_lookup
 from services.pricing.repository import statements
 from services.pricing.schemas.bill import (
-    Attention,
     Bill,
     StatementList,
     StatementRead,
@@ -19,6 +18,7 @@ from services.pricing.settings import PricingSettings
 from shared.accounts.access import Caller, requires
 from shared.accounts.keys import Scope
 from shared.accounts.repository import Account
+from shared.attention import Attention
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import not_found

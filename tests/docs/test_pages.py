@@ -27,6 +27,7 @@ GUIDED = (
     "guides/correct-usage.md",
     "guides/read-usage.md",
     "guides/hand-out-statements.md",
+    "guides/close-the-books.md",
     "guides/define-a-meter.md",
     "guides/change-a-price.md",
     "guides/prices-in-files.md",

@@ -189,3 +189,12 @@ def test_numbers_have_no_gap(summary: Any) -> None:
     )
 
     assert [1, 2, 3] == numbers
+
+
+def test_events_and_stripe_reconcile(summary: Any) -> None:
+    """From the archived events to Stripe's invoices, `tallyrollctl reconcile` finds nothing."""
+    assert summary["reconciled"].startswith("reconciled: 2023-11, ")
+    assert f" {REQUESTS:,} events, " in summary["reconciled"]
+    assert summary["reconciled"].endswith(
+        "3 statements, 3 invoices, 3 Stripe invoices … 0 differences"
+    )

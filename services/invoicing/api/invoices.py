@@ -14,14 +14,11 @@ from services.invoicing.api.common import (
     Services,
     account_of,
 )
-from services.invoicing.attention import attention_item, webhooks_item
 from services.invoicing.domain.states import State
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.repository import invoices as repository
-from services.invoicing.repository import webhook_endpoints
 from services.invoicing.repository.invoices import InvoiceFilter
 from services.invoicing.schemas import (
-    Attention,
     InvoiceDetailRead,
     InvoiceDetails,
     InvoiceLineRead,
@@ -30,6 +27,8 @@ from services.invoicing.schemas import (
 )
 from services.invoicing.stripe_accounts import StripeAccounts
 from services.invoicing.stripe_types import StripeProblem
+from services.invoicing.waiting import InvoicingAttention
+from services.invoicing.waiting import list_attention as list_waiting
 from shared.accounts.access import Caller
 from shared.errors import TallyrollError
 from shared.ids import Slug
@@ -109,14 +108,12 @@ def _add_attention(router: APIRouter, services: Services) -> None:
         return _invoice_read(*await _read(services, caller, invoice_id))
 
     @router.get("/attention")
-    async def list_attention(caller: BillingReader) -> Attention:
+    async def list_attention(caller: BillingReader) -> InvoicingAttention:
         """List what waits for a person, with one action each."""
         caller.require_vendor_key()
         async with services.database.transaction() as connection:
-            waiting = await repository.list_waiting(connection, account_of(caller))
-            dead = await webhook_endpoints.list_dead(connection, account_of(caller))
-        items = [*map(attention_item, waiting), *map(webhooks_item, dead)]
-        return Attention(items=items)
+            items = await list_waiting(connection, account_of(caller))
+        return InvoicingAttention(items=items)
 
 
 async def _read(

@@ -190,22 +190,31 @@ async def read_lines(
     return lines
 
 
+async def read_all_sent_lines(
+    connection: AsyncConnection, account: Account, invoice_ids: Sequence[str]
+) -> dict[str, list[InvoiceLine]]:
+    """Return what `read_sent_lines` does, for many invoices at once."""
+    query = (
+        select(invoice_sent_line.c.invoice_id, *_SENT_COLUMNS)
+        .where(
+            invoice_sent_line.c.vendor_id == account.vendor_id,
+            invoice_sent_line.c.mode == account.mode,
+            invoice_sent_line.c.invoice_id.in_(invoice_ids),
+        )
+        .order_by(invoice_sent_line.c.invoice_id, invoice_sent_line.c.position)
+    )
+    sent: dict[str, list[InvoiceLine]] = {}
+    for row in (await connection.execute(query)).mappings():
+        values = dict(row)
+        sent.setdefault(values.pop("invoice_id"), []).append(InvoiceLine(**values))
+    rest = [identity for identity in invoice_ids if identity not in sent]
+    return sent | await read_lines(connection, account, rest)
+
+
 async def read_sent_lines(connection: AsyncConnection, of: Invoice) -> list[InvoiceLine]:
     """Return the lines of an invoice as Stripe gets them, in their order."""
-    query = (
-        select(*_SENT_COLUMNS)
-        .where(
-            invoice_sent_line.c.vendor_id == of.vendor_id,
-            invoice_sent_line.c.mode == of.mode,
-            invoice_sent_line.c.tenant_id == of.tenant_id,
-            invoice_sent_line.c.invoice_id == of.invoice_id,
-        )
-        .order_by(invoice_sent_line.c.position)
-    )
-    sent = [InvoiceLine(**row) for row in (await connection.execute(query)).mappings()]
-    if sent:
-        return sent
-    return (await read_lines(connection, of.account, [of.invoice_id]))[of.invoice_id]
+    sent = await read_all_sent_lines(connection, of.account, [of.invoice_id])
+    return sent[of.invoice_id]
 
 
 async def read_details(

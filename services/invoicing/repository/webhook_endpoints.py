@@ -116,6 +116,7 @@ async def list_dead(connection: AsyncConnection, account: Account) -> Sequence[D
             table.c.endpoint_id,
             table.c.disabled_reason,
             count.label("count"),
+            func.min(dead.c.finished_at).label("oldest"),
             func.max(dead.c.finished_at).label("newest"),
         )
         .select_from(table.outerjoin(dead, given_up))

@@ -100,4 +100,5 @@ class DeadDeliveries:
     endpoint_id: str
     disabled_reason: str | None
     count: int
+    oldest: datetime | None
     newest: datetime | None

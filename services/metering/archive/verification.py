@@ -104,15 +104,12 @@ class Verifier:
         archive does not get there in time.
         """
         started = perf_counter()
-        async with self.database.transaction("REPEATABLE READ") as connection:
-            task = await _prepare(connection, account, day)
-        await self._wait_for_archive(task.question.sealed, report)
-        recounted = await self._recount(task, report)
+        sealed_at, recounted = await self._compare(account, day, report)
         verification = Verification(
             account=account,
             day=day,
             outcome="differs" if recounted.differing_rows else "agreed",
-            offsets=task.question.sealed,
+            offsets=sealed_at,
             events=recounted.events,
             differing_rows=recounted.differing_rows,
             differences=[shown(difference) for difference in recounted.differences],
@@ -136,6 +133,21 @@ class Verifier:
             seconds=str(verification.duration_seconds),
         )
         return verification
+
+    async def count_again(
+        self, account: Account, day: date, *, report: Report = _say_nothing
+    ) -> Recounted:
+        """Count a booked day again and compare, as `verify` does, but store and publish nothing."""
+        _, recounted = await self._compare(account, day, report)
+        return recounted
+
+    async def _compare(
+        self, account: Account, day: date, report: Report
+    ) -> tuple[Mapping[int, int], Recounted]:
+        async with self.database.transaction("REPEATABLE READ") as connection:
+            task = await _prepare(connection, account, day)
+        await self._wait_for_archive(task.question.sealed, report)
+        return task.question.sealed, await self._recount(task, report)
 
     async def _wait_for_archive(self, vector: Mapping[int, int], report: Report) -> None:
         try:

@@ -90,11 +90,12 @@ async def insert_action(
 
 
 async def count_open_by_code(connection: AsyncConnection, account: Account) -> Sequence[RowMapping]:
-    """Return (code, count, newest) of an account's open dead letters."""
+    """Return (code, count, oldest, newest) of an account's open dead letters."""
     query = (
         select(
             rejected.c.code,
             func.count().label("count"),
+            func.min(rejected.c.rejected_at).label("oldest"),
             func.max(rejected.c.rejected_at).label("newest"),
         )
         .where(

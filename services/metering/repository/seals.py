@@ -91,16 +91,6 @@ async def read_sealed_days(
     return list((await connection.execute(query.order_by(seal.c.day))).scalars())
 
 
-async def read_differing_days(connection: AsyncConnection, account: Account) -> list[date]:
-    """Return the sealed days whose recount differs, in order."""
-    query = select(seal.c.day).where(
-        seal.c.vendor_id == account.vendor_id,
-        seal.c.mode == account.mode,
-        seal.c.recount == "differs",
-    )
-    return list((await connection.execute(query.order_by(seal.c.day))).scalars())
-
-
 async def mark_days(connection: AsyncConnection, account: Account, days: Sequence[date]) -> int:
     """Mark everything used or booked on these days as changed; return how many marks."""
     found = await connection.execute(

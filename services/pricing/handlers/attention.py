@@ -1,7 +1,7 @@
 """What waits for a person, with one action each."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +10,7 @@ from services.pricing.handlers.issuing import open_period
 from services.pricing.handlers.provider_prices import unpriced_usage
 from services.pricing.handlers.timelines import find_version, plan_of, read_timeline
 from services.pricing.repository import (
+    dead_letters,
     late_usage,
     meter_values,
     sealing,
@@ -17,14 +18,18 @@ from services.pricing.repository import (
     subscriptions,
     usage,
 )
-from services.pricing.schemas.bill import AttentionItem
 from shared.accounts.repository import Account
+from shared.attention import AttentionAction, AttentionItem, call, command, day_begins
 
 STATEMENTS_MAX = 100
 TENANTS_MAX = 100
 QUESTIONS_MAX = 100
 ANSWER_TIME = timedelta(minutes=15)
 """A value of a meter comes within seconds; a period that waits for one so long is stuck."""
+
+DAY = timedelta(days=1)
+
+_REPUBLISH = "Have metering publish the day again: {vendor, days}."
 
 
 async def list_attention(
@@ -41,6 +46,7 @@ async def list_attention(
         *await _unbilled_late_usage(connection, account),
         *await _unanswered_meters(connection, account),
         *await unpriced_usage(connection, account),
+        *await _dead_letters(connection, account),
     ]
 
 
@@ -49,8 +55,10 @@ async def _parked_tenants(connection: AsyncConnection, account: Account) -> list
         AttentionItem(
             code="parked_tenant",
             subject=row["tenant_id"],
+            ids={"tenant_id": row["tenant_id"], "day": row["day"].isoformat()},
             message=f"The usage of {row['day']} is not what its seal says; nothing is rated.",
-            action="Have metering publish the day again.",
+            since=row["created_at"],
+            action=call("POST", "/v1/republish", _REPUBLISH),
         )
         for row in await sealing.list_parked(connection, account)
     ]
@@ -63,8 +71,10 @@ async def _refused_days(
         AttentionItem(
             code="recount_not_accepted",
             subject=row["day"].isoformat(),
+            ids={"day": row["day"].isoformat()},
             message=f"The recount of this day is {row['recount']!r}; it is not rated.",
-            action="Find out why, put it right, and run `tallyrollctl recount` for the day.",
+            since=day_begins(row["day"] + DAY),
+            action=_recount(account, row["day"]),
         )
         for row in await sealing.list_refused_days(connection, account, accepted)
     ]
@@ -75,8 +85,10 @@ async def _missing_seals(connection: AsyncConnection, account: Account) -> list[
         AttentionItem(
             code="missing_seal",
             subject=day.isoformat(),
+            ids={"day": day.isoformat()},
             message="The seal of this day did not come, that of a later one did; nothing is rated.",
-            action="Have metering publish the day again.",
+            since=day_begins(day + DAY),
+            action=call("POST", "/v1/republish", _REPUBLISH),
         )
         for day in await sealing.list_missing_seals(connection, account)
     ]
@@ -96,21 +108,35 @@ async def _periods_without_price(
             version = await find_version(connection, account, terms, on=on)
             if version is None:
                 message = f"No version of {terms.price_book!r} is in force on {on}."
-                action = "Publish a version that is effective by then."
+                action = _publish(terms.price_book, "Publish a version effective by then.")
                 items.append(_no_price("no_price_version", row, message=message, action=action))
             elif terms.plan not in {plan["key"] for plan in version["content"]["plans"]}:
                 message = f"The version in force on {on} has no plan {terms.plan!r}."
-                action = "Publish a version with the plan that is effective by then."
+                action = _publish(terms.price_book, "Publish one with the plan by then.")
                 items.append(_no_price("plan_not_in_version", row, message=message, action=action))
             elif plan_of(version, terms) is None:
                 message = f"The tenant's own prices do not fit the version in force on {on}."
-                action = "Change the overrides of the subscription."
+                path = f"/v1/subscriptions/{row['subscription_id']}/changes"
+                action = call("POST", path, "Change the overrides of the subscription.")
                 items.append(_no_price("overrides_do_not_fit", row, message=message, action=action))
     return items
 
 
-def _no_price(code: str, row: RowMapping, *, message: str, action: str) -> AttentionItem:
-    return AttentionItem(code=code, subject=row["subscription_id"], message=message, action=action)
+def _publish(book: str, words: str) -> AttentionAction:
+    return call("POST", f"/v1/price-books/{book}/versions/{{version}}/publish", words)
+
+
+def _no_price(
+    code: str, row: RowMapping, *, message: str, action: AttentionAction
+) -> AttentionItem:
+    return AttentionItem(
+        code=code,
+        subject=row["subscription_id"],
+        ids={"subscription_id": row["subscription_id"], "tenant_id": row["tenant_id"]},
+        message=message,
+        since=day_begins(row["next_start"]),
+        action=action,
+    )
 
 
 async def _unrated_usage(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
@@ -119,8 +145,14 @@ async def _unrated_usage(connection: AsyncConnection, account: Account) -> list[
         AttentionItem(
             code="unrated_usage",
             subject=row["statement_id"],
+            ids={"statement_id": row["statement_id"], "tenant_id": row["tenant_id"]},
             message=f"No charge claims some usage of {row['tenant_id']!r}: it is not billed.",
-            action="Read the statement, and add charges for it to the price book.",
+            since=row["created_at"],
+            action=call(
+                "GET",
+                f"/v1/statements/{row['statement_id']}",
+                "Read the statement's `unrated`, and add charges for it to the price book.",
+            ),
         )
         for row in rows
     ]
@@ -131,8 +163,14 @@ async def _unsubscribed_usage(connection: AsyncConnection, account: Account) -> 
         AttentionItem(
             code="usage_without_subscription",
             subject=row["tenant_id"],
+            ids={"tenant_id": row["tenant_id"]},
             message=f"Usage of {row['first']} to {row['last']} lies outside of any subscription.",
-            action="Give the tenant a subscription for these days, or bill it as internal.",
+            since=day_begins(row["first"]),
+            action=call(
+                "PUT",
+                "/v1/subscriptions/{subscription_id}",
+                "Give the tenant a subscription for these days, or make it `internal`.",
+            ),
         )
         for row in await usage.list_unsubscribed(connection, account, limit=TENANTS_MAX)
     ]
@@ -146,8 +184,14 @@ async def _unbilled_late_usage(
         AttentionItem(
             code="late_usage_after_end",
             subject=row["statement_id"],
+            ids={"statement_id": row["statement_id"], "tenant_id": row["tenant_id"]},
             message=f"Usage of {row['tenant_id']!r} came after its last statement: no next one.",
-            action="Give the tenant a subscription in that currency, or settle it by hand.",
+            since=day_begins(row["period_end"]),
+            action=call(
+                "PUT",
+                "/v1/subscriptions/{subscription_id}",
+                "Give the tenant a subscription in that currency, or settle it by hand.",
+            ),
         )
         for row in rows
     ]
@@ -161,8 +205,37 @@ async def _unanswered_meters(connection: AsyncConnection, account: Account) -> l
         AttentionItem(
             code="meter_value_missing",
             subject=row["tenant_id"],
+            ids={"tenant_id": row["tenant_id"], "kind": row["kind"]},
             message=f"{row['period_start']} to {row['period_end']} waits for {row['kind']!r}.",
-            action="See whether metering's publisher runs and can read the archive.",
+            since=row["first_asked_at"],
+            action=call(
+                "GET",
+                "/v1/attention",
+                "Ask metering: its publisher does not run, or cannot read the archive.",
+            ),
         )
         for row in rows
     ]
+
+
+async def _dead_letters(connection: AsyncConnection, account: Account) -> list[AttentionItem]:
+    listing = "tallyrollctl pricing dead-letters"
+    return [
+        AttentionItem(
+            code="dead_letters",
+            subject=row["code"],
+            ids={"rejection": row["code"], "topic": row["topic"]},
+            message=f"Messages of {row['topic']} could not be used: {row['code']}.",
+            since=row["oldest"],
+            newest=row["newest"],
+            count=row["count"],
+            action=command(listing, "Find out who wrote them, and have the days published again."),
+        )
+        for row in await dead_letters.count_of(connection, account)
+    ]
+
+
+def _recount(account: Account, day: date) -> AttentionAction:
+    whose = f"--vendor {account.vendor_id} --mode {account.mode}"
+    words = f"tallyrollctl recount {whose} --day {day}"
+    return command(words, "Find out why, put it right, and count the day again.")

@@ -11,13 +11,13 @@ from services.pricing.domain.cost.provider_cost import (
 )
 from services.pricing.list_prices import list_prices
 from services.pricing.repository import provider_prices
-from services.pricing.schemas.bill import AttentionItem
 from services.pricing.schemas.provider_price import (
     ProviderPriceRead,
     ProviderPricesWrite,
     ProviderPricesWritten,
 )
 from shared.accounts.repository import Account
+from shared.attention import AttentionItem, call
 
 ATTENTION_DAYS = 35
 """How far back unpriced usage is looked for: a month, and what came late to it."""
@@ -89,8 +89,9 @@ async def unpriced_usage(connection: AsyncConnection, account: Account) -> list[
         AttentionItem(
             code="unpriced_usage",
             subject=f"{provider}/{model}/{kind}",
+            ids={"provider": provider, "model": model, "kind": kind},
             message=f"What this usage costs is not known ({reason}): margins lack it.",
-            action="State its price with POST /v1/provider-prices; 0 if it is free.",
+            action=call("POST", "/v1/provider-prices", "State its price; 0 if it is free."),
         )
         for provider, model, kind, reason in found[:ITEMS_MAX]
     ]

@@ -1,10 +1,13 @@
 """Messages that cannot be read: kept, so that they block nothing and nothing is lost."""
 
-from sqlalchemy import func, select
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.tables import dead_letter
+from shared.accounts.repository import Account
 from shared.consuming import Origin
 
 
@@ -24,3 +27,27 @@ async def count(connection: AsyncConnection) -> dict[str, int]:
     """Return how many there are, by code."""
     query = select(dead_letter.c.code, func.count()).group_by(dead_letter.c.code)
     return {code: number for code, number in (await connection.execute(query)).all()}  # noqa: C416 - rows are no tuples to mypy
+
+
+async def count_of(connection: AsyncConnection, account: Account) -> Sequence[RowMapping]:
+    """Return (topic, code, count, oldest, newest) of those that name the account.
+
+    Told by the bytes, since they may be no message: what names nobody is the operator's alone.
+    """
+    named = (f'"vendor_id":"{account.vendor_id}"', f'"mode":"{account.mode}"')
+    holds = (
+        func.position(literal(text.encode()).op("in")(dead_letter.c.payload)) for text in named
+    )
+    query = (
+        select(
+            dead_letter.c.topic,
+            dead_letter.c.code,
+            func.count().label("count"),
+            func.min(dead_letter.c.created_at).label("oldest"),
+            func.max(dead_letter.c.created_at).label("newest"),
+        )
+        .where(*(place > 0 for place in holds))
+        .group_by(dead_letter.c.topic, dead_letter.c.code)
+        .order_by(dead_letter.c.topic, dead_letter.c.code)
+    )
+    return (await connection.execute(query)).mappings().all()

@@ -105,7 +105,7 @@ async def list_with_unrated_usage(
     connection: AsyncConnection, account: Account, *, limit: int
 ) -> Sequence[RowMapping]:
     query = (
-        select(statement.c.statement_id, statement.c.tenant_id, statement.c.content["unrated"])
+        select(statement.c.statement_id, statement.c.tenant_id, statement.c.created_at)
         .where(owned(statement, account), statement.c.unrated)
         .order_by(statement.c.position.desc())
         .limit(limit)

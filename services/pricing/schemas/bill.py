@@ -88,16 +88,3 @@ class StatementList(BaseModel):
 
 class StatementRead(StatementRated):
     """A statement as it went out on `statement.rated`."""
-
-
-class AttentionItem(BaseModel):
-    """Something that waits for a person, and the one thing to do about it."""
-
-    code: str
-    subject: str
-    message: str
-    action: str
-
-
-class Attention(BaseModel):
-    items: list[AttentionItem]

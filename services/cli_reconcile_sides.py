@@ -1,0 +1,136 @@
+"""Two services' figures beside each other: counted and copied, stated and invoiced. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+from services.invoicing.models import InvoiceLine
+from services.invoicing.own_lines import CREDIT_LINE, ROUNDING_LINE
+from services.invoicing.reconciling.parts import invoice_ids
+from services.invoicing.repository.reconciling import DetailSums, MonthInvoice, Parts
+from services.pricing.repository.reconciling import BilledLine, BilledStatement
+from shared.differences import Difference, difference
+from shared.money import format_exact, parse_exact
+
+Sums = Mapping[tuple[str, date, str, str], tuple[Decimal, int]]
+"""(tenant, usage day, model, kind) → (quantity, events) of one booked day."""
+
+OWN_LINE = "~"
+"""Keys of lines that invoicing adds itself (credits, rounding, coupons) begin with it."""
+
+FROM_STATEMENTS = frozenset({"period", "opening"})
+
+
+def copy_differences(day: date, counted: Sums, copied: Sums) -> Iterator[Difference]:
+    """Yield where pricing's copy of a booked day is not what metering counted."""
+    for key in sorted(counted.keys() | copied.keys()):
+        if counted.get(key) == copied.get(key):
+            continue
+        tenant_id, usage_day, model, kind = key
+        ids: dict[str, object] = {
+            "tenant_id": tenant_id,
+            "booked_day": day,
+            "usage_day": usage_day,
+            "model": model,
+            "kind": kind,
+        }
+        figures = {"rollup": _counted(counted.get(key)), "copy": _counted(copied.get(key))}
+        yield difference("rollup_copy_differ", ids, figures)
+
+
+def _counted(sums: tuple[Decimal, int] | None) -> str | None:
+    return None if sums is None else f"{sums[0]} ({sums[1]} events)"
+
+
+def unpaired(
+    statements: Sequence[BilledStatement], invoices: Sequence[MonthInvoice]
+) -> Iterator[Difference]:
+    """Yield statements without an invoice, and invoices without the statement they name."""
+    made = {one.invoice.statement_id for one in invoices}
+    for statement in statements:
+        if statement.statement_id not in made:
+            named = {"tenant_id": statement.tenant_id, "statement_id": statement.statement_id}
+            figures = {"statement": statement.total_exact, "invoice": None}
+            yield difference("statement_without_invoice", named, figures)
+    known = {statement.statement_id for statement in statements}
+    for one in invoices:
+        if one.made_for in FROM_STATEMENTS and one.invoice.statement_id not in known:
+            ids = invoice_ids(one.invoice) | {"statement_id": one.invoice.statement_id}
+            figures = {"statement": None, "invoice": one.invoice.total_exact}
+            yield difference("invoice_without_statement", ids, figures)
+
+
+def billed_differences(
+    statement: BilledStatement, lines: Sequence[BilledLine], one: MonthInvoice, parts: Parts
+) -> Iterator[Difference]:
+    """Yield where an invoice, as first made, is not what its statement says."""
+    ids = invoice_ids(one.invoice) | {"statement_id": statement.statement_id}
+    pairs: list[tuple[str, object, object]] = [
+        ("statement_hash_differs", statement.rating_hash, one.rating_hash),
+        ("statement_currency_differs", statement.currency, one.invoice.currency),
+    ]
+    stated = _sum([line.amount_exact for line in lines])
+    if stated != parse_exact(statement.total_exact):
+        figures = {"total": statement.total_exact, "lines": format_exact(stated)}
+        yield difference("statement_lines_total_differ", ids, figures)
+    credit = _sum(statement.returned) - _sum(statement.drawn)
+    invoiced = [line.amount_exact for line in parts.lines if line.charge == CREDIT_LINE]
+    pairs.append(
+        ("statement_credits_differ", format_exact(credit), format_exact(_sum(invoiced))),
+    )
+    for code, mine, other in pairs:
+        if mine != other:
+            yield difference(code, ids, {"statement": mine, "invoice": other})
+    yield from _line_differences(ids, lines, parts)
+    yield from _total_differences(ids, one, parts)
+
+
+def _sum(amounts: Sequence[str]) -> Fraction:
+    return sum(map(parse_exact, amounts), Fraction(0))
+
+
+def _total_differences(
+    ids: Mapping[str, object], one: MonthInvoice, parts: Parts
+) -> Iterator[Difference]:
+    """The exact total is that of all lines but the one that rounds it to what can be paid."""
+    exact = _sum([line.amount_exact for line in parts.lines if line.charge != ROUNDING_LINE])
+    if exact != parse_exact(one.invoice.total_exact):
+        figures = {"total": one.invoice.total_exact, "lines": format_exact(exact)}
+        yield difference("invoice_exact_total_differ", ids, figures)
+
+
+def _line_differences(
+    ids: Mapping[str, object], lines: Sequence[BilledLine], parts: Parts
+) -> Iterator[Difference]:
+    stated = {line.line_key: line for line in lines}
+    invoiced = {line.line_key: line for line in parts.lines}
+    for key in sorted(stated.keys() | invoiced.keys()):
+        mine, other = stated.get(key), invoiced.get(key)
+        if mine is None and key.startswith(OWN_LINE):
+            continue
+        sums = parts.details.get(other.position, DetailSums()) if other else DetailSums()
+        sides = {
+            "statement": None if mine is None else _stated(mine),
+            "invoice": None if other is None else _invoiced(other, sums),
+        }
+        if sides["statement"] != sides["invoice"]:
+            yield difference("statement_line_differs", {**ids, "line_key": key}, sides)
+
+
+def _stated(line: BilledLine) -> str:
+    return _shown(line.amount_exact, line.quantity, line.details, line.details_quantity)
+
+
+def _invoiced(line: InvoiceLine, sums: DetailSums) -> str:
+    return _shown(line.amount_exact, Decimal(line.quantity), sums.count, sums.quantity)
+
+
+def _shown(amount_exact: str, quantity: Decimal, details: int, of_details: Decimal) -> str:
+    """Return a line's figures in one way of writing, so that equal ones are equal text."""
+    amount = format_exact(parse_exact(amount_exact))
+    return f"{amount} for {_number(quantity)} ({details} details of {_number(of_details)})"
+
+
+def _number(quantity: Decimal) -> str:
+    return format_exact(Fraction(quantity))

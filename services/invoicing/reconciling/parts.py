@@ -1,0 +1,34 @@
+"""An invoice beside itself: lines add up to its total, and details to their lines."""
+
+from collections.abc import Iterator
+
+from services.invoicing.domain.wire import to_wire
+from services.invoicing.models import Invoice
+from services.invoicing.repository.reconciling import Parts
+from shared.differences import Difference, difference
+from shared.money import CURRENCIES
+
+
+def invoice_ids(invoice: Invoice) -> dict[str, object]:
+    """Return the ids by which a difference names an invoice."""
+    return {"tenant_id": invoice.tenant_id, "invoice_id": invoice.invoice_id}
+
+
+def differences_of_parts(invoice: Invoice, parts: Parts) -> Iterator[Difference]:
+    """Yield where the parts do not add up, in minor units of the currency."""
+    ids = invoice_ids(invoice)
+    lines = sum(line.amount_minor for line in parts.lines)
+    if lines != invoice.total_minor:
+        figures = {"total": invoice.total_minor, "lines": lines}
+        yield difference("invoice_lines_total_differ", ids, figures)
+    sent = sum(line.stripe_amount for line in parts.lines)
+    total = to_wire(invoice.total_minor, CURRENCIES[invoice.currency])
+    if sent != total:
+        figures = {"total": total, "lines for Stripe": sent}
+        yield difference("invoice_sent_total_differ", ids, figures)
+    for line in parts.lines:
+        details = parts.details.get(line.position)
+        if details and details.amount_minor != line.amount_minor:
+            figures = {"line": line.amount_minor, "details": details.amount_minor}
+            named = ids | {"line_key": line.line_key}
+            yield difference("invoice_details_line_differ", named, figures)
