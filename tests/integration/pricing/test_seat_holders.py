@@ -312,10 +312,10 @@ async def test_every_fault_is_told_at_once(
 @pytest.mark.parametrize(
     ("changes", "code", "path"),
     [
-        ([], "too_short", ""),
-        ([to_hold("", "premium")], "string_pattern_mismatch", "[0].assign.user"),
-        ([to_hold("ada", None, last="2023-10-31")], "until_before_from", "[0].assign"),
-        ([to_leave("ada", "16.11.")], "date_from_datetime_parsing", "[0].release.from_day"),
+        ([], "empty_list", ""),
+        ([to_hold("", "premium")], "invalid_text", "[0].user"),
+        ([to_hold("ada", None, last="2023-10-31")], "until_before_from", "[0]"),
+        ([to_leave("ada", "16.11.")], "not_a_day", "[0].from_day"),
     ],
 )
 async def test_a_body_that_says_nothing_is_refused(
