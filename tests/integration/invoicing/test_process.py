@@ -85,8 +85,11 @@ async def _publish(bootstrap: str, *outgoing: Outgoing, junk: bytes = b"") -> No
         await producer.stop()
 
 
-async def _changes(bootstrap: str, vendor_id: str) -> list[str]:
-    """Return the states of this vendor's messages on `invoice.changed`, until one says sent."""
+async def _changes(bootstrap: str, invoice_id: str) -> list[str]:
+    """Return the states of an invoice's messages on `invoice.changed`, until one says sent.
+
+    Not of its vendor's: other processes on the same Kafka make invoices of the same statement.
+    """
     consumer = AIOKafkaConsumer(
         INVOICE_CHANGED.name, bootstrap_servers=bootstrap, auto_offset_reset="earliest"
     )
@@ -96,7 +99,7 @@ async def _changes(bootstrap: str, vendor_id: str) -> list[str]:
         async with asyncio.timeout(PATIENCE_SECONDS):
             async for record in consumer:
                 message = InvoiceChanged.model_validate_json(record.value)
-                if message.vendor_id == vendor_id:
+                if message.invoice_id == invoice_id:
                     states.append(message.state)
                 if "sent" in states:
                     break
@@ -129,7 +132,7 @@ async def test_statements_on_kafka_become_sent_invoices(
 
         (invoice,) = await _until(sent)
         ready = await http.get(f"{url}/health/ready")
-        changes = await _changes(stack.kafka_bootstrap, world.vendor_id)
+        changes = await _changes(stack.kafka_bootstrap, invoice["invoice_id"])
         process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
 

@@ -98,6 +98,17 @@ def _seal(world: Any, part: int) -> Outgoing:
     )
 
 
+def _own(receiver: Receiver, secret: str) -> list[Any]:
+    """Return what was told but of invoices that were not sent.
+
+    Another process on the same Kafka makes an invoice of the same statement in a database where
+    nobody knows the tenant, and parks it.
+    """
+    bodies = [one.verify(secret) for one in receiver.received]
+    sent = {body["data"]["invoice_id"] for body in bodies if body["type"] == "invoice.sent"}
+    return [body for body in bodies if body["data"].get("invoice_id") in {None, *sent}]
+
+
 async def test_what_happens_reaches_the_vendor(
     api: Any, hooks: Any, statement: Any, environment: dict[str, str], receiver: Receiver
 ) -> None:
@@ -112,11 +123,11 @@ async def test_what_happens_reaches_the_vendor(
         once = Outgoing(made)
         await _publish(kafka, once, once, junk=junk)
         await _publish(kafka, *(_seal(world, part) for part in (1, 2, 3)))
+        secret = endpoint.json()["secret"]
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await receiver.until(5)
+            while len(bodies := _own(receiver, secret)) < 5:
+                await receiver.until(len(receiver.received) + 1)
 
-    secret = endpoint.json()["secret"]
-    bodies = [one.verify(secret) for one in receiver.received]
     told = sorted(body["type"] for body in bodies)
     assert [
         *("invoice.drafted", "invoice.issued", "invoice.sent"),
