@@ -11,6 +11,7 @@ from typing import Any
 from deploy.local.deployment import Deployment, discard_deployment, running_deployment
 from deploy.local.stack import Report
 from examples.demo import catalog
+from examples.demo.books import reconcile
 from examples.demo.public_api import Addresses, PublicAPI
 from examples.demo.sending import WireCount, send_malformed, send_requests
 from examples.demo.summary import keep_invoice_pages, read_summary
@@ -69,7 +70,7 @@ async def tell(root: Path, audience: Audience, *, while_sending: Hook | None = N
             await _close(public, deployment, audience.report)
             watch.lap("close")
             summary = await read_summary(public, count)
-            summary["reconciled"] = await _reconcile(deployment, audience.report)
+            summary["reconciled"] = await reconcile(deployment, audience.report)
             watch.lap("reconcile")
             if deployment.simulates_stripe:
                 await keep_invoice_pages(summary, root / "invoices")
@@ -142,14 +143,6 @@ async def _close(public: PublicAPI, deployment: Deployment, report: Report) -> N
     async with asyncio.timeout(INVOICE_SECONDS_MAX):
         while not await _all_sent(public):  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(POLL_SECONDS)
-
-
-async def _reconcile(deployment: Deployment, report: Report) -> str:
-    """Compare events, rollups, statements, invoices and Stripe; a difference ends the story."""
-    report("Reconciling November 2023")
-    arguments = ("--vendor", catalog.VENDOR, "--month", catalog.CLOSED_THROUGH[:7])
-    told = await deployment.control("reconcile", *arguments)
-    return told.splitlines()[-1]
 
 
 async def _all_sent(public: PublicAPI) -> bool:

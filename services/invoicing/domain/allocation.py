@@ -1,8 +1,7 @@
 """From exact line amounts to the integers of an invoice.
 
-The order: add the exact lines, round the total once, spread its minor units over the lines that are
-sent, a sent line's over the lines that it stands for, each line's over its details. So what is
-shown always adds up, and nothing is rounded twice.
+The order: add the exact lines, round the total once, spread its minor units over the sent lines,
+each of these over the lines in it, each line over its details: all adds up, nothing rounds twice.
 """
 
 from collections.abc import Sequence
@@ -60,9 +59,8 @@ def allocate(
 ) -> Allocation:
     """Allocate an invoice; the order of `groups`, and in them of `lines`, breaks ties.
 
-    `groups` are the positions of the lines that are sent as one; each line is in exactly one of
-    them. None: each line is sent as it is. Raises `details_do_not_sum` for a line whose details sum
-    to another amount than its own.
+    `groups` are positions of lines that are sent as one, each line in exactly one; None: as they
+    are. Raises `details_do_not_sum` for a line whose details sum to another amount than its own.
     """
     for line in lines:
         if line.details and sum(line.details) != line.amount:

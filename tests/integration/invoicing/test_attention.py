@@ -103,7 +103,7 @@ async def test_events_of_stripe_that_cannot_be_processed_wait(world: Any) -> Non
 
 async def test_all_services_are_asked(world: Any, statement: Any, database: TestDatabase) -> None:
     """One list over the three databases, in the way of the data, for one account."""
-    await world.draft(statement(("a", "-1"), total="-1"))
+    await world.draft(statement(("a", "1"), total="2"))
     metering = Database(database.urls["metering"], connections=1)
     pricing = Database(database.urls["pricing"], connections=1)
     databases = {"metering": metering, "pricing": pricing, "invoicing": world.database}
