@@ -92,22 +92,30 @@ invoice = Table(
     ),
 )
 
+
+def _line() -> list[Column[Any]]:
+    """Return what a line says, as it is stated and as it is sent."""
+    return [
+        *_owner(),
+        Column("invoice_id", Text, primary_key=True),
+        Column("position", Integer, primary_key=True),
+        Column("line_key", Text, nullable=False),
+        Column("charge", Text, nullable=False),
+        Column("description", Text, nullable=False),
+        Column("quantity", Text, nullable=False),
+        Column("unit", Text, nullable=False),
+        Column("amount_exact", Text, nullable=False),
+        Column("amount_minor", BigInteger, nullable=False),
+        Column("stripe_amount", BigInteger, nullable=False),
+        Column("period_start", Date, comment="null: as the invoice's"),
+        Column("period_end", Date, comment="exclusive; null: as the invoice's"),
+    ]
+
+
 invoice_line = Table(
     "invoice_line",
     metadata,
-    *_owner(),
-    Column("invoice_id", Text, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("line_key", Text, nullable=False),
-    Column("charge", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("quantity", Text, nullable=False),
-    Column("unit", Text, nullable=False),
-    Column("amount_exact", Text, nullable=False),
-    Column("amount_minor", BigInteger, nullable=False),
-    Column("stripe_amount", BigInteger, nullable=False),
-    Column("period_start", Date, comment="null: as the invoice's"),
-    Column("period_end", Date, comment="exclusive; null: as the invoice's"),
+    *_line(),
     Column(
         "steps", JSONB, nullable=False, server_default=text("'[]'"), comment="how it came about"
     ),
@@ -118,19 +126,7 @@ invoice_line = Table(
 invoice_sent_line = Table(
     "invoice_sent_line",
     metadata,
-    *_owner(),
-    Column("invoice_id", Text, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("line_key", Text, nullable=False),
-    Column("charge", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("quantity", Text, nullable=False),
-    Column("unit", Text, nullable=False),
-    Column("amount_exact", Text, nullable=False),
-    Column("amount_minor", BigInteger, nullable=False),
-    Column("stripe_amount", BigInteger, nullable=False),
-    Column("period_start", Date, comment="null: as the invoice's"),
-    Column("period_end", Date, comment="exclusive; null: as the invoice's"),
+    *_line(),
     UniqueConstraint("invoice_id", "line_key"),
     comment="what goes to Stripe instead of the lines, where there are too many of them",
 )

@@ -60,6 +60,11 @@ def seats_router(database: Database) -> APIRouter:
                 write=write,
             )
 
+    _add_readers(router, database)
+    return router
+
+
+def _add_readers(router: APIRouter, database: Database) -> None:
     @router.get("")
     async def list_seat_holders(
         subscription_id: SubscriptionId,
@@ -88,5 +93,3 @@ def seats_router(database: Database) -> APIRouter:
         async with database.transaction() as connection:
             row = await visible(connection, account, caller, subscription_id)
             return await seat_holders.read_holders(connection, account, row, day)
-
-    return router

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, func, literal, select
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.states import SYNCED_STATES
@@ -11,6 +11,7 @@ from services.invoicing.models import Invoice
 from services.invoicing.repository.invoices import INVOICE_COLUMNS
 from services.invoicing.tables import dead_letter, invoice, invoice_state_change, webhook_inbox
 from shared.accounts.repository import Account
+from shared.dead_letters import count_naming
 
 
 async def list_backing_off(
@@ -46,27 +47,9 @@ async def read_since(
 
 
 async def count_dead_letters(connection: AsyncConnection, account: Account) -> Sequence[RowMapping]:
-    """Return (topic, code, count, oldest, newest) of the records that name the account.
-
-    Told by the bytes, since they may be no message: what names nobody is the operator's alone.
-    """
-    named = (f'"vendor_id":"{account.vendor_id}"', f'"mode":"{account.mode}"')
-    holds = (
-        func.position(literal(text.encode()).op("in")(dead_letter.c.payload)) for text in named
-    )
-    query = (
-        select(
-            dead_letter.c.topic,
-            dead_letter.c.code,
-            func.count().label("count"),
-            func.min(dead_letter.c.stored_at).label("oldest"),
-            func.max(dead_letter.c.stored_at).label("newest"),
-        )
-        .where(*(place > 0 for place in holds))
-        .group_by(dead_letter.c.topic, dead_letter.c.code)
-        .order_by(dead_letter.c.topic, dead_letter.c.code)
-    )
-    return (await connection.execute(query)).mappings().all()
+    """Return (topic, code, count, oldest, newest) of the records that name the account."""
+    stored_at = dead_letter.c.stored_at
+    return await count_naming(connection, dead_letter, account, stored_at=stored_at)
 
 
 async def count_failing_events(

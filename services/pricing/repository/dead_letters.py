@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, func, literal, select
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.tables import dead_letter
 from shared.accounts.repository import Account
 from shared.consuming import Origin
+from shared.dead_letters import count_naming
 
 
 async def store(connection: AsyncConnection, origin: Origin, *, code: str, payload: bytes) -> None:
@@ -30,24 +31,6 @@ async def count(connection: AsyncConnection) -> dict[str, int]:
 
 
 async def count_of(connection: AsyncConnection, account: Account) -> Sequence[RowMapping]:
-    """Return (topic, code, count, oldest, newest) of those that name the account.
-
-    Told by the bytes, since they may be no message: what names nobody is the operator's alone.
-    """
-    named = (f'"vendor_id":"{account.vendor_id}"', f'"mode":"{account.mode}"')
-    holds = (
-        func.position(literal(text.encode()).op("in")(dead_letter.c.payload)) for text in named
-    )
-    query = (
-        select(
-            dead_letter.c.topic,
-            dead_letter.c.code,
-            func.count().label("count"),
-            func.min(dead_letter.c.created_at).label("oldest"),
-            func.max(dead_letter.c.created_at).label("newest"),
-        )
-        .where(*(place > 0 for place in holds))
-        .group_by(dead_letter.c.topic, dead_letter.c.code)
-        .order_by(dead_letter.c.topic, dead_letter.c.code)
-    )
-    return (await connection.execute(query)).mappings().all()
+    """Return (topic, code, count, oldest, newest) of those that name the account."""
+    stored_at = dead_letter.c.created_at
+    return await count_naming(connection, dead_letter, account, stored_at=stored_at)
