@@ -80,7 +80,7 @@ async def close_together(
     made: list[_Made] = []
     advances: list[Advance] = []
     for batch in [*batches, []]:
-        rated, following = await _both(
+        rated, following = await both(
             _rate(closing, ready), _write_and_read(connection, closing, made, batch)
         )
         made = [await _settled(connection, closing, *one) for one in zip(ready, rated, strict=True)]
@@ -163,7 +163,7 @@ async def _settled(
     return _Made(statement, after(ready.priced.subscription, statement))
 
 
-async def _both(one: Awaitable[One], other: Awaitable[Other]) -> tuple[One, Other]:
+async def both(one: Awaitable[One], other: Awaitable[Other]) -> tuple[One, Other]:
     """Wait for both, also where one fails: the connection must not be in use by then."""
     results = await asyncio.gather(one, other, return_exceptions=True)
     for result in results:
