@@ -1,7 +1,9 @@
 """What waits for a person, with one action each."""
 
+from services.invoicing.domain.standing import Fact, waits_for_a_person
 from services.invoicing.handlers import UNSENDABLE
 from services.invoicing.models import Invoice
+from services.invoicing.repository.standing import WaitingFacts
 from services.invoicing.schemas import AttentionAction, AttentionItem
 from services.invoicing.webhooks_out.models import EXHAUSTED, GONE, DeadDeliveries
 
@@ -33,6 +35,31 @@ def _action(invoice: Invoice, reason: str) -> AttentionAction:
     text = "Look at the invoice at Stripe, then retry; a draft that differs is built anew."
     path = f"/v1/invoices/{invoice.invoice_id}/retry"
     return AttentionAction(description=text, method="POST", path=path)
+
+
+_FACT_ACTIONS: dict[Fact, str] = {
+    "overdue": "Remind the tenant; give the invoice up with mark-uncollectible, or credit it.",
+    "payment_failed": "Ask the tenant for another means of payment on Stripe's hosted page.",
+    "finalization_failed": "Complete what the reason names (mostly the tenant's address), retry.",
+    "refund_failed": "The bank did not take the refund: pay it back another way.",
+    "disputed": "Answer the dispute at Stripe before it is due.",
+}
+
+
+def standing_items(waiting: WaitingFacts) -> list[AttentionItem]:
+    """Return what is to be done about an invoice's payments, an item for each fact."""
+    path = f"/v1/invoices/{waiting.invoice_id}/standing"
+    return [
+        AttentionItem(
+            kind="invoice_payment",
+            invoice_id=waiting.invoice_id,
+            tenant_id=waiting.tenant_id,
+            reason=fact if reason is None else f"{fact}:{reason}",
+            action=AttentionAction(description=_FACT_ACTIONS[fact], method="GET", path=path),
+        )
+        for fact, reason in sorted(waiting.facts.items())
+        if waits_for_a_person(fact, reason)
+    ]
 
 
 def webhooks_item(dead: DeadDeliveries) -> AttentionItem:

@@ -13,15 +13,14 @@ from services.invoicing.domain.states import State
 from services.invoicing.drafting import Draft, compose_draft
 from services.invoicing.models import Invoice
 from services.invoicing.repository import invoices
-from services.invoicing.tables import inbox, outbox
+from services.invoicing.tables import inbox
+from services.invoicing.telling import tell
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.errors import conflict
-from shared.events.invoice_changed import InvoiceChanged
 from shared.events.statement_rated import StatementRated
 from shared.ids import new_id
 from shared.inbox import claim_message
-from shared.outbox import Outgoing, put
 
 logger = structlog.get_logger()
 
@@ -83,28 +82,17 @@ async def change_state(
 
 
 async def _record_state(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> None:
-    now = clock.now()
-    await invoices.insert_state_change(connection, invoice, changed_at=now)
     if invoice.state == "approved":
-        return  # a step inside invoicing: others hear of it when the invoice is issued
-    message = InvoiceChanged(
-        vendor_id=invoice.vendor_id,
-        mode=invoice.mode,
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.invoice_id,
-        statement_id=invoice.statement_id,
-        invoice_key=invoice.invoice_key,
-        number=invoice.number,
-        state=invoice.state,
-        reason=invoice.reason,
-        currency=invoice.currency,
-        total_minor=invoice.total_minor,
-        period_start=invoice.period_start,
-        period_end=invoice.period_end,
-        stripe_invoice_id=invoice.stripe_invoice_id,
-        changed_at=now,
-    )
-    await put(connection, outbox, [Outgoing(message)])
+        # A step inside invoicing: others hear of it when the invoice is issued.
+        await invoices.insert_state_change(
+            connection,
+            invoice,
+            state=invoice.state,
+            reason=invoice.reason,
+            changed_at=clock.now(),
+        )
+        return
+    await tell(connection, invoice, invoice.state, invoice.reason, clock)
 
 
 async def approve_invoice(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> Invoice:

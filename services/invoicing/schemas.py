@@ -163,7 +163,14 @@ class AttentionAction(BaseModel):
 class AttentionItem(BaseModel):
     """Something that waits for a person."""
 
-    kind: Literal["parked_invoice", "waiting_invoice", "dead_webhooks", "webhook_endpoint_gone"]
+    kind: Literal[
+        "parked_invoice",
+        "waiting_invoice",
+        "invoice_payment",
+        "refused_correction",
+        "dead_webhooks",
+        "webhook_endpoint_gone",
+    ]
     invoice_id: str | None = None
     tenant_id: str | None = None
     endpoint_id: str | None = Field(default=None, description="of webhooks")

@@ -209,13 +209,18 @@ async def update_invoice(
 
 
 async def insert_state_change(
-    connection: AsyncConnection, of: Invoice, *, changed_at: datetime
+    connection: AsyncConnection,
+    of: Invoice,
+    *,
+    state: str,
+    reason: str | None,
+    changed_at: datetime,
 ) -> None:
-    """Append the invoice's state to its history."""
+    """Append a state, or a fact beside it, to the invoice's history."""
     next_position = select(func.coalesce(func.max(invoice_state_change.c.position), 0) + 1).where(
         invoice_state_change.c.invoice_id == of.invoice_id
     )
-    values = _owner(of) | {"state": of.state, "reason": of.reason, "changed_at": changed_at}
+    values = _owner(of) | {"state": state, "reason": reason, "changed_at": changed_at}
     await connection.execute(
         insert(invoice_state_change).values(position=next_position.scalar_subquery(), **values)
     )
