@@ -20,6 +20,7 @@ from services.invoicing.api.tracing import tracing_router
 from services.invoicing.api.webhook_deliveries import webhook_deliveries_router
 from services.invoicing.api.webhook_endpoints import webhook_endpoints_router
 from services.invoicing.consumers import StatementConsumer, subscribe
+from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
 from services.invoicing.stripe_sync.loop import InvoiceSync
@@ -90,6 +91,7 @@ async def _running(services: Services, webhooks_out: WebhooksOut) -> AsyncIterat
         loops = [
             OutboxRelay(database, outbox, partial(create_producer, settings.kafka_bootstrap)).run(),
             InvoiceSync(database, services.accounts, clock, interval).run(),
+            CorrectionSync(database, services.accounts, clock, interval).run(),
             WebhookProcessor(database, services.accounts, clock, interval).run(),
             *webhooks_out.loops(),
         ]

@@ -1,5 +1,6 @@
 """What waits for a person, with one action each."""
 
+from services.invoicing.corrections.models import ActionOrder
 from services.invoicing.domain.standing import Fact, waits_for_a_person
 from services.invoicing.handlers import UNSENDABLE
 from services.invoicing.models import Invoice
@@ -60,6 +61,20 @@ def standing_items(waiting: WaitingFacts) -> list[AttentionItem]:
         for fact, reason in sorted(waiting.facts.items())
         if waits_for_a_person(fact, reason)
     ]
+
+
+def refused_action_item(order: ActionOrder) -> AttentionItem:
+    """Return what is to be done about an order that Stripe refused."""
+    text = "Look at the invoice at Stripe; order again when what the reason names is gone."
+    route = "void" if order.action == "void" else "mark-uncollectible"
+    path = f"/v1/invoices/{order.invoice_id}/{route}"
+    return AttentionItem(
+        kind="refused_correction",
+        invoice_id=order.invoice_id,
+        tenant_id=order.tenant_id,
+        reason=f"{order.action}:{order.reason or 'unknown'}",
+        action=AttentionAction(description=text, method="POST", path=path),
+    )
 
 
 def webhooks_item(dead: DeadDeliveries) -> AttentionItem:

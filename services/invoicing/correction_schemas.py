@@ -1,6 +1,7 @@
 """HTTP models of what becomes of an issued invoice."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -32,3 +33,13 @@ class StandingRead(BaseModel):
     due_at: datetime | None
     observed_at: datetime | None
     history: list[HistoryEntry] = Field(description="oldest first")
+
+
+class ActionRead(BaseModel):
+    """An order about an issued invoice: it is carried out at Stripe within seconds."""
+
+    invoice_id: str
+    action: Literal["void", "mark_uncollectible"]
+    state: Literal["pending", "done", "refused"]
+    reason: str | None = Field(description="why it was refused; a stable code")
+    created_at: datetime

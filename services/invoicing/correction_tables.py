@@ -5,12 +5,14 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Index,
     Integer,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -52,4 +54,84 @@ invoice_standing = Table(
     _time("observed_at"),
     Index("ix_invoice_standing_waiting", "vendor_id", "mode", postgresql_where=text("waits")),
     comment="what Stripe said of payments when it was asked last",
+)
+
+invoice_action = Table(
+    "invoice_action",
+    metadata,
+    *_owner("invoice_id", "action"),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    *_retries(),
+    CheckConstraint("action in ('void', 'mark_uncollectible')", name="action"),
+    CheckConstraint("state in ('pending', 'done', 'refused')", name="state"),
+    Index("ix_invoice_action_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+    comment="what a person ordered for an issued invoice",
+)
+
+credit_note = Table(
+    "credit_note",
+    metadata,
+    *_owner("credit_note_id"),
+    Column("invoice_id", Text, nullable=False),
+    Column("number", Text),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("scope", Text, nullable=False),
+    Column("settlement", Text, nullable=False),
+    Column("stripe_reason", Text),
+    Column("memo", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("net_minor", BigInteger, nullable=False),
+    Column("tax_minor", BigInteger, nullable=False),
+    Column("pre_payment_minor", BigInteger),
+    Column("post_payment_minor", BigInteger),
+    Column("stripe_credit_note_id", Text, unique=True),
+    *_retries(),
+    UniqueConstraint("vendor_id", "mode", "number"),
+    CheckConstraint(
+        "state in ('pending', 'approved', 'issued', 'parked', 'cancelled')", name="state"
+    ),
+    Index("ix_credit_note_invoice", "vendor_id", "mode", "invoice_id"),
+    Index(
+        "ix_credit_note_due",
+        "next_attempt_at",
+        postgresql_where=text("state in ('pending', 'approved')"),
+    ),
+)
+
+credit_note_line = Table(
+    "credit_note_line",
+    metadata,
+    *_owner("credit_note_id"),
+    Column("position", Integer, primary_key=True),
+    Column("line_key", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+)
+
+credit_note_change = Table(
+    "credit_note_change",
+    metadata,
+    *_owner("credit_note_id"),
+    Column("position", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    _time("changed_at"),
+)
+
+credit_note_sequence = Table(
+    "credit_note_sequence",
+    metadata,
+    *_account(),
+    Column("last_position", BigInteger, nullable=False),
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    *_account("key"),
+    Column("request_hash", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    _time("created_at"),
+    comment="what was made under a caller's key",
 )

@@ -16,16 +16,12 @@ from typing import Any
 
 import structlog
 
-from services.invoicing import handlers
+from services.invoicing.corrections.refreshing import refresh_invoice
 from services.invoicing.corrections.related import event_object, invoice_behind, invoice_id_of
-from services.invoicing.corrections.standing import read_payments, record_payments
-from services.invoicing.domain.states import state_from_stripe
-from services.invoicing.handlers import Change
 from services.invoicing.models import Invoice, StoredEvent
 from services.invoicing.repository import invoices as invoice_repository
 from services.invoicing.repository import stripe as repository
 from services.invoicing.stripe_sync.loop import StripeProvider, invoice_lock
-from services.invoicing.stripe_sync.passage import stripe_values
 from services.invoicing.stripe_types import MISSING, RequestRefused, StripeProblem
 from shared.accounts.repository import Account
 from shared.clock import Clock
@@ -206,17 +202,8 @@ class WebhookProcessor:
             if stripe is None or invoice.stripe_invoice_id is None:
                 return False
             try:
-                observed = await stripe.retrieve_invoice(invoice.stripe_invoice_id)
-                payments = await read_payments(stripe, observed)
+                sent = event.type == SENT
+                await refresh_invoice(self.database, stripe, self.clock, invoice, sent=sent)
             except RequestRefused as refusal:
                 return refusal.code == MISSING
-            async with self.database.transaction() as connection:
-                current = await invoice_repository.read_invoice(
-                    connection, invoice.account, invoice.invoice_id, lock=True
-                )
-                state = state_from_stripe(current.state, observed.status, sent=event.type == SENT)
-                reason = current.reason if state == current.state else None
-                change = Change(state, reason, stripe_values(current, observed))
-                changed = await handlers.change_state(connection, current, change, self.clock)
-                await record_payments(connection, changed, payments, self.clock)
         return True

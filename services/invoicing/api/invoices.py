@@ -14,11 +14,16 @@ from services.invoicing.api.common import (
     Services,
     account_of,
 )
-from services.invoicing.attention import attention_item, standing_items, webhooks_item
+from services.invoicing.attention import (
+    attention_item,
+    refused_action_item,
+    standing_items,
+    webhooks_item,
+)
 from services.invoicing.domain.states import State
 from services.invoicing.models import Invoice, InvoiceLine
+from services.invoicing.repository import actions, standing, webhook_endpoints
 from services.invoicing.repository import invoices as repository
-from services.invoicing.repository import standing, webhook_endpoints
 from services.invoicing.repository.invoices import InvoiceFilter
 from services.invoicing.schemas import (
     Attention,
@@ -116,8 +121,10 @@ def _add_attention(router: APIRouter, services: Services) -> None:
             waiting = await repository.list_waiting(connection, account_of(caller))
             facts = await standing.list_waiting_facts(connection, account_of(caller))
             dead = await webhook_endpoints.list_dead(connection, account_of(caller))
+            refused = await actions.list_refused_actions(connection, account_of(caller))
         items = [*map(attention_item, waiting), *map(webhooks_item, dead)]
         items += [item for one in facts for item in standing_items(one)]
+        items += map(refused_action_item, refused)
         return Attention(items=items)
 
 
