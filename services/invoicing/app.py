@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from services.invoicing.api.common import Services
 from services.invoicing.api.corrections import corrections_router
+from services.invoicing.api.credit_notes import credit_notes_router
 from services.invoicing.api.documents import documents_router
 from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
@@ -71,6 +72,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.state.close = close  # for whoever uses the app without its lifespan
     app.include_router(invoices_router(services))
     app.include_router(corrections_router(services))
+    app.include_router(credit_notes_router(services))
     app.include_router(documents_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))

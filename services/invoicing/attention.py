@@ -1,6 +1,6 @@
 """What waits for a person, with one action each."""
 
-from services.invoicing.corrections.models import ActionOrder
+from services.invoicing.corrections.models import ActionOrder, CreditNote
 from services.invoicing.domain.standing import Fact, waits_for_a_person
 from services.invoicing.handlers import UNSENDABLE
 from services.invoicing.models import Invoice
@@ -73,6 +73,19 @@ def refused_action_item(order: ActionOrder) -> AttentionItem:
         invoice_id=order.invoice_id,
         tenant_id=order.tenant_id,
         reason=f"{order.action}:{order.reason or 'unknown'}",
+        action=AttentionAction(description=text, method="POST", path=path),
+    )
+
+
+def parked_note_item(note: CreditNote) -> AttentionItem:
+    """Return what is to be done about a credit note that Stripe or the comparison refused."""
+    text = "Look at the invoice's payments at Stripe, then retry the credit note, or cancel it."
+    path = f"/v1/credit-notes/{note.credit_note_id}/retry"
+    return AttentionItem(
+        kind="parked_credit_note",
+        invoice_id=note.invoice_id,
+        tenant_id=note.tenant_id,
+        reason=note.reason or "unknown",
         action=AttentionAction(description=text, method="POST", path=path),
     )
 

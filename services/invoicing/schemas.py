@@ -168,6 +168,7 @@ class AttentionItem(BaseModel):
         "waiting_invoice",
         "invoice_payment",
         "refused_correction",
+        "parked_credit_note",
         "dead_webhooks",
         "webhook_endpoint_gone",
     ]

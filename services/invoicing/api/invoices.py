@@ -16,13 +16,14 @@ from services.invoicing.api.common import (
 )
 from services.invoicing.attention import (
     attention_item,
+    parked_note_item,
     refused_action_item,
     standing_items,
     webhooks_item,
 )
 from services.invoicing.domain.states import State
 from services.invoicing.models import Invoice, InvoiceLine
-from services.invoicing.repository import actions, standing, webhook_endpoints
+from services.invoicing.repository import actions, credit_notes, standing, webhook_endpoints
 from services.invoicing.repository import invoices as repository
 from services.invoicing.repository.invoices import InvoiceFilter
 from services.invoicing.schemas import (
@@ -122,9 +123,10 @@ def _add_attention(router: APIRouter, services: Services) -> None:
             facts = await standing.list_waiting_facts(connection, account_of(caller))
             dead = await webhook_endpoints.list_dead(connection, account_of(caller))
             refused = await actions.list_refused_actions(connection, account_of(caller))
+            notes = await credit_notes.list_parked_notes(connection, account_of(caller))
         items = [*map(attention_item, waiting), *map(webhooks_item, dead)]
         items += [item for one in facts for item in standing_items(one)]
-        items += map(refused_action_item, refused)
+        items += [*map(refused_action_item, refused), *map(parked_note_item, notes)]
         return Attention(items=items)
 
 

@@ -8,9 +8,11 @@ from datetime import timedelta
 import structlog
 
 from services.invoicing.corrections.actions import ActionPassage
-from services.invoicing.corrections.models import ActionOrder
+from services.invoicing.corrections.models import OPEN_NOTE_STATES, ActionOrder, CreditNote
+from services.invoicing.corrections.notes import NotePassage
+from services.invoicing.corrections.verdicts import Refused
 from services.invoicing.models import Invoice
-from services.invoicing.repository import actions, invoices
+from services.invoicing.repository import actions, credit_notes, invoices
 from services.invoicing.stripe_sync.journal import TooManyAttempts
 from services.invoicing.stripe_sync.loop import BACKOFF_SECONDS_MAX, StripeProvider, invoice_lock
 from services.invoicing.stripe_types import RequestRefused, Stripe, StripeProblem
@@ -24,10 +26,6 @@ logger = structlog.get_logger()
 BATCH = 50
 
 Passage = Callable[[Stripe, Invoice], Awaitable[None]]
-
-
-class Refused(Exception):  # noqa: N818 - a verdict; the message is the reason's code
-    """The order cannot go on without a person; the text is the stable reason."""
 
 
 @dataclass
@@ -51,10 +49,14 @@ class CorrectionSync:
     async def sync_due(self) -> int:
         """Take every due order as far as it goes; return how many were due."""
         async with self.database.transaction() as connection:
-            due = await actions.list_due_actions(connection, self.clock.now(), BATCH)
-        for order in due:
+            now = self.clock.now()
+            orders = await actions.list_due_actions(connection, now, BATCH)
+            notes = await credit_notes.list_due_notes(connection, now, BATCH)
+        for order in orders:
             await self._take_action(order)
-        return len(due)
+        for note in notes:
+            await self._take_note(note)
+        return len(orders) + len(notes)
 
     async def _take_action(self, order: ActionOrder) -> None:
         async def act(stripe: Stripe, invoice: Invoice) -> None:
@@ -76,6 +78,35 @@ class CorrectionSync:
             await record("refused", str(verdict))
         except StripeProblem:
             await back_off()
+
+    async def _take_note(self, found: CreditNote) -> None:
+        async def act(stripe: Stripe, invoice: Invoice) -> None:
+            identity = found.credit_note_id
+            async with self.database.transaction() as connection:
+                # Read under the lock: another may have taken it on since it was listed.
+                note = await credit_notes.read_note(connection, found.account, identity)
+                lines = await credit_notes.read_note_lines(connection, found.account, [identity])
+            if note.state in OPEN_NOTE_STATES:
+                await NotePassage(
+                    self.database, stripe, self.clock, note, lines[identity], invoice
+                ).run()
+
+        async def record(values: dict[str, object]) -> None:
+            async with self.database.transaction() as connection:
+                now = await credit_notes.read_note(
+                    connection, found.account, found.credit_note_id, lock=True
+                )
+                if now.state in OPEN_NOTE_STATES:
+                    await credit_notes.update_note(connection, now, values, self.clock.now())
+
+        try:
+            await self._hold(found.account, found.invoice_id, act)
+        except Refused as verdict:
+            reason = str(verdict)
+            logger.warning("credit_note_parked", reason=reason, note=found.credit_note_id)
+            await record({"state": "parked", "reason": reason})
+        except StripeProblem:
+            await record(self._later(found.failures))
 
     async def _hold(self, account: Account, invoice_id: str, passage: Passage) -> None:
         """Run a passage under the invoice's lock; raises `Refused`, `StripeProblem`.
