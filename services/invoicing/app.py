@@ -14,6 +14,7 @@ from services.invoicing.api.common import Services
 from services.invoicing.api.corrections import corrections_router
 from services.invoicing.api.credit_notes import credit_notes_router
 from services.invoicing.api.documents import documents_router
+from services.invoicing.api.drafts import drafts_router
 from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
 from services.invoicing.api.stripe import stripe_router
@@ -74,6 +75,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(corrections_router(services))
     app.include_router(credit_notes_router(services))
     app.include_router(documents_router(services))
+    app.include_router(drafts_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))
     app.include_router(stripe_router(services))

@@ -1,6 +1,7 @@
 """What waits for a person, with one action each."""
 
 from services.invoicing.corrections.models import ActionOrder, CreditNote
+from services.invoicing.domain.holds import HOLD_REASONS
 from services.invoicing.domain.standing import Fact, waits_for_a_person
 from services.invoicing.handlers import UNSENDABLE
 from services.invoicing.models import Invoice
@@ -30,6 +31,10 @@ def _action(invoice: Invoice, reason: str) -> AttentionAction:
         return AttentionAction(
             description=text, method="PUT", path=f"/v1/tenants/{invoice.tenant_id}"
         )
+    if reason in HOLD_REASONS:
+        text = "Look at the draft, then approve it; a grace period ends by itself."
+        path = f"/v1/invoices/{invoice.invoice_id}/approve"
+        return AttentionAction(description=text, method="POST", path=path)
     if reason in UNSENDABLE:
         text = "Correct the price book or the usage; the difference goes on the next statement."
         return AttentionAction(description=text, method=None, path=None)

@@ -135,3 +135,23 @@ idempotency_key = Table(
     _time("created_at"),
     comment="what was made under a caller's key",
 )
+
+billing_setting = Table(
+    "billing_setting",
+    metadata,
+    *_account(),
+    Column("grace_seconds", Integer, nullable=False),
+    Column("approval", Boolean, nullable=False),
+    _time("updated_at"),
+    comment="what drafts of a vendor wait for",
+)
+
+invoice_hold = Table(
+    "invoice_hold",
+    metadata,
+    *_owner("invoice_id"),
+    _time("until"),
+    Column("approval", Boolean, nullable=False),
+    _time("released_at", nullable=True),
+    Column("released_by", Text, comment="id of the API key"),
+)

@@ -1,5 +1,6 @@
 """Use cases: one message or decision, one transaction. The caller commits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.numbering import invoice_number
 from services.invoicing.domain.states import State
 from services.invoicing.drafting import Draft, compose_draft
-from services.invoicing.models import Invoice
+from services.invoicing.holding import hold_draft
+from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
 from services.invoicing.repository import invoices
 from services.invoicing.tables import inbox
 from services.invoicing.telling import tell
@@ -41,10 +43,22 @@ async def draft_invoice(
     if made is None:
         await _check_same(connection, draft.key, statement)
         return None
-    await invoices.insert_lines(connection, made, draft.lines, draft.details)
-    await _record_state(connection, made, clock)
-    logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
+    await record_new_draft(connection, made, draft.lines, draft.details, clock)
     return made
+
+
+async def record_new_draft(
+    connection: AsyncConnection,
+    made: Invoice,
+    lines: Sequence[InvoiceLine],
+    details: Sequence[InvoiceLineDetail],
+    clock: Clock,
+) -> None:
+    """Store what a new invoice consists of, tell of it, and hold it if its vendor wants that."""
+    await invoices.insert_lines(connection, made, lines, details)
+    await _record_state(connection, made, clock)
+    await hold_draft(connection, made, clock)
+    logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
 
 
 def _invoice_values(draft: Draft, clock: Clock) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from services.invoicing.credit_note_schemas import (
     CreditNoteRead,
     CreditNoteWrite,
 )
-from services.invoicing.domain.crediting import Wanted
+from services.invoicing.domain.crediting import Scope, Wanted
 from services.invoicing.repository import credit_notes, invoices
 from services.invoicing.repository.credit_notes import CreditNoteFilter
 from shared.accounts.access import Caller
@@ -146,7 +146,7 @@ def _order(written: CreditNoteWrite, currency: Currency) -> NoteOrder:
     ]
     if faults:
         raise TallyrollError("invalid_credit_note", "Amounts are no minor units.", faults=faults)
-    scope = "full" if written.full else "lines" if lines else "amount"
+    scope: Scope = "full" if written.full else "lines" if lines else "amount"
     return NoteOrder(Wanted(scope, amount, lines), written.settlement, written.reason, written.memo)
 
 

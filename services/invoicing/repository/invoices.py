@@ -241,6 +241,19 @@ async def take_sequence_position(connection: AsyncConnection, account: Account) 
     return int((await connection.execute(taken)).scalar_one())
 
 
+async def last_sequence(
+    connection: AsyncConnection, account: Account, tenant_id: str, *, kind: str
+) -> int:
+    """Return the highest sequence of a tenant's invoices of a kind; 0 when it has none."""
+    query = select(func.coalesce(func.max(invoice.c.sequence), 0)).where(
+        invoice.c.vendor_id == account.vendor_id,
+        invoice.c.mode == account.mode,
+        invoice.c.tenant_id == tenant_id,
+        invoice.c.kind == kind,
+    )
+    return int((await connection.execute(query)).scalar_one())
+
+
 async def hurry(connection: AsyncConnection, account: Account, now: datetime) -> None:
     """Let every waiting invoice of an account go on now."""
     await connection.execute(

@@ -59,6 +59,7 @@ def upgrade() -> None:
     _create_credit_note()
     _create_parts_of_credit_notes()
     _create_idempotency_key()
+    _create_holds()
     op.execute(REFUSE_NOTE_CHANGE)
     op.execute(
         "create trigger refuse_credit_note_change before update or delete "
@@ -209,4 +210,29 @@ def _create_idempotency_key() -> None:
         sa.PrimaryKeyConstraint("vendor_id", "mode", "key", name=op.f("pk_idempotency_key")),
         schema=SCHEMA,
         comment="what was made under a caller's key",
+    )
+
+
+def _create_holds() -> None:
+    op.create_table(
+        "billing_setting",
+        *_key(),
+        sa.Column("grace_seconds", sa.Integer(), nullable=False),
+        sa.Column("approval", sa.Boolean(), nullable=False),
+        _time("updated_at"),
+        sa.PrimaryKeyConstraint("vendor_id", "mode", name=op.f("pk_billing_setting")),
+        schema=SCHEMA,
+        comment="what drafts of a vendor wait for",
+    )
+    op.create_table(
+        "invoice_hold",
+        *_key("tenant_id", "invoice_id"),
+        _time("until"),
+        sa.Column("approval", sa.Boolean(), nullable=False),
+        _time("released_at", nullable=True),
+        sa.Column("released_by", sa.Text(), nullable=True, comment="id of the API key"),
+        sa.PrimaryKeyConstraint(
+            "vendor_id", "mode", "tenant_id", "invoice_id", name=op.f("pk_invoice_hold")
+        ),
+        schema=SCHEMA,
     )
