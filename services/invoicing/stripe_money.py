@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.invoicing.stripe_types import StripeCreditNote, StripeRefund
+from services.invoicing.stripe_types import StripeBalanceMove, StripeCreditNote, StripeRefund
 
 _AMOUNTS = ("total", "total_excluding_tax", "pre_payment_amount", "post_payment_amount")
 
@@ -60,6 +60,18 @@ class MoneyCalls(ABC):
         wanted = {"invoice": invoice_id}
         found = await self._pages(self._client.v1.credit_notes.list_async, wanted=wanted)
         return [_credit_note(one) for one in found]
+
+    async def list_balance_moves(self, customer_id: str) -> list[StripeBalanceMove]:
+        moves = self._client.v1.customers.balance_transactions
+        found = await self._pages(moves.list_async, customer_id)
+        return [
+            StripeBalanceMove(str(one["type"]), _integer(one, "amount"), _id_of(one["credit_note"]))
+            for one in found
+        ]
+
+
+def _id_of(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value["id"])
 
 
 def _is_intent(payment: Any) -> bool:

@@ -61,6 +61,15 @@ class StripeRefund:
 
 
 @dataclass(frozen=True)
+class StripeBalanceMove:
+    """What moved a customer's balance; `amount` in Stripe's integers, below zero is credit."""
+
+    kind: str
+    amount: int
+    credit_note: str | None
+
+
+@dataclass(frozen=True)
 class StripeCreditNote:
     """A credit note, or the preview of one (id empty); amounts in Stripe's integers."""
 
@@ -134,6 +143,8 @@ class Stripe(Protocol):
     async def preview_credit_note(self, params: dict[str, Any]) -> StripeCreditNote:
         """Return the note that `create_credit_note` would make of these parameters."""
         ...
+
+    async def list_balance_moves(self, customer_id: str) -> list[StripeBalanceMove]: ...
 
     async def list_credit_notes(self, invoice_id: str) -> list[StripeCreditNote]: ...
 

@@ -115,6 +115,20 @@ async def notes_of_invoice(
     return await _read(connection, query.order_by(credit_note.c.credit_note_id))
 
 
+async def balance_notes(
+    connection: AsyncConnection, account: Account, tenant_id: str
+) -> set[str | None]:
+    """Return Stripe's ids of a tenant's notes that go to its balance; None: one is under way."""
+    query = select(credit_note.c.stripe_credit_note_id).where(
+        credit_note.c.vendor_id == account.vendor_id,
+        credit_note.c.mode == account.mode,
+        credit_note.c.tenant_id == tenant_id,
+        credit_note.c.settlement == "balance",
+        credit_note.c.state.in_(("approved", "issued")),
+    )
+    return set((await connection.execute(query)).scalars())
+
+
 async def list_parked_notes(connection: AsyncConnection, account: Account) -> Sequence[CreditNote]:
     query = _of_account(account).where(credit_note.c.state == "parked")
     return await _read(connection, query.order_by(credit_note.c.credit_note_id))

@@ -260,3 +260,39 @@ async def test_an_issued_note_never_changes(world: Any, api: Any, sent: Any) -> 
     ):
         with pytest.raises(Exception, match="credit note"):
             await world.rows(f"{change} returning 1")
+
+
+async def test_credit_to_the_balance_pays_the_next_invoice(
+    world: Any, api: Any, sent: Any, statement: Any
+) -> None:
+    """The balance is ours, so the gate lets the next invoice pass, and Stripe takes it off."""
+    await _pay(world, sent, 5000)
+    await _order(api, sent, amount="10", settlement="balance")
+    await world.corrections().sync_due()
+    values = {"sequence": 2, "statement_id": "st-2"}
+    following = await world.draft(statement(("a", "50"), total="50", **values))
+
+    await world.sync().sync_due()
+
+    assert ("sent", None) == await world.state(following)
+    identity = (await world.read(following)).stripe_invoice_id
+    theirs = await world.simulator.get(f"/v1/invoices/{identity}")
+    assert (5000, 4000) == (theirs["total"], theirs["amount_due"])
+
+
+async def test_a_balance_of_somebody_else_still_parks(
+    world: Any, api: Any, sent: Any, statement: Any
+) -> None:
+    """Beside our credit there is one that a person gave at Stripe: nobody knows what for."""
+    await _pay(world, sent, 5000)
+    await _order(api, sent, amount="10", settlement="balance")
+    await world.corrections().sync_due()
+    (customer,) = (await world.simulator.get("/v1/customers"))["data"]
+    path = f"/v1/customers/{customer['id']}/balance_transactions"
+    await world.simulator.post(path, amount=-300, currency="usd")
+    values = {"sequence": 2, "statement_id": "st-2"}
+    following = await world.draft(statement(("a", "50"), total="50", **values))
+
+    await world.sync().sync_due()
+
+    assert ("parked", "customer_balance") == await world.state(following)

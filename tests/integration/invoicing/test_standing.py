@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.invoicing.webhooks import WebhookProcessor
+from tests.support.killing import Killed, KillingStripe
 
 
 @pytest.fixture(name="sent")
@@ -146,3 +147,26 @@ async def test_events_about_strangers_change_nothing(world: Any, api: Any, sent:
     assert ("sent", None) == await world.state(sent)
     query = "select facts from invoicing.invoice_standing where vendor_id = :v"
     assert [{}] == [row.facts for row in await world.rows(query, v=world.vendor_id)]
+
+
+async def test_a_failed_finalization_says_what_is_missing(
+    world: Any, api: Any, statement: Any
+) -> None:
+    """Automatic tax without a place: the invoice waits, and both Stripe's reason and ours tell."""
+    invoice = await world.draft(statement(("a", "50"), total="50"))
+    stripe = KillingStripe(world.gateway, "finalize_invoice", "before")
+    with pytest.raises(Killed):
+        await world.sync(stripe).sync(world.account, invoice.invoice_id)
+    path = f"/v1/invoices/{(await world.read(invoice)).stripe_invoice_id}"
+    await world.simulator.post(path, **{"automatic_tax[enabled]": "true"})
+    await world.sync().sync_due()
+
+    await _deliver(world, api, await _events(world))
+
+    reason = "customer_tax_location_invalid"
+    items = (await api.http.get("/v1/attention", headers=await api.key())).json()["items"]
+    assert {
+        ("parked_invoice", f"stripe_{reason}"),
+        ("invoice_payment", f"finalization_failed:{reason}"),
+    } == {(one["kind"], one["reason"]) for one in items}
+    assert ["parked", "finalization_failed"] == (await world.messages(invoice))[-2:]
