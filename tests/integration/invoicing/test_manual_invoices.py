@@ -181,3 +181,18 @@ async def test_nothing_to_pay_is_paid(world: Any, api: Any) -> None:
 
     assert ("paid", "zero_total") == await _state(api, made)
     assert [] == await world.simulator.invoices()
+
+
+@pytest.mark.parametrize("kind", ["csv", "pdf"])
+async def test_a_one_off_invoice_has_its_statement(world: Any, api: Any, kind: str) -> None:
+    """What the customer gets needs no subscription and no usage."""
+    made = await _create(api)
+    await world.sync().sync_due()
+    path = f"/v1/invoices/{made.json()['invoice_id']}/statement"
+
+    answer = await api.http.get(
+        path, params={"format": kind}, headers=await api.key("billing:read")
+    )
+
+    assert 200 == answer.status_code
+    assert answer.content
