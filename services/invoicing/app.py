@@ -12,8 +12,11 @@ from fastapi import FastAPI
 
 from services.invoicing.api.carry_overs import carry_overs_router
 from services.invoicing.api.common import Services
+from services.invoicing.api.corrections import corrections_router
 from services.invoicing.api.coupons import coupons_router
+from services.invoicing.api.credit_notes import credit_notes_router
 from services.invoicing.api.documents import documents_router
+from services.invoicing.api.drafts import drafts_router
 from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
 from services.invoicing.api.stripe import stripe_router
@@ -21,6 +24,7 @@ from services.invoicing.api.tracing import tracing_router
 from services.invoicing.api.webhook_deliveries import webhook_deliveries_router
 from services.invoicing.api.webhook_endpoints import webhook_endpoints_router
 from services.invoicing.consumers import StatementConsumer, subscribe
+from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
 from services.invoicing.stripe_sync.loop import InvoiceSync
@@ -72,7 +76,10 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(invoices_router(services))
     app.include_router(carry_overs_router(services))
     app.include_router(coupons_router(services))
+    app.include_router(corrections_router(services))
+    app.include_router(credit_notes_router(services))
     app.include_router(documents_router(services))
+    app.include_router(drafts_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))
     app.include_router(stripe_router(services))
@@ -92,6 +99,7 @@ async def _running(services: Services, webhooks_out: WebhooksOut) -> AsyncIterat
         loops = [
             OutboxRelay(database, outbox, partial(create_producer, settings.kafka_bootstrap)).run(),
             InvoiceSync(database, services.accounts, clock, interval).run(),
+            CorrectionSync(database, services.accounts, clock, interval).run(),
             WebhookProcessor(database, services.accounts, clock, interval).run(),
             *webhooks_out.loops(),
         ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import stripe
 
+from services.invoicing.stripe_money import MoneyCalls
 from services.invoicing.stripe_types import (
     MISSING,
     FailureReplayed,
@@ -37,7 +38,7 @@ _NOT_FOUND = 404
 _UNAUTHORIZED = frozenset({401, 403})
 
 
-class StripeGateway:
+class StripeGateway(MoneyCalls):
     """One Stripe account, spoken to asynchronously; closed at shutdown."""
 
     def __init__(
@@ -63,6 +64,9 @@ class StripeGateway:
             "set_number": invoices.update_async,
             "finalize_invoice": invoices.finalize_invoice_async,
             "send_invoice": invoices.send_invoice_async,
+            "void_invoice": invoices.void_invoice_async,
+            "mark_uncollectible": invoices.mark_uncollectible_async,
+            "create_credit_note": self._client.v1.credit_notes.create_async,
         }
 
     async def post(self, step: Step, target: str, params: dict[str, Any], *, key: str) -> str:
@@ -174,7 +178,7 @@ def _assert_exact(value: Any) -> None:
 
 
 def _invoice(answer: Any) -> StripeInvoice:
-    for name in ("total", "starting_balance"):
+    for name in ("total", "starting_balance", "amount_paid", "amount_remaining"):
         assert type(answer[name]) is int, f"{name} is an int"
     net = answer["total_excluding_tax"]
     assert net is None or type(net) is int, "total_excluding_tax is an int"
@@ -190,12 +194,22 @@ def _invoice(answer: Any) -> StripeInvoice:
         starting_balance=answer["starting_balance"],
         metadata=_metadata(answer),
         hosted_invoice_url=answer["hosted_invoice_url"],
+        amount_paid=answer["amount_paid"],
+        amount_remaining=answer["amount_remaining"],
+        due_date=answer["due_date"],
+        attempted=answer["attempted"],
+        finalization_error=_finalization_error(answer),
     )
+
+
+def _finalization_error(answer: Any) -> str | None:
+    error = answer["last_finalization_error"]
+    return None if error is None else str(error["code"] or error["type"])
 
 
 def _line(answer: Any) -> StripeLine:
     assert type(answer["amount"]) is int, "an amount is an int"
-    return StripeLine(_metadata(answer).get("line_key"), answer["amount"])
+    return StripeLine(_metadata(answer).get("line_key"), answer["amount"], answer["id"])
 
 
 def _listed_lines(answer: Any) -> list[StripeLine] | None:

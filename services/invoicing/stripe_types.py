@@ -10,12 +10,18 @@ Step = Literal[
     "set_number",
     "finalize_invoice",
     "send_invoice",
+    "void_invoice",
+    "mark_uncollectible",
+    "create_credit_note",
 ]
 
 
 @dataclass(frozen=True)
 class StripeInvoice:
-    """An invoice at Stripe; amounts in Stripe's integers. The hosted URL is a bearer link."""
+    """An invoice at Stripe; amounts in Stripe's integers. The hosted URL is a bearer link.
+
+    `due_date` in seconds since 1970; `finalization_error` is a stable code.
+    """
 
     id: str
     status: str
@@ -27,6 +33,11 @@ class StripeInvoice:
     starting_balance: int
     metadata: dict[str, str]
     hosted_invoice_url: str | None
+    amount_paid: int
+    amount_remaining: int
+    due_date: int | None
+    attempted: bool
+    finalization_error: str | None
 
     def __repr__(self) -> str:
         return f"StripeInvoice({self.id}, {self.status})"
@@ -38,6 +49,37 @@ class StripeLine:
 
     line_key: str | None
     amount: int
+    id: str
+
+
+@dataclass(frozen=True)
+class StripeRefund:
+    """A refund; `amount` in Stripe's integers."""
+
+    status: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class StripeBalanceMove:
+    """What moved a customer's balance; `amount` in Stripe's integers, below zero is credit."""
+
+    kind: str
+    amount: int
+    credit_note: str | None
+
+
+@dataclass(frozen=True)
+class StripeCreditNote:
+    """A credit note, or the preview of one (id empty); amounts in Stripe's integers."""
+
+    id: str
+    status: str
+    total: int
+    total_excluding_tax: int
+    pre_payment_amount: int
+    post_payment_amount: int
+    metadata: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,6 +129,24 @@ class Stripe(Protocol):
     async def delete_draft(self, invoice_id: str) -> None:
         """Delete a draft; one that is gone already is no problem."""
         ...
+
+    async def payment_intents_of(self, invoice_id: str) -> list[str]:
+        """Return the payment intents that paid, or tried to pay, an invoice."""
+        ...
+
+    async def invoice_of_payment_intent(self, payment_intent: str) -> str | None: ...
+
+    async def list_refunds(self, payment_intent: str) -> list[StripeRefund]: ...
+
+    async def list_dispute_statuses(self, payment_intent: str) -> list[str]: ...
+
+    async def preview_credit_note(self, params: dict[str, Any]) -> StripeCreditNote:
+        """Return the note that `create_credit_note` would make of these parameters."""
+        ...
+
+    async def list_balance_moves(self, customer_id: str) -> list[StripeBalanceMove]: ...
+
+    async def list_credit_notes(self, invoice_id: str) -> list[StripeCreditNote]: ...
 
 
 MISSING = "resource_missing"

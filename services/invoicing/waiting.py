@@ -8,9 +8,18 @@ from services.invoicing.attention import (
     InvoicingItem,
     attention_item,
     backing_off_item,
+    parked_note_item,
+    refused_action_item,
+    standing_items,
     webhooks_item,
 )
-from services.invoicing.repository import waiting, webhook_endpoints
+from services.invoicing.repository import (
+    actions,
+    credit_notes,
+    standing,
+    waiting,
+    webhook_endpoints,
+)
 from services.invoicing.repository.invoices import list_waiting
 from shared.accounts.repository import Account
 from shared.attention import call, command
@@ -31,9 +40,15 @@ async def list_attention(connection: AsyncConnection, account: Account) -> list[
     dead = await webhook_endpoints.list_dead(connection, account)
     letters = await waiting.count_dead_letters(connection, account)
     events = await waiting.count_failing_events(connection, account, failures=FAILURES_MAX)
+    facts = await standing.list_waiting_facts(connection, account)
+    refused = await actions.list_refused_actions(connection, account)
+    notes = await credit_notes.list_parked_notes(connection, account)
     return [
         *(attention_item(one, since.get(one.invoice_id)) for one in parked),
         *(backing_off_item(one, since.get(one.invoice_id)) for one in stuck),
+        *(item for one in facts for item in standing_items(one)),
+        *map(refused_action_item, refused),
+        *map(parked_note_item, notes),
         *map(webhooks_item, dead),
         *map(_dead_letters, letters),
         *([_failing_events(events)] if events["count"] else []),

@@ -16,14 +16,12 @@ from typing import Any
 
 import structlog
 
-from services.invoicing import handlers
-from services.invoicing.domain.states import state_from_stripe
-from services.invoicing.handlers import Change
+from services.invoicing.corrections.refreshing import refresh_invoice
+from services.invoicing.corrections.related import event_object, invoice_behind, invoice_id_of
 from services.invoicing.models import Invoice, StoredEvent
 from services.invoicing.repository import invoices as invoice_repository
 from services.invoicing.repository import stripe as repository
 from services.invoicing.stripe_sync.loop import StripeProvider, invoice_lock
-from services.invoicing.stripe_sync.passage import stripe_values
 from services.invoicing.stripe_types import MISSING, RequestRefused, StripeProblem
 from shared.accounts.repository import Account
 from shared.clock import Clock
@@ -40,6 +38,8 @@ EVENT_ID_LENGTH_MAX = 255
 BATCH = 100
 BACKOFF_SECONDS_MAX = 300
 SENT = "invoice.sent"
+PAYMENT_EVENTS = ("charge.", "refund.")
+"""Events about payments name no invoice; Stripe is asked which one was paid."""
 
 
 def verify_signature(body: bytes, header: str, secrets: Sequence[str], now: datetime) -> None:
@@ -89,7 +89,7 @@ def read_event(body: bytes, account: Account, now: datetime) -> dict[str, Any]:
         "mode": account.mode,
         "event_id": identity,
         "type": kind,
-        "stripe_invoice_id": _invoice_id(event),
+        "stripe_invoice_id": invoice_id_of(event_object(event)),
         "payload": body,
         "received_at": now,
         "next_attempt_at": now,
@@ -98,15 +98,6 @@ def read_event(body: bytes, account: Account, now: datetime) -> dict[str, Any]:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable() and 0 < len(value) <= EVENT_ID_LENGTH_MAX
-
-
-def _invoice_id(event: dict[str, Any]) -> str | None:
-    data = event.get("data")
-    found = data.get("object") if isinstance(data, dict) else None
-    if not isinstance(found, dict) or found.get("object") != "invoice":
-        return None
-    identity = found.get("id")
-    return identity if _is_name(identity) else None
 
 
 @dataclass
@@ -171,17 +162,8 @@ class WebhookProcessor:
 
     async def _process(self, event: StoredEvent) -> bool:
         """Apply an event; False when it must be tried again later."""
-        if event.stripe_invoice_id is None:
-            return True  # stored, not ours to act on
-        account = Account(event.vendor_id, event.mode)
-        async with self.database.transaction() as connection:
-            invoice = await invoice_repository.find_by_stripe_id(
-                connection, account, event.stripe_invoice_id
-            )
-        if invoice is None:
-            return True
         try:
-            return await self._refresh(invoice, event)
+            return await self._apply(event)
         except (StripeProblem, TallyrollError) as problem:
             logger.warning("stripe_event_waits", event_id=event.event_id, cause=str(problem))
             return False
@@ -190,23 +172,38 @@ class WebhookProcessor:
             logger.exception("stripe_event_failed", event_id=event.event_id)
             return False
 
+    async def _apply(self, event: StoredEvent) -> bool:
+        stripe_invoice_id = event.stripe_invoice_id or await self._invoice_behind(event)
+        if stripe_invoice_id is None:
+            return True  # stored, not ours to act on
+        account = Account(event.vendor_id, event.mode)
+        async with self.database.transaction() as connection:
+            invoice = await invoice_repository.find_by_stripe_id(
+                connection, account, stripe_invoice_id
+            )
+        return True if invoice is None else await self._refresh(invoice, event)
+
+    async def _invoice_behind(self, event: StoredEvent) -> str | None:
+        """Return the invoice of an event about a payment, a refund or a dispute."""
+        if not event.type.startswith(PAYMENT_EVENTS):
+            return None
+        stripe = await self.accounts.gateway(Account(event.vendor_id, event.mode))
+        if stripe is None:
+            return None
+        async with self.database.transaction() as connection:
+            payload = await repository.read_event_payload(connection, event)
+        return await invoice_behind(stripe, payload)
+
     async def _refresh(self, invoice: Invoice, event: StoredEvent) -> bool:
         async with self.database.leadership(invoice_lock(invoice.invoice_id)) as held:
             if not held:
                 return False
             stripe = await self.accounts.gateway(invoice.account)
-            if stripe is None or event.stripe_invoice_id is None:
+            if stripe is None or invoice.stripe_invoice_id is None:
                 return False
             try:
-                observed = await stripe.retrieve_invoice(event.stripe_invoice_id)
+                sent = event.type == SENT
+                await refresh_invoice(self.database, stripe, self.clock, invoice, sent=sent)
             except RequestRefused as refusal:
                 return refusal.code == MISSING
-            async with self.database.transaction() as connection:
-                current = await invoice_repository.read_invoice(
-                    connection, invoice.account, invoice.invoice_id, lock=True
-                )
-                state = state_from_stripe(current.state, observed.status, sent=event.type == SENT)
-                reason = current.reason if state == current.state else None
-                change = Change(state, reason, stripe_values(current, observed))
-                await handlers.change_state(connection, current, change, self.clock)
         return True

@@ -1,6 +1,7 @@
 """`invoice.changed`: what became of an invoice, from invoicing to whoever cares.
 
-Guarantees: one message per change of state, in the order of the changes of one tenant.
+Guarantees: one message per change of state and per new fact beside it, in the order
+of the changes of one tenant.
 """
 
 from datetime import date, datetime
@@ -11,11 +12,31 @@ from pydantic import Field
 from shared.events.message import Message
 from shared.topics import INVOICE_CHANGED, Topic
 
-InvoiceState = Literal["draft", "issued", "sent", "paid", "uncollectible", "void", "parked"]
+InvoiceState = Literal[
+    "draft",
+    "issued",
+    "sent",
+    "paid",
+    "uncollectible",
+    "void",
+    "parked",
+    "partly_paid",
+    "overdue",
+    "payment_failed",
+    "finalization_failed",
+    "disputed",
+    "refunded",
+    "refund_failed",
+    "credited",
+]
+"""States, and from `partly_paid` on facts beside the state: several of these may hold at once."""
 
 
 class InvoiceChanged(Message):
-    """An invoice reached a state. `total_minor` is in ISO 4217 minor units, before tax."""
+    """An invoice reached a state, or a fact became known.
+
+    `total_minor` is in ISO 4217 minor units, before tax.
+    """
 
     topic: ClassVar[Topic] = INVOICE_CHANGED
 

@@ -62,7 +62,7 @@ def invoices_router(services: Services) -> APIRouter:
                 connection, account, [invoice.invoice_id for invoice in found]
             )
         return InvoicePage(
-            invoices=[_invoice_read(invoice, lines[invoice.invoice_id]) for invoice in found],
+            invoices=[invoice_read(invoice, lines[invoice.invoice_id]) for invoice in found],
             next=found[-1].invoice_id if len(found) == limit else None,
         )
 
@@ -71,7 +71,7 @@ def invoices_router(services: Services) -> APIRouter:
         """Return one invoice, its hosted URL freshly fetched from Stripe."""
         invoice, lines = await _read(services, caller, invoice_id)
         url = await _hosted_invoice_url(services.accounts, invoice)
-        return _invoice_read(invoice, lines, hosted_invoice_url=url)
+        return invoice_read(invoice, lines, hosted_invoice_url=url)
 
     @router.get("/invoices/{invoice_id}/details")
     async def get_details(invoice_id: InvoiceId, caller: BillingReader) -> InvoiceDetails:
@@ -105,7 +105,7 @@ def _add_attention(router: APIRouter, services: Services) -> None:
             await handlers.retry_invoice(
                 connection, account_of(caller), invoice_id, clock=services.clock
             )
-        return _invoice_read(*await _read(services, caller, invoice_id))
+        return invoice_read(*await _read(services, caller, invoice_id))
 
     @router.get("/attention")
     async def list_attention(caller: BillingReader) -> InvoicingAttention:
@@ -128,9 +128,10 @@ async def _read(
     return invoice, lines[invoice_id]
 
 
-def _invoice_read(
+def invoice_read(
     invoice: Invoice, lines: list[InvoiceLine], *, hosted_invoice_url: str | None = None
 ) -> InvoiceRead:
+    """Return an invoice as it is shown."""
     return InvoiceRead.model_validate(
         {
             **vars(invoice),

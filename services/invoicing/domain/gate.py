@@ -20,7 +20,10 @@ class ExpectedDraft:
 
 @dataclass(frozen=True)
 class ObservedDraft:
-    """What Stripe holds. A line without our metadata has the key None."""
+    """What Stripe holds. A line without our metadata has the key None.
+
+    `starting_balance` is what of the customer's balance our own credit notes did not put there.
+    """
 
     status: str
     invoice_key: str | None

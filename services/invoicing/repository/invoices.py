@@ -250,13 +250,18 @@ async def update_invoice(
 
 
 async def insert_state_change(
-    connection: AsyncConnection, of: Invoice, *, changed_at: datetime
+    connection: AsyncConnection,
+    of: Invoice,
+    *,
+    state: str,
+    reason: str | None,
+    changed_at: datetime,
 ) -> None:
-    """Append the invoice's state to its history."""
+    """Append a state, or a fact beside it, to the invoice's history."""
     next_position = select(func.coalesce(func.max(invoice_state_change.c.position), 0) + 1).where(
         invoice_state_change.c.invoice_id == of.invoice_id
     )
-    values = _owner(of) | {"state": of.state, "reason": of.reason, "changed_at": changed_at}
+    values = _owner(of) | {"state": state, "reason": reason, "changed_at": changed_at}
     await connection.execute(
         insert(invoice_state_change).values(position=next_position.scalar_subquery(), **values)
     )
@@ -275,6 +280,19 @@ async def take_sequence_position(connection: AsyncConnection, account: Account) 
         set_={"last_position": invoice_sequence.c.last_position + 1},
     ).returning(invoice_sequence.c.last_position)
     return int((await connection.execute(taken)).scalar_one())
+
+
+async def last_sequence(
+    connection: AsyncConnection, account: Account, tenant_id: str, *, kind: str
+) -> int:
+    """Return the highest sequence of a tenant's invoices of a kind; 0 when it has none."""
+    query = select(func.coalesce(func.max(invoice.c.sequence), 0)).where(
+        invoice.c.vendor_id == account.vendor_id,
+        invoice.c.mode == account.mode,
+        invoice.c.tenant_id == tenant_id,
+        invoice.c.kind == kind,
+    )
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def hurry(connection: AsyncConnection, account: Account, now: datetime) -> None:

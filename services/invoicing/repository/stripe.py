@@ -126,6 +126,15 @@ async def list_due_events(
     return [StoredEvent(**row) for row in (await connection.execute(query)).mappings()]
 
 
+async def read_event_payload(connection: AsyncConnection, event: StoredEvent) -> bytes:
+    query = select(webhook_inbox.c.payload).where(
+        webhook_inbox.c.vendor_id == event.vendor_id,
+        webhook_inbox.c.mode == event.mode,
+        webhook_inbox.c.event_id == event.event_id,
+    )
+    return bytes((await connection.execute(query)).scalar_one())
+
+
 async def update_event(
     connection: AsyncConnection, event: StoredEvent, values: dict[str, Any]
 ) -> None:

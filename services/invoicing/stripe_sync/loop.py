@@ -12,6 +12,7 @@ from services.invoicing import handlers
 from services.invoicing.domain.states import SYNCED_STATES
 from services.invoicing.handlers import Change
 from services.invoicing.models import Invoice, Tenant
+from services.invoicing.repository import holds
 from services.invoicing.repository import invoices as repository
 from services.invoicing.stripe_sync.drafts import NotSendable
 from services.invoicing.stripe_sync.journal import TooManyAttempts
@@ -31,6 +32,9 @@ CONCURRENCY = 2
 BACKOFF_SECONDS_MAX = 300
 WAIT = timedelta(seconds=60)
 """How long an invoice rests that waits for its vendor: no Stripe account, billing on hold."""
+
+HELD = timedelta(hours=1)
+"""How long a draft rests that waits for its approval."""
 
 
 class StripeProvider(Protocol):
@@ -99,6 +103,9 @@ class InvoiceSync:
             await self._back_off(invoice)
 
     async def _pass(self, invoice: Invoice) -> None:
+        held, rest = await self._held(invoice)
+        if held is not None:
+            return await self._wait(invoice, held, rest)
         tenant = await self._tenant(invoice)
         # Also with a number: nothing more reaches the tenant while its billing is held.
         if tenant.billing != "on":
@@ -110,6 +117,16 @@ class InvoiceSync:
             lines = await repository.read_sent_lines(connection, invoice)
         passage = Passage(self.database, stripe, self.clock, invoice, lines, tenant)
         return await passage.run()
+
+    async def _held(self, invoice: Invoice) -> tuple[str | None, timedelta]:
+        """Return what a draft waits for, if anything, and for how long at most."""
+        async with self.database.transaction() as connection:
+            hold = await holds.read_hold(connection, invoice)
+        now = self.clock.now()
+        if hold is None or invoice.state != "draft":
+            return None, WAIT
+        # An approval takes the draft up at once; so it is looked at now and then only.
+        return hold.reason(now), HELD if hold.approval else hold.until - now
 
     async def _tenant(self, invoice: Invoice) -> Tenant:
         async with self.database.transaction() as connection:
@@ -139,8 +156,8 @@ class InvoiceSync:
             )
             await handlers.park_invoice(connection, now, reason, self.clock)
 
-    async def _wait(self, invoice: Invoice, reason: str) -> None:
-        values: tuple[tuple[str, Any], ...] = (("next_attempt_at", self.clock.now() + WAIT),)
+    async def _wait(self, invoice: Invoice, reason: str, rest: timedelta = WAIT) -> None:
+        values: tuple[tuple[str, Any], ...] = (("next_attempt_at", self.clock.now() + rest),)
         async with self.database.transaction() as connection:
             change = Change(invoice.state, reason, values)
             await handlers.change_state(connection, invoice, change, self.clock)

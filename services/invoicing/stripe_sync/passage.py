@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.invoicing import handlers
+from services.invoicing.corrections.balance import foreign_balance
 from services.invoicing.domain.gate import ExpectedDraft, ObservedDraft, differences
 from services.invoicing.domain.states import state_from_stripe
 from services.invoicing.domain.wire import from_wire, to_wire
@@ -101,7 +102,9 @@ class Passage:
                 invoice_key=observed.metadata.get("invoice_key"),
                 currency=observed.currency,
                 total_excluding_tax=observed.total_excluding_tax,
-                starting_balance=observed.starting_balance,
+                starting_balance=await foreign_balance(
+                    self.database, self.stripe, self.invoice, observed
+                ),
                 lines=tuple((line.line_key, line.amount) for line in lines),
                 lines_sha256=observed.metadata.get("lines_sha256"),
             ),

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
 from services.invoicing.models import Invoice, InvoiceLine, Tenant
 from services.invoicing.stripe_types import Step
 from shared.accounts.repository import Account
@@ -70,7 +71,7 @@ def invoice_call(
         "pending_invoice_items_behavior": "exclude",
         "collection_method": "send_invoice",
         "days_until_due": DAYS_UNTIL_DUE,
-        "description": f"Usage from {period}",
+        "description": _described(invoice, period),
         "custom_fields": fields,
         "metadata": {
             "invoice_key": invoice.invoice_key,
@@ -83,6 +84,11 @@ def invoice_call(
     }
     material = f"inv/{invoice.invoice_key}/{attempt}"
     return StripeCall(invoice.account, invoice.tenant_id, "create_invoice", "", material, params)
+
+
+def _described(invoice: Invoice, period: str) -> str:
+    one_off = invoice.subscription_id == NO_SUBSCRIPTION
+    return f"Services from {period}" if one_off else f"Usage from {period}"
 
 
 def lines_calls(

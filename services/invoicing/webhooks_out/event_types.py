@@ -124,6 +124,26 @@ INVOICE_TYPES: dict[InvoiceState, EventType] = {
     "parked": _invoice(
         "invoice.parked", "parked", "waits for a person; `reason` says why", "lines_differ"
     ),
+    "partly_paid": _invoice("invoice.partly_paid", "partly_paid", "a part of it is paid"),
+    "overdue": _invoice("invoice.overdue", "overdue", "not paid when it was due"),
+    "payment_failed": _invoice("invoice.payment_failed", "payment_failed", "a payment failed"),
+    "finalization_failed": _invoice(
+        "invoice.finalization_failed",
+        "finalization_failed",
+        "Stripe could not finalize it; `reason` says why",
+        "customer_tax_location_invalid",
+    ),
+    "disputed": _invoice(
+        "invoice.disputed",
+        "disputed",
+        "a payment of it is disputed; `reason` is how the dispute stands",
+        "needs_response",
+    ),
+    "refunded": _invoice(
+        "invoice.refunded", "refunded", "payments went back; `reason`: partial or full", "partial"
+    ),
+    "refund_failed": _invoice("invoice.refund_failed", "refund_failed", "a refund came back"),
+    "credited": _invoice("invoice.credited", "credited", "a credit note was issued for it"),
 }
 INVOICE_WAITING = _invoice(
     "invoice.waiting", "draft", "waits until `reason` is gone", "stripe_account_missing"

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from deploy.local.stripe_simulator import create_simulator
 from services.invoicing import handlers
 from services.invoicing.app import create_app
+from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.models import Invoice
 from services.invoicing.repository import invoices
 from services.invoicing.settings import InvoicingSettings
@@ -160,6 +161,9 @@ class World:
     def sync(self, stripe: Stripe | None = None) -> InvoiceSync:
         return InvoiceSync(self.database, OneStripe(stripe or self.gateway), self.clock)
 
+    def corrections(self, stripe: Stripe | None = None) -> CorrectionSync:
+        return CorrectionSync(self.database, OneStripe(stripe or self.gateway), self.clock)
+
     async def read(self, invoice: Invoice) -> Invoice:
         async with self.database.transaction() as connection:
             return await invoices.read_invoice(connection, self.account, invoice.invoice_id)
@@ -205,7 +209,9 @@ async def _world(
     await gateway.close()
     async with world.database.transaction() as connection:
         # What one test leaves due, the next one's loop would take up.
-        await connection.execute(text("truncate invoicing.invoice, invoicing.webhook_inbox"))
+        tables = ("invoice", "webhook_inbox", "invoice_action", "credit_note")
+        names = ", ".join(f"invoicing.{name}" for name in tables)
+        await connection.execute(text(f"truncate {names}"))
 
 
 SECRET_KEY = "a-secret-key-of-thirty-two-bytes-or-more"
