@@ -9,6 +9,7 @@ from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from services.invoicing.api.carry_overs import carry_overs_router
 from services.invoicing.api.common import Services
@@ -27,6 +28,7 @@ from services.invoicing.consumers import StatementConsumer, subscribe
 from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
+from services.invoicing.stripe_events import refused_events
 from services.invoicing.stripe_sync.loop import InvoiceSync
 from services.invoicing.tables import outbox
 from services.invoicing.webhooks import WebhookProcessor
@@ -38,6 +40,7 @@ from shared.clock import Clock, SystemClock
 from shared.database import Database
 from shared.health import health_router
 from shared.logging import configure_logging
+from shared.metrics import metrics_router
 from shared.outbox import OutboxRelay
 
 
@@ -65,6 +68,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
         finally:
             await close()
 
+    metrics = CollectorRegistry()
     pepper = settings.secret_key.get_secret_value().encode()
     app = create_api(
         "Tallyroll invoicing",
@@ -82,12 +86,13 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(drafts_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))
-    app.include_router(stripe_router(services))
+    app.include_router(stripe_router(services, refused_events(metrics)))
     app.include_router(
         webhook_endpoints_router(services, webhooks_out.endpoints, webhooks_out.listeners)
     )
     app.include_router(webhook_deliveries_router(services))
     app.include_router(health_router({"postgres": database.ping}))
+    app.include_router(metrics_router(metrics))
     return app
 
 
