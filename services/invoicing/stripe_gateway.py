@@ -199,6 +199,8 @@ def _invoice(answer: Any) -> StripeInvoice:
         due_date=answer["due_date"],
         attempted=answer["attempted"],
         finalization_error=_finalization_error(answer),
+        credited=answer["pre_payment_credit_notes_amount"]
+        + answer["post_payment_credit_notes_amount"],
     )
 
 

@@ -20,7 +20,8 @@ Step = Literal[
 class StripeInvoice:
     """An invoice at Stripe; amounts in Stripe's integers. The hosted URL is a bearer link.
 
-    `due_date` in seconds since 1970; `finalization_error` is a stable code.
+    `due_date` in seconds since 1970; `finalization_error` is a stable code; `credited` is what its
+    credit notes come to, tax included.
     """
 
     id: str
@@ -38,6 +39,7 @@ class StripeInvoice:
     due_date: int | None
     attempted: bool
     finalization_error: str | None
+    credited: int
 
     def __repr__(self) -> str:
         return f"StripeInvoice({self.id}, {self.status})"
