@@ -144,7 +144,7 @@ async def _billed(world: Any, api: Any, statement: Any, number: int) -> Billed:
 
 
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     phases=(Phase.generate,),  # shrinking takes minutes against servers
     suppress_health_check=[HealthCheck.function_scoped_fixture],
