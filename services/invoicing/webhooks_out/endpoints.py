@@ -157,7 +157,7 @@ class Endpoints:
         try:
             return self.secrets(endpoint)
         except InvalidToken:
-            logger.error("webhook_secrets_unreadable", endpoint_id=endpoint.endpoint_id)
+            logger.warning("webhook_secrets_unreadable", endpoint_id=endpoint.endpoint_id)
             return ()
 
     def secrets(self, endpoint: Endpoint) -> tuple[SigningSecret, ...]:
