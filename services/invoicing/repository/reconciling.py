@@ -1,18 +1,20 @@
 """The SQL of reconciling: a month's invoices with their lines and sums of details."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import ARRAY, BigInteger, Text, bindparam, cast, func, select, text
+from sqlalchemy import ARRAY, BigInteger, Text, bindparam, cast, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.correction_tables import credit_note
 from services.invoicing.models import Invoice, InvoiceLine
+from services.invoicing.own_lines import CARRIED_IN_PREFIX, CARRIED_OUT_KEY
 from services.invoicing.repository.invoices import INVOICE_COLUMNS, read_lines
-from services.invoicing.tables import invoice, stripe_customer
+from services.invoicing.tables import carry_over, invoice, stripe_customer
 from shared.accounts.repository import Account
+from shared.money import format_exact, parse_exact
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,14 @@ class DetailSums:
 
 @dataclass(frozen=True)
 class Parts:
-    """The lines of an invoice, and the sums of each line's details by its position."""
+    """The lines of an invoice, and the sums of each line's details by its position.
+
+    `carried`: what it took over from others and left to the next, exact, by the keys of its lines.
+    """
 
     lines: Sequence[InvoiceLine]
     details: Mapping[int, DetailSums]
+    carried: Mapping[str, str] = field(default_factory=dict)
 
 
 _DETAILS = text(
@@ -90,7 +96,29 @@ async def read_parts(
         sums = DetailSums(row[2], row.quantity, row.amount_minor, row.digest)
         details[row.invoice_id][row.line_position] = sums
     lines = await read_lines(connection, account, invoice_ids)
-    return {name: Parts(lines[name], details[name]) for name in invoice_ids}
+    carried = await _read_carried(connection, account, invoice_ids)
+    return {name: Parts(lines[name], details[name], carried[name]) for name in invoice_ids}
+
+
+async def _read_carried(
+    connection: AsyncConnection, account: Account, invoice_ids: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return the amounts that the lines of what was carried must have, by invoice and line key."""
+    of, into = carry_over.c.carry_over_id, carry_over.c.into_invoice_id
+    query = select(of, into, carry_over.c.amount_exact).where(
+        carry_over.c.vendor_id == account.vendor_id,
+        carry_over.c.mode == account.mode,
+        or_(of.in_(invoice_ids), into.in_(invoice_ids)),
+    )
+    found: dict[str, dict[str, str]] = {name: {} for name in invoice_ids}
+    for row in await connection.execute(query):
+        if row.carry_over_id in found:
+            left = format_exact(-parse_exact(row.amount_exact))
+            found[row.carry_over_id][CARRIED_OUT_KEY] = left
+        if row.into_invoice_id in found:
+            taken = f"{CARRIED_IN_PREFIX}{row.carry_over_id}"
+            found[row.into_invoice_id][taken] = row.amount_exact
+    return found
 
 
 async def read_customers(connection: AsyncConnection, account: Account) -> dict[str, str]:

@@ -244,6 +244,34 @@ async def test_a_recount_that_differs_is_named(closed: Closed) -> None:
     ) == closed.month.lines[0]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "delete from invoicing.carry_over where vendor_id = :vendor",
+        "update invoicing.carry_over set amount_exact = '-2' where vendor_id = :vendor",
+        "update invoicing.carry_over set into_invoice_id = null where vendor_id = :vendor",
+        "delete from invoicing.invoice_line where line_key like '~carried/%'",
+    ],
+)
+async def test_what_is_lost_between_two_invoices_is_named(
+    closed: Closed, statement: Any, query: str
+) -> None:
+    """What one invoice leaves is a row and a line on both; either alone is told."""
+    for number, total in ((2, "-3"), (3, "10")):
+        line = usage_line(f"fee-{number}", "", 1, total, details=[], unit="periods")
+        values = {"sequence": number, "kind": "opening", "lines": [line]}
+        names = {"statement_id": f"{closed.statement.statement_id}-{number}"}
+        made = statement(total=total, **values, **names)
+        await closed.month.issue(made)
+        await closed.world.draft(made)
+    await closed.world.sync().sync_due()
+    assert [] == await closed.month.codes()
+
+    await closed.month.tamper(query)
+
+    assert "invoice_carried_differ" in await closed.month.codes()
+
+
 async def test_what_someone_edits_at_stripe_is_named(closed: Closed) -> None:
     """Metadata changed by hand shows; so does an invoice that was voided without our hearing."""
     await closed.world.simulator.post(closed.stripe_path, **{"metadata[lines_sha256]": "0"})
