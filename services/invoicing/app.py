@@ -42,6 +42,11 @@ from shared.health import health_router
 from shared.logging import configure_logging
 from shared.metrics import metrics_router
 from shared.outbox import OutboxRelay
+from shared.strict_json import StrictJson
+
+BODY_BYTES_MAX = 1024 * 1024
+STRIPES_WEBHOOKS = "/v1/webhooks/stripe/"
+"""What is signed is read as it came, after its signature was checked."""
 
 
 def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastAPI:
@@ -76,6 +81,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
         lifespan=lifespan,
         access=Access(database, pepper, clock),
     )
+    app.add_middleware(StrictJson, bytes_max=BODY_BYTES_MAX, apart=(STRIPES_WEBHOOKS,))
     app.state.close = close  # for whoever uses the app without its lifespan
     app.include_router(invoices_router(services))
     app.include_router(carry_overs_router(services))
