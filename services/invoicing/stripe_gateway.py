@@ -1,16 +1,21 @@
 """The only file that imports `stripe`: one client per account, answers as our own types.
 
 The SDK resends after connection errors, 409 and 5xx under the same idempotency key (twice); what it
-never resends is a 429, so that is done here. A time-out means that the outcome is unknown.
+never resends is a 429, so that is done here. A time-out means that the outcome is unknown. Every
+request, also one that the SDK resends, waits for its turn under the account's limits.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import stripe
+import structlog
 
+from services.invoicing.stripe_throttle import Throttle
 from services.invoicing.stripe_types import (
     MISSING,
     FailureReplayed,
@@ -23,18 +28,51 @@ from services.invoicing.stripe_types import (
     StripeProblem,
 )
 
+logger = structlog.get_logger()
+
 TIMEOUT_SECONDS = 30
 NETWORK_RETRIES = 2
 PAGE = 100
-RATE_LIMIT_ATTEMPTS = 8
+CONNECTIONS_MAX = 100
 RATE_LIMIT_SECONDS = 0.5
 RATE_LIMIT_SECONDS_MAX = 30.0
+RATE_LIMIT_BUDGET_SECONDS = 120.0
+"""A call that has rested for so long in all is given up; the invoice's own back-off goes on."""
 
 _CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _NOT_FOUND = 404
 _UNAUTHORIZED = frozenset({401, 403})
+
+
+class ThrottledHttp(stripe.HTTPXClient):
+    """The SDK's HTTP client, each request of which waits for a token first."""
+
+    def __init__(self, throttle: Throttle | None) -> None:
+        super().__init__(timeout=TIMEOUT_SECONDS)
+        # The SDK's own client keeps 20 connections open and builds each further one anew.
+        limits = httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=30)
+        self._own = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits)
+        self._throttle = throttle
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Make one request; every failure of the connection is the SDK's error for it."""
+        if self._throttle is not None:
+            await self._throttle.admit(method, urlsplit(url).path)
+        try:
+            content = post_data.encode() if isinstance(post_data, str) else post_data
+            answer = await self._own.request(method, url, headers=dict(headers), content=content)
+        except httpx.HTTPError as error:
+            what = type(error).__name__
+            raise _unreachable(what) from error
+        return answer.content, answer.status_code, answer.headers
+
+    async def close_async(self) -> None:
+        await self._own.aclose()
+        await super().close_async()  # type: ignore[no-untyped-call]
 
 
 class StripeGateway:
@@ -45,9 +83,10 @@ class StripeGateway:
         api_key: str,
         *,
         api_base: str | None = None,
+        throttle: Throttle | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._http = stripe.HTTPXClient(timeout=TIMEOUT_SECONDS)
+        self._http = ThrottledHttp(throttle)
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base} if api_base else None,
@@ -97,7 +136,7 @@ class StripeGateway:
                 raise
 
     async def close(self) -> None:
-        await self._http.close_async()  # type: ignore[no-untyped-call]
+        await self._http.close_async()
 
     async def _pages(
         self,
@@ -115,17 +154,31 @@ class StripeGateway:
             params = {**params, "starting_after": page.data[-1].id}
 
     async def _ask(self, call: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-        """Call, again after 429 with full jitter; translate what the SDK raises."""
-        ceiling = RATE_LIMIT_SECONDS
-        for _ in range(RATE_LIMIT_ATTEMPTS):
+        """Call, again after 429 with full jitter or as late as Stripe asks; translate errors."""
+        ceiling, rested = RATE_LIMIT_SECONDS, 0.0
+        while True:
             try:
                 return await call(*arguments)
-            except stripe.RateLimitError:
-                await self._sleep(random.uniform(0, ceiling))  # noqa: S311 - jitter, no secret
-                ceiling = min(ceiling * 2, RATE_LIMIT_SECONDS_MAX)
+            except stripe.RateLimitError as error:
+                pause = max(random.uniform(0, ceiling), _retry_after(error))  # noqa: S311 - jitter
+                rested += pause
+                if rested > RATE_LIMIT_BUDGET_SECONDS:
+                    raise OutcomeUnknown("rate_limit") from error
             except stripe.StripeError as error:
                 raise _problem(error) from error
-        raise OutcomeUnknown("rate_limit")
+            logger.warning("stripe_rate_limited", seconds=round(pause, 2))
+            await self._sleep(pause)
+            ceiling = min(ceiling * 2, RATE_LIMIT_SECONDS_MAX)
+
+
+def _unreachable(what: str) -> stripe.APIConnectionError:
+    return stripe.APIConnectionError(what, should_retry=True)  # type: ignore[no-untyped-call]
+
+
+def _retry_after(error: stripe.StripeError) -> float:
+    """Return the seconds that Stripe asks to wait; 0 for a header that is missing or no number."""
+    text = str((error.headers or {}).get("retry-after") or "")
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def _problem(error: stripe.StripeError) -> StripeProblem:
@@ -162,7 +215,7 @@ def _invoice(answer: Any) -> StripeInvoice:
         assert type(answer[name]) is int, f"{name} is an int"
     net = answer["total_excluding_tax"]
     assert net is None or type(net) is int, "total_excluding_tax is an int"
-    customer = answer["customer"]
+    customer, held = answer["customer"], answer["lines"]
     return StripeInvoice(
         id=answer["id"],
         status=answer["status"],
@@ -174,6 +227,7 @@ def _invoice(answer: Any) -> StripeInvoice:
         starting_balance=answer["starting_balance"],
         metadata=_metadata(answer),
         hosted_invoice_url=answer["hosted_invoice_url"],
+        lines=None if held["has_more"] else tuple(_line(line) for line in held["data"]),
     )
 
 

@@ -14,6 +14,14 @@ Step = Literal[
 
 
 @dataclass(frozen=True)
+class StripeLine:
+    """A line at Stripe; `line_key` is None for a line that we did not send."""
+
+    line_key: str | None
+    amount: int
+
+
+@dataclass(frozen=True)
 class StripeInvoice:
     """An invoice at Stripe; amounts in Stripe's integers. The hosted URL is a bearer link."""
 
@@ -27,17 +35,11 @@ class StripeInvoice:
     starting_balance: int
     metadata: dict[str, str]
     hosted_invoice_url: str | None
+    lines: tuple[StripeLine, ...] | None = None
+    """All of its lines, or None when there are more than the answer holds (ten)."""
 
     def __repr__(self) -> str:
         return f"StripeInvoice({self.id}, {self.status})"
-
-
-@dataclass(frozen=True)
-class StripeLine:
-    """A line at Stripe; `line_key` is None for a line that we did not send."""
-
-    line_key: str | None
-    amount: int
 
 
 @dataclass(frozen=True)

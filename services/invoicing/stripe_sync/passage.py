@@ -20,6 +20,7 @@ from services.invoicing.repository import stripe as stripe_repository
 from services.invoicing.stripe_sync import requests
 from services.invoicing.stripe_sync.drafts import Drafts, NotSendable
 from services.invoicing.stripe_sync.journal import Journal
+from services.invoicing.stripe_sync.together import Work, Writer
 from services.invoicing.stripe_types import Stripe, StripeInvoice
 from shared.clock import Clock
 from shared.database import Database
@@ -38,9 +39,12 @@ class Passage:
     invoice: Invoice
     lines: list[InvoiceLine]
     tenant: Tenant
+    writer: Writer | None = None
+    """Shared by the invoices that are under way at the same time."""
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.database, self.stripe, self.clock)
+        self._writer = self.writer or Writer(self.database)
+        self.journal = Journal(self.database, self.stripe, self.clock, writer=self._writer)
 
     async def run(self) -> None:
         """Take the invoice as far as it goes; raises `NotSendable`, `StripeProblem`."""
@@ -51,7 +55,7 @@ class Passage:
 
     async def _approved_draft(self) -> str:
         """Return our draft at Stripe, filled, compared and numbered."""
-        drafts = Drafts(self.database, self.stripe, self.journal, self.lines)
+        drafts = Drafts(self.database, self.stripe, self.journal, self.lines, self._writer)
         customer_id = await self._customer()
         self.invoice, draft_id = await drafts.filled(self.invoice, self.tenant, customer_id)
         observed = await self.stripe.retrieve_invoice(draft_id)
@@ -59,8 +63,9 @@ class Passage:
             return draft_id
         await self._pass_gate(observed)
         await drafts.delete_others(self.invoice, customer_id, keep=draft_id)
-        async with self.database.transaction() as connection:
-            self.invoice = await handlers.approve_invoice(connection, self.invoice, self.clock)
+        await self._write(
+            lambda connection: handlers.approve_invoice(connection, self.invoice, self.clock)
+        )
         return draft_id
 
     def _is_ours(self, observed: StripeInvoice) -> bool:
@@ -93,7 +98,9 @@ class Passage:
         return next((identity for identity, owner in owners if owner == wanted), None)
 
     async def _pass_gate(self, observed: StripeInvoice) -> None:
-        lines = await self.stripe.list_lines(observed.id)
+        lines = observed.lines
+        if lines is None:
+            lines = tuple(await self.stripe.list_lines(observed.id))
         found = differences(
             self._expected(),
             ObservedDraft(
@@ -162,8 +169,13 @@ class Passage:
         return None
 
     async def _change(self, change: Change) -> None:
-        async with self.database.transaction() as connection:
-            self.invoice = await handlers.change_state(connection, self.invoice, change, self.clock)
+        await self._write(
+            lambda connection: handlers.change_state(connection, self.invoice, change, self.clock)
+        )
+
+    async def _write(self, work: Work) -> None:
+        """Commit a change of the invoice; until then ours stays as it was."""
+        self.invoice = await self._writer.change(work)
 
 
 def stripe_values(invoice: Invoice, observed: StripeInvoice) -> tuple[tuple[str, object], ...]:

@@ -85,6 +85,10 @@ def invoice_call(
     return StripeCall(invoice.account, invoice.tenant_id, "create_invoice", "", material, params)
 
 
+def chunk_count(lines: Sequence[InvoiceLine]) -> int:
+    return -(-len(lines) // CHUNK_LINES)
+
+
 def lines_calls(
     invoice: Invoice, draft_id: str, lines: Sequence[InvoiceLine], *, attempt: int
 ) -> list[StripeCall]:
