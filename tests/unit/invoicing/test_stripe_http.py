@@ -1,0 +1,86 @@
+"""The HTTP client for Stripe: whole answers, connections that stay open, failures that are told."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.invoicing.stripe_http import ConnectionFailed, HttpConnections
+
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRequest-Id: req_1\r\n\r\n{}"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
+LAST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{}"
+
+
+@asynccontextmanager
+async def answering(*answers: bytes) -> AsyncIterator[tuple[str, list[int]]]:
+    """Serve one answer a request, over all connections; yield the address and their count.
+
+    A cut answer ends its connection, an empty one never comes.
+    """
+    left, opened = list(answers), [0]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened[0] += 1
+        while left and await reader.readuntil(b"\r\n\r\n"):
+            answer = left.pop(0)
+            writer.write(answer)
+            if answer == CUT:
+                break
+        if not answers[-1]:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/invoices", opened
+
+
+def connections() -> HttpConnections:
+    return HttpConnections(timeout_seconds=0.5, tls=ssl.create_default_context())
+
+
+@pytest.mark.parametrize("answer", [PLAIN, CHUNKED])
+async def test_answers_are_whole_and_share_a_connection(answer: bytes) -> None:
+    """Two requests, one connection, whichever way the body is delimited."""
+    http = connections()
+    async with answering(answer, answer) as (url, opened):
+        bodies = [bytes((await http.request("GET", url, {}, b"")).body) for _ in range(2)]
+    http.close()
+
+    assert [b"{}", b"{}"] == bodies
+    assert [1] == opened
+
+
+async def test_a_closing_connection_is_not_used_again() -> None:
+    """After `Connection: close` the next request opens another."""
+    http = connections()
+    async with answering(PLAIN, LAST, PLAIN) as (url, opened):
+        answers = [await http.request("GET", url, {}, b"") for _ in range(2)]
+    http.close()
+
+    assert {200} == {answer.status for answer in answers}
+    assert "req_1" == answers[0].headers["request-id"]
+    assert [1] == opened
+
+
+@pytest.mark.parametrize("answer", [CUT, b""])
+async def test_half_an_answer_and_none_are_failures(answer: bytes) -> None:
+    """A connection that breaks in the body, or stays silent, never gives an answer."""
+    http = connections()
+    async with answering(answer) as (url, _):
+        with pytest.raises(ConnectionFailed):
+            await http.request("POST", url, {}, b"a=1")
+    http.close()
+
+
+async def test_headers_cannot_carry_others() -> None:
+    """A line break in a header's value is refused before anything is sent."""
+    http = connections()
+    async with answering(PLAIN) as (url, _):
+        with pytest.raises(ConnectionFailed):
+            await http.request("GET", url, {"A": "b\r\nC: d"}, b"")
+    http.close()
