@@ -10,7 +10,7 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import stripe
@@ -50,6 +50,7 @@ _UNAUTHORIZED = frozenset({401, 403})
 
 STEPS: dict[Step, tuple[str, str]] = {
     "create_customer": ("post", "/v1/customers"),
+    "update_customer": ("post", "/v1/customers/{}"),
     "create_invoice": ("post", "/v1/invoices"),
     "add_lines": ("post", "/v1/invoices/{}/add_lines"),
     "set_number": ("post", "/v1/invoices/{}"),
@@ -134,7 +135,16 @@ class StripeGateway:
     async def list_customers(self, *, created_from: int) -> list[StripeCustomer]:
         wanted = {"created": {"gte": created_from}}
         found = await self._pages("/v1/customers", wanted)
-        return [StripeCustomer(one["id"], _metadata(one)) for one in found]
+        return [_customer(one) for one in found]
+
+    async def retrieve_customer(self, customer_id: str) -> StripeCustomer | None:
+        try:
+            found = await self._ask("get", f"/v1/customers/{quote(customer_id, safe='')}")
+        except RequestRefused as refusal:
+            if refusal.code != MISSING:
+                raise
+            return None
+        return None if found.get("deleted") else _customer(found)
 
     async def delete_draft(self, invoice_id: str) -> None:
         try:
@@ -247,6 +257,13 @@ def _invoice(answer: Any) -> StripeInvoice:
         metadata=_metadata(answer),
         hosted_invoice_url=answer["hosted_invoice_url"],
         lines=None if held["has_more"] else tuple(_line(line) for line in held["data"]),
+    )
+
+
+def _customer(answer: Any) -> StripeCustomer:
+    address = {name: text for name, text in (answer["address"] or {}).items() if text}
+    return StripeCustomer(
+        answer["id"], _metadata(answer), answer["name"] or "", answer["email"] or "", address
     )
 
 

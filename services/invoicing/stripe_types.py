@@ -1,10 +1,11 @@
 """Stripe as the rest of invoicing sees it: our own frozen values and named outcomes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 Step = Literal[
     "create_customer",
+    "update_customer",
     "create_invoice",
     "add_lines",
     "set_number",
@@ -46,6 +47,9 @@ class StripeInvoice:
 class StripeCustomer:
     id: str
     metadata: dict[str, str]
+    name: str = ""
+    email: str = ""
+    address: dict[str, str] = field(default_factory=dict)
 
 
 class StripeProblem(Exception):  # noqa: N818 - some mean that nobody knows yet
@@ -82,6 +86,10 @@ class Stripe(Protocol):
 
     async def list_invoices(self, customer_id: str, *, created_from: int) -> list[StripeInvoice]:
         """Return a customer's invoices created at or after a time (seconds since 1970)."""
+        ...
+
+    async def retrieve_customer(self, customer_id: str) -> StripeCustomer | None:
+        """Return a customer, None for one that does not exist or was deleted."""
         ...
 
     async def list_customers(self, *, created_from: int) -> list[StripeCustomer]: ...

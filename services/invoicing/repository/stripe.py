@@ -45,6 +45,19 @@ async def read_customer_id(
     return (await connection.execute(query)).scalar_one_or_none()
 
 
+async def find_customer_owners(
+    connection: AsyncConnection, account: Account, customer_ids: Sequence[str]
+) -> dict[str, str]:
+    """Return which tenant each of the customers is linked to, where there is one."""
+    query = select(stripe_customer.c.stripe_customer_id, stripe_customer.c.tenant_id).where(
+        stripe_customer.c.vendor_id == account.vendor_id,
+        stripe_customer.c.mode == account.mode,
+        stripe_customer.c.stripe_customer_id.in_(customer_ids),
+    )
+    rows = (await connection.execute(query)).all()
+    return {row.stripe_customer_id: row.tenant_id for row in rows}
+
+
 async def insert_customer_id(
     connection: AsyncConnection, account: Account, tenant_id: str, customer_id: str
 ) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -21,9 +20,6 @@ from shared.database import Database
 logger = structlog.get_logger()
 
 REBUILDS_MAX = 3
-CLOCK_SLACK = timedelta(hours=1)
-"""Stripe's clock and ours may differ by this much when we look by time of creation."""
-
 _DEAD = frozenset({"void", "deleted"})
 
 
@@ -80,7 +76,7 @@ class Drafts:
         async def look(job: StripeJob) -> str | None:
             wanted = json.loads(job.params)["metadata"]
             found = await self.stripe.list_invoices(
-                customer_id, created_from=self.created_from(job)
+                customer_id, created_from=requests.created_from(job)
             )
             same = (one.id for one in found if wanted.items() <= one.metadata.items())
             return next(same, None)
@@ -162,7 +158,7 @@ class Drafts:
 
     async def delete_others(self, invoice: Invoice, customer_id: str, *, keep: str) -> None:
         """Leave one Stripe invoice with this key: delete other drafts, refuse any other."""
-        since = _seconds(invoice.created_at)
+        since = requests.created_since(invoice.created_at)
         found = await self.stripe.list_invoices(customer_id, created_from=since)
         for other in found:
             if other.metadata.get("invoice_key") != invoice.invoice_key or other.id == keep:
@@ -171,15 +167,6 @@ class Drafts:
                 await self.stripe.delete_draft(other.id)
             elif other.status not in _DEAD:
                 raise NotSendable("duplicate_stripe_invoice")
-
-    @staticmethod
-    def created_from(job: StripeJob) -> int:
-        """Return since when (seconds since 1970) what the job made can have been created."""
-        return _seconds(job.first_attempted_at)
-
-
-def _seconds(instant: datetime) -> int:
-    return int((instant - CLOCK_SLACK).timestamp())
 
 
 def _line_keys(job: StripeJob) -> set[str]:
