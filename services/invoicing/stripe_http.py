@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
 from httptools import HttpParserError, HttpResponseParser
@@ -40,8 +41,8 @@ class _Connection(asyncio.Protocol):
         self._waiting: asyncio.Future[HttpAnswer] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # The loop of uvloop has transports of a class of its own.
+        self.transport = cast("asyncio.Transport", transport)
         self.usable = True
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,5 +1,6 @@
 """Invoicing's real process between Kafka and the simulator of Stripe, each a process of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from tests.support.pricing_service import start_at_the_end
 
 STRIPE_KEY = "sk_test_bench"
 API_VERSION = "2026-10-28.endive"
+POLL_SECONDS = 0.1
 _TENANTS_SQL = """
 insert into accounts.tenant
 select (jsonb_populate_record(s, jsonb_build_object('tenant_id', 'tenant-' || n))).*
@@ -57,12 +59,13 @@ class InvoicingRig:
         ) as process:
             yield process
 
-    async def sent(self) -> int:
-        """Return how many invoices have gone the whole way."""
+    async def wait_until_sent(self, count: int) -> None:
+        """Return when so many invoices have gone the whole way."""
         connection: Any = await asyncpg.connect(self.rig.urls.urls["invoicing"])
+        query = "select count(*) from invoicing.invoice where state = 'sent'"
         try:
-            query = "select count(*) from invoicing.invoice where state = 'sent'"
-            return int(await connection.fetchval(query))
+            while await connection.fetchval(query) < count:  # noqa: ASYNC110 - a remote condition
+                await asyncio.sleep(POLL_SECONDS)
         finally:
             await connection.close()
 

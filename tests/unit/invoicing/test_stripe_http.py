@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 
 from services.invoicing.stripe_http import ConnectionFailed, HttpConnections
 
@@ -65,6 +66,19 @@ async def test_a_closing_connection_is_not_used_again() -> None:
     assert {200} == {answer.status for answer in answers}
     assert "req_1" == answers[0].headers["request-id"]
     assert [1] == opened
+
+
+def test_the_loop_of_the_service_will_do() -> None:
+    """The service runs on uvloop, whose transports are no `asyncio.Transport`."""
+
+    async def ask() -> int:
+        http = connections()
+        async with answering(PLAIN) as (url, _):
+            answer = await http.request("GET", url, {}, b"")
+        http.close()
+        return answer.status
+
+    assert 200 == uvloop.run(ask())
 
 
 @pytest.mark.parametrize("answer", [CUT, b""])
