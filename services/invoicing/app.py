@@ -98,7 +98,13 @@ async def _running(services: Services, webhooks_out: WebhooksOut) -> AsyncIterat
     async with AsyncExitStack() as stack:
         loops = [
             OutboxRelay(database, outbox, partial(create_producer, settings.kafka_bootstrap)).run(),
-            InvoiceSync(database, services.accounts, clock, interval).run(),
+            InvoiceSync(
+                database,
+                services.accounts,
+                clock,
+                interval,
+                in_flight=settings.invoicing_invoices_in_flight,
+            ).run(),
             CorrectionSync(database, services.accounts, clock, interval).run(),
             WebhookProcessor(database, services.accounts, clock, interval).run(),
             *webhooks_out.loops(),

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
-from services.invoicing.models import Invoice, InvoiceLine, Tenant
+from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
 from services.invoicing.stripe_types import Step
 from shared.accounts.repository import Account
 
@@ -16,6 +16,9 @@ CHUNK_LINES = 100
 DESCRIPTION_LENGTH_MAX = 500
 FIELD_LENGTH_MAX = 140
 DAYS_UNTIL_DUE = 30
+ADDRESS_FIELDS = ("line1", "line2", "city", "state", "postal_code", "country")
+CLOCK_SLACK = timedelta(hours=1)
+"""Stripe's clock and ours may differ by this much when we look by time of creation."""
 
 _ELLIPSIS = "…"
 
@@ -55,6 +58,38 @@ def customer_call(account: Account, tenant_id: str, tenant: Tenant, *, attempt: 
     return StripeCall(account, tenant_id, "create_customer", "", material, params)
 
 
+def customer_fields(tenant: Tenant) -> dict[str, Any]:
+    """Return all that Stripe is told of a tenant; an empty text clears a field there."""
+    address = {name: tenant.address.get(name) or "" for name in ADDRESS_FIELDS}
+    return {"name": tenant.name, "email": tenant.billing_email or "", "address": address}
+
+
+def sent_fields(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the same of a call that was made; what a creation leaves out was empty."""
+    given = params.get("address") or {}
+    address = {name: given.get(name) or "" for name in ADDRESS_FIELDS}
+    return {
+        "name": params.get("name") or "",
+        "email": params.get("email") or "",
+        "address": address,
+    }
+
+
+def customer_update_call(
+    account: Account,
+    tenant_id: str,
+    tenant: Tenant,
+    *,
+    customer_id: str,
+    number: int,
+    attempt: int,
+) -> StripeCall:
+    """Return the call that tells Stripe of a change; `number` counts a customer's calls."""
+    material = f"cus-update/{customer_id}/{number}/{attempt}"
+    params = customer_fields(tenant)
+    return StripeCall(account, tenant_id, "update_customer", customer_id, material, params)
+
+
 def invoice_call(
     invoice: Invoice, tenant: Tenant, customer_id: str, *, attempt: int, line_count: int
 ) -> StripeCall:
@@ -89,6 +124,10 @@ def invoice_call(
 def _described(invoice: Invoice, period: str) -> str:
     one_off = invoice.subscription_id == NO_SUBSCRIPTION
     return f"Services from {period}" if one_off else f"Usage from {period}"
+
+
+def chunk_count(lines: Sequence[InvoiceLine]) -> int:
+    return -(-len(lines) // CHUNK_LINES)
 
 
 def lines_calls(
@@ -146,3 +185,13 @@ def shorten(text: str, length_max: int) -> str:
 
 def _seconds(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def created_since(instant: datetime) -> int:
+    """Return since when (seconds since 1970) what we made then can have been created."""
+    return int((instant - CLOCK_SLACK).timestamp())
+
+
+def created_from(job: StripeJob) -> int:
+    """Return the same for what a job made."""
+    return created_since(job.first_attempted_at)
