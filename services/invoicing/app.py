@@ -24,6 +24,7 @@ from services.invoicing.api.tracing import tracing_router
 from services.invoicing.api.webhook_deliveries import webhook_deliveries_router
 from services.invoicing.api.webhook_endpoints import webhook_endpoints_router
 from services.invoicing.consumers import StatementConsumer, subscribe
+from services.invoicing.corrections import due
 from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
@@ -37,6 +38,7 @@ from shared.broker import create_broker, create_producer
 from shared.clock import Clock, SystemClock
 from shared.database import Database
 from shared.health import health_router
+from shared.housekeeping import repeat
 from shared.logging import configure_logging
 from shared.outbox import OutboxRelay
 
@@ -107,6 +109,7 @@ async def _running(services: Services, webhooks_out: WebhooksOut) -> AsyncIterat
             ).run(),
             CorrectionSync(database, services.accounts, clock, interval).run(),
             WebhookProcessor(database, services.accounts, clock, interval).run(),
+            repeat(due.INTERVAL_SECONDS, due.DueWatch(database, services.accounts, clock).look),
             *webhooks_out.loops(),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]
