@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from services.invoicing.models import StripeJob, Tenant
 from services.invoicing.repository import stripe as stripe_repository
 from services.invoicing.repository import stripe_jobs
 from services.invoicing.stripe_sync import requests
+from services.invoicing.stripe_sync.drafts import NotSendable
 from services.invoicing.stripe_sync.journal import Journal, TooManyAttempts
 from services.invoicing.stripe_types import Stripe
 from shared.accounts.repository import Account
@@ -31,7 +33,7 @@ class Customers:
         """Return the customer's id; Stripe has the tenant's name, e-mail and address by then.
 
         What was sent last is compared, not what Stripe holds: an edit in the dashboard stays
-        until the tenant changes here.
+        while the tenant is as it was. Raises `NotSendable` when both changed the same.
         """
         customer_id, jobs = await self._known()
         if customer_id is None:
@@ -39,9 +41,12 @@ class Customers:
         wanted = requests.customer_fields(self.tenant)
         for _ in range(CHANGES_MAX):
             done = sorted((job for job in jobs if job.state == "done"), key=_number)
-            if done and requests.sent_fields(json.loads(done[-1].params)) == wanted:
+            sent = requests.sent_fields([json.loads(job.params) for job in done])
+            changes = {name: wanted[name] for name in wanted if wanted[name] != sent[name]}
+            if not changes:
                 return customer_id
-            await self._update(customer_id, len(done))
+            await self._check_unedited(customer_id, sent, changes)
+            await self._update(customer_id, len(done), changes)
             customer_id, jobs = await self._known()
             assert customer_id is not None, "a customer is never forgotten"
         raise TooManyAttempts("update_customer")
@@ -78,12 +83,24 @@ class Customers:
         ]
         return next((identity for identity, owner in owners if owner == wanted), None)
 
-    async def _update(self, customer_id: str, number: int) -> None:
+    async def _check_unedited(
+        self, customer_id: str, sent: dict[str, Any], changes: dict[str, Any]
+    ) -> None:
+        """Overwrite nothing that somebody edited at Stripe since we sent it."""
+        held = await self.stripe.retrieve_customer(customer_id)
+        if held is None:
+            raise NotSendable("customer_missing_at_stripe")
+        found = requests.held_fields(held)
+        edited = [name for name in changes if found[name] not in (sent[name], changes[name])]
+        if edited:
+            raise NotSendable(f"customer_edited_at_stripe:{','.join(edited)}")
+
+    async def _update(self, customer_id: str, number: int, changes: dict[str, Any]) -> None:
         await self.journal.perform(
             lambda attempt: requests.customer_update_call(
                 self.account,
                 self.tenant_id,
-                self.tenant,
+                changes,
                 customer_id=customer_id,
                 number=number,
                 attempt=attempt,

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
 from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
-from services.invoicing.stripe_types import Step
+from services.invoicing.stripe_types import Step, StripeCustomer
 from shared.accounts.repository import Account
 
 CHUNK_LINES = 100
@@ -60,34 +60,42 @@ def customer_call(account: Account, tenant_id: str, tenant: Tenant, *, attempt: 
 
 def customer_fields(tenant: Tenant) -> dict[str, Any]:
     """Return all that Stripe is told of a tenant; an empty text clears a field there."""
-    address = {name: tenant.address.get(name) or "" for name in ADDRESS_FIELDS}
-    return {"name": tenant.name, "email": tenant.billing_email or "", "address": address}
+    given = {"name": tenant.name, "email": tenant.billing_email, "address": tenant.address}
+    return _fields(given)
 
 
-def sent_fields(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the same of a call that was made; what a creation leaves out was empty."""
-    given = params.get("address") or {}
-    address = {name: given.get(name) or "" for name in ADDRESS_FIELDS}
+def sent_fields(calls: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the same as it was sent by calls in their order; what none sent is empty."""
+    known = dict(pair for params in calls for pair in params.items())
+    return _fields(known)
+
+
+def held_fields(customer: StripeCustomer) -> dict[str, Any]:
+    """Return the same as Stripe holds it."""
+    return _fields(vars(customer))
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    address = given.get("address") or {}
     return {
-        "name": params.get("name") or "",
-        "email": params.get("email") or "",
-        "address": address,
+        "name": given.get("name") or "",
+        "email": given.get("email") or "",
+        "address": {name: address.get(name) or "" for name in ADDRESS_FIELDS},
     }
 
 
 def customer_update_call(
     account: Account,
     tenant_id: str,
-    tenant: Tenant,
+    changes: dict[str, Any],
     *,
     customer_id: str,
     number: int,
     attempt: int,
 ) -> StripeCall:
-    """Return the call that tells Stripe of a change; `number` counts a customer's calls."""
+    """Return the call that sets what changed; `number` counts a customer's calls."""
     material = f"cus-update/{customer_id}/{number}/{attempt}"
-    params = customer_fields(tenant)
-    return StripeCall(account, tenant_id, "update_customer", customer_id, material, params)
+    return StripeCall(account, tenant_id, "update_customer", customer_id, material, changes)
 
 
 def invoice_call(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.invoicing.handlers import retry_invoice
 from services.invoicing.linking import Linking, read_links
 
 HEADER = "tenant,customer"
@@ -47,6 +48,28 @@ async def test_an_edit_at_stripe_stays(world: Any, statement: Any) -> None:
 
     (customer,) = await customers(world)
     assert "By hand" == customer["name"]
+
+
+async def test_an_edit_at_stripe_is_never_overwritten(world: Any, statement: Any) -> None:
+    """What both changed parks the invoice; what only we changed is sent, and nothing else."""
+    await send(world, statement, 1)
+    (customer,) = await customers(world)
+    await world.simulator.post(f"/v1/customers/{customer['id']}", name="By hand")
+    await world.add_tenant(address=BERLIN)
+    await send(world, statement, 2)
+    (customer,) = await customers(world)
+    assert ("By hand", "Berlin") == (customer["name"], customer["address"]["city"])
+
+    await world.add_tenant(address=BERLIN, legal_name="Renamed")
+    invoice = await world.draft(statement(("a", "5"), total="5", sequence=3, subscription_id="s"))
+    await world.sync().sync_due()
+    assert ("parked", "customer_edited_at_stripe:name") == await world.state(invoice)
+
+    await world.simulator.post(f"/v1/customers/{customer['id']}", name="Renamed")
+    async with world.database.transaction() as connection:
+        await retry_invoice(connection, world.account, invoice.invoice_id, clock=world.clock)
+    await world.sync().sync_due()
+    assert ("sent", None) == await world.state(invoice)
 
 
 async def link(world: Any, *lines: str) -> list[str]:
