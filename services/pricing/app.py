@@ -22,6 +22,7 @@ from services.pricing.consumers import add_consumers
 from services.pricing.handlers.idempotency import once
 from services.pricing.housekeeping import Housekeeper
 from services.pricing.list_prices import list_prices
+from services.pricing.progressive_billing import ProgressiveBiller
 from services.pricing.settings import PricingSettings
 from services.pricing.tables import outbox
 from shared.accounts.access import Access
@@ -59,7 +60,9 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             collect_rarely()
             new_producer = partial(create_producer, settings.kafka_bootstrap)
             relay = OutboxRelay(database, outbox, new_producer)
-            for task in (relay.run(), Housekeeper(database, clock).run()):
+            seconds = settings.pricing_progressive_interval_seconds
+            biller = ProgressiveBiller(database, clock, seconds)
+            for task in (relay.run(), Housekeeper(database, clock).run(), biller.run()):
                 stack.push_async_callback(_end, asyncio.create_task(task))
             stack.push_async_callback(broker.stop)
             await broker.start()

@@ -20,6 +20,7 @@ CATEGORIES: dict[LineKind, str] = {
     "usage": "Usage",
     "fee": "Purchase",
     "adjustment": "Purchase",
+    "progressive": "Adjustment",
     "credit": "Credit",
     "coupon": "Credit",
     "carried": "Adjustment",
