@@ -25,6 +25,14 @@ CREDIT_PREFIX = "~credits"
 COUPON_PREFIX = "~coupon/"
 CARRIED_PREFIX = "~carried"
 ROUNDING_PREFIX = "~rounding"
+_KINDS: dict[str, LineKind] = {
+    ADJUSTMENT_PREFIX: "adjustment",
+    PROGRESSIVE_PREFIX: "progressive",
+    CREDIT_PREFIX: "credit",
+    COUPON_PREFIX: "coupon",
+    CARRIED_PREFIX: "carried",
+    ROUNDING_PREFIX: "rounding",
+}
 
 
 def line_kind(line_key: str, *, has_details: bool) -> LineKind:
@@ -32,18 +40,9 @@ def line_kind(line_key: str, *, has_details: bool) -> LineKind:
 
     A progressive line takes off what was invoiced of the same period before its end.
     """
-    if line_key.startswith(ADJUSTMENT_PREFIX):
-        return "adjustment"
-    if line_key.startswith(PROGRESSIVE_PREFIX):
-        return "progressive"
-    if line_key.startswith(CREDIT_PREFIX):
-        return "credit"
-    if line_key.startswith(COUPON_PREFIX):
-        return "coupon"
-    if line_key.startswith(CARRIED_PREFIX):
-        return "carried"
-    if line_key.startswith(ROUNDING_PREFIX):
-        return "rounding"
+    for prefix, kind in _KINDS.items():
+        if line_key.startswith(prefix):
+            return kind
     return "usage" if has_details else "fee"
 
 
