@@ -16,6 +16,7 @@ from services.pricing.api_costs import provider_prices_router
 from services.pricing.api_migrations import migrations_router
 from services.pricing.api_seats import seats_router
 from services.pricing.api_subscriptions import changes_router, subscriptions_router
+from services.pricing.api_top_ups import top_ups_router
 from services.pricing.api_trials import trials_router
 from services.pricing.api_wallets import wallets_router
 from services.pricing.consumers import add_consumers
@@ -91,6 +92,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(provider_prices_router(database))
     app.include_router(trials_router(database, clock))
     app.include_router(wallets_router(database, clock))
+    app.include_router(top_ups_router(database, clock))
     return app
 
 

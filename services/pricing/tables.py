@@ -281,8 +281,11 @@ statement = Table(
     ),
     Column("content", JSONB, nullable=False),
     _created_at(),
-    UniqueConstraint("vendor_id", "mode", "subscription_id", "sequence", "kind"),
-    CheckConstraint("kind in ('period', 'opening', 'progressive')", name="kind"),
+    UniqueConstraint(
+        *("vendor_id", "mode", "tenant_id", "subscription_id", "sequence", "kind"),
+        name="uq_statement_key",
+    ),
+    CheckConstraint("kind in ('period', 'opening', 'progressive', 'topup')", name="kind"),
     Index("ix_statement_tenant", "vendor_id", "mode", "tenant_id", "position"),
     Index("ix_statement_price_book", "vendor_id", "mode", "price_book", "period_end"),
 )

@@ -203,6 +203,8 @@ class StatementRated(Message):
 
     `opening`: the fees in advance of the subscription's first period that is not free.
     `progressive`: the usage of a period that is still open, when its spend reached a threshold.
+    `topup`: an order of prepaid credit, on the day `period_start`; it has no subscription, price
+    book and plan (`-`), and counts the tenant's orders.
     """
 
     topic: ClassVar[Topic] = STATEMENT_RATED
@@ -210,11 +212,11 @@ class StatementRated(Message):
     tenant_id: str
     statement_id: str
     subscription_id: str
-    kind: Literal["period", "opening", "progressive"]
+    kind: Literal["period", "opening", "progressive", "topup"]
     sequence: int = Field(
         ge=1,
-        description="1 for the subscription's first period, counting up; progressive statements "
-        "have numbers of their own",
+        description="1 for the subscription's first period, counting up; progressive statements, "
+        "and a tenant's orders of credit, have numbers of their own",
     )
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")

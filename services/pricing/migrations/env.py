@@ -1,6 +1,12 @@
 """Alembic's entry for the schema `pricing`."""
 
-from services.pricing import cost_tables, meter_tables, progressive_tables, wallet_tables
+from services.pricing import (
+    cost_tables,
+    meter_tables,
+    progressive_tables,
+    top_up_tables,
+    wallet_tables,
+)
 from services.pricing.tables import metadata
 from shared.migrations import run_migrations
 
@@ -8,4 +14,5 @@ from shared.migrations import run_migrations
 assert metadata is cost_tables.provider_price.metadata is wallet_tables.wallet.metadata
 assert metadata is meter_tables.known_meter.metadata
 assert metadata is progressive_tables.progressive_look.metadata
+assert metadata is top_up_tables.top_up_order.metadata
 run_migrations(metadata)

@@ -66,7 +66,7 @@ class StatementSummary(BaseModel):
     statement_id: str
     tenant_id: str
     subscription_id: str
-    kind: Literal["period", "opening", "progressive"]
+    kind: Literal["period", "opening", "progressive", "topup"]
     sequence: int
     period_start: date
     period_end: date = Field(description="exclusive")

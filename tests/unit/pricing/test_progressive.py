@@ -146,6 +146,14 @@ def test_the_statement_says_what_it_is_true_for() -> None:
     assert 2 == len({one.input_hash for one in statements})
 
 
+def test_nothing_is_invoiced_while_more_was_invoiced_than_is_used() -> None:
+    """Thresholds may be others after a change of plan, when usage was corrected before."""
+    billed = [billed_of(1, Fraction(5), Fraction(1_000_000))]
+    bill = with_progressive_credits(rated({"a": 300}), billed, currency=USD)
+
+    assert crossing_of(bill, Thresholds((Fraction(6),)), last=Fraction(5), watermark=NOON) is None
+
+
 def test_a_later_rating_is_compared_with_the_usage_alone() -> None:
     """The credit is no part of what a period came to, so nothing of it is adjusted."""
     whole = rated({"a": 300})
