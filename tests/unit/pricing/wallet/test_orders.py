@@ -54,7 +54,7 @@ def test_a_statement_asks_for_the_price(order: TopUpOrder) -> None:
 )
 def test_an_order_of_nothing_is_none(amount: int, price: int, days: int | None) -> None:
     """Amount, price and days are above 0."""
-    with pytest.raises(ValueError, match="above 0|a day at least"):
+    with pytest.raises(ValueError, match=r"above 0|a day at least"):
         TopUpOrder("o", Fraction(amount), Fraction(price), valid_days=days)
 
 
