@@ -20,7 +20,7 @@ class PricingSettings(SharedSettings):
     )
 
     pricing_progressive_interval_seconds: float = Field(
-        default=30.0,
+        default=10.0,
         gt=0,
         description="pause between two looks at the spend of subscriptions with thresholds",
     )

@@ -110,6 +110,16 @@ async def test_an_order_sent_twice_is_one(client: httpx.AsyncClient, headers: He
     assert 2 == len(await statements_of(client, headers))
 
 
+async def test_orders_at_once_are_numbered_one_by_one(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """None fails because another took its number."""
+    answers = await asyncio.gather(*(order(client, headers) for _ in range(8)))
+
+    assert [201] * 8 == [answer.status_code for answer in answers]
+    assert [*range(1, 9)] == sorted(answer.json()["number"] for answer in answers)
+
+
 async def test_a_paid_order_is_granted_once(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
 ) -> None:
