@@ -19,7 +19,7 @@ Sums = Mapping[tuple[str, date, str, str], tuple[Decimal, int]]
 OWN_LINE = "~"
 """Keys of lines that invoicing adds itself (credits, rounding, coupons) begin with it."""
 
-FROM_STATEMENTS = frozenset({"period", "opening"})
+FROM_STATEMENTS = frozenset({"period", "opening", "progressive", "topup"})
 
 
 def copy_differences(day: date, counted: Sums, copied: Sums) -> Iterator[Difference]:
