@@ -9,6 +9,7 @@ from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from services.invoicing.api.carry_overs import carry_overs_router
 from services.invoicing.api.common import Services
@@ -28,6 +29,7 @@ from services.invoicing.corrections import due
 from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
+from services.invoicing.stripe_events import refused_events
 from services.invoicing.stripe_sync.loop import InvoiceSync
 from services.invoicing.tables import outbox
 from services.invoicing.webhooks import WebhookProcessor
@@ -40,6 +42,7 @@ from shared.database import Database
 from shared.health import health_router
 from shared.housekeeping import repeat
 from shared.logging import configure_logging
+from shared.metrics import metrics_router
 from shared.outbox import OutboxRelay
 
 
@@ -67,6 +70,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
         finally:
             await close()
 
+    metrics = CollectorRegistry()
     pepper = settings.secret_key.get_secret_value().encode()
     app = create_api(
         "Tallyroll invoicing",
@@ -84,12 +88,13 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(drafts_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))
-    app.include_router(stripe_router(services))
+    app.include_router(stripe_router(services, refused_events(metrics)))
     app.include_router(
         webhook_endpoints_router(services, webhooks_out.endpoints, webhooks_out.listeners)
     )
     app.include_router(webhook_deliveries_router(services))
     app.include_router(health_router({"postgres": database.ping}))
+    app.include_router(metrics_router(metrics))
     return app
 
 

@@ -271,6 +271,8 @@ def _invoice(answer: Any) -> StripeInvoice:
         attempted=answer["attempted"],
         finalization_error=_finalization_error(answer),
         lines=_listed_lines(answer),
+        credited=answer["pre_payment_credit_notes_amount"]
+        + answer["post_payment_credit_notes_amount"],
     )
 
 

@@ -30,7 +30,8 @@ class StripeLine:
 class StripeInvoice:
     """An invoice at Stripe; amounts in Stripe's integers. The hosted URL is a bearer link.
 
-    `due_date` in seconds since 1970; `finalization_error` is a stable code.
+    `due_date` in seconds since 1970; `finalization_error` is a stable code; `credited` is what its
+    credit notes come to, tax included.
     """
 
     id: str
@@ -48,6 +49,7 @@ class StripeInvoice:
     due_date: int | None
     attempted: bool
     finalization_error: str | None
+    credited: int
     lines: tuple[StripeLine, ...] | None = None
     """All of its lines, or None when there are more than the answer holds (ten)."""
 

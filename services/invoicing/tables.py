@@ -266,6 +266,7 @@ webhook_inbox = Table(
     Column("type", Text, nullable=False),
     Column("stripe_invoice_id", Text),
     Column("payload", LargeBinary, nullable=False),
+    Column("signed_at", DateTime(timezone=True), comment="of the newest delivery"),
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("processed_at", DateTime(timezone=True)),
     Column("failures", Integer, nullable=False, server_default=text("0")),

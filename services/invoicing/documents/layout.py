@@ -52,6 +52,7 @@ def lay_out(statement: UsageStatement, speech: Speech) -> dict[str, Any]:
         "han": speech.han,
         "vendor": breakable(statement.vendor.name),
         "tenant": [breakable(line) for line in _letterhead(statement.tenant, speech)],
+        "title": "Invoice details" if statement.one_off else "Usage statement",
         "mark": MARKS.get(invoice.state, ""),
         "test": invoice.mode == "test",
         "name": statement.name,
@@ -96,12 +97,17 @@ def _facts(statement: UsageStatement, speech: Speech) -> list[list[str]]:
         ["Period", f"{speech.day(invoice.period_start)} {EN_DASH} {speech.day(last_day)}"],
         ["Issued" if issued else "Drafted", speech.day((issued or drafted).astimezone(UTC).date())],
         ["Currency", invoice.currency],
-        ["Subscription", invoice.subscription_id],
-        ["Statement", invoice.statement_id],
     ]
+    if not statement.one_off:
+        facts.append(["Subscription", invoice.subscription_id])
+        facts.append(["Statement", invoice.statement_id])
     if statement.tenant.purchase_order:
         facts.insert(1, ["Purchase order", statement.tenant.purchase_order])
     return [[label, breakable(value)] for label, value in facts]
+
+
+def _title(kind: LineKind, statement: UsageStatement) -> str:
+    return "Items" if statement.one_off and kind == "fee" else GROUPS[kind]
 
 
 def _by_kind(statement: UsageStatement) -> dict[LineKind, list[DocumentLine]]:
@@ -117,7 +123,8 @@ def _sum(lines: Sequence[DocumentLine]) -> int:
 
 def _summary(statement: UsageStatement, speech: Speech) -> list[list[str]]:
     return [
-        [GROUPS[kind], speech.money(_sum(lines))] for kind, lines in _by_kind(statement).items()
+        [_title(kind, statement), speech.money(_sum(lines))]
+        for kind, lines in _by_kind(statement).items()
     ]
 
 
@@ -132,7 +139,7 @@ def _tax(statement: UsageStatement, speech: Speech) -> list[str] | None:
 def _groups(statement: UsageStatement, speech: Speech) -> list[dict[str, Any]]:
     return [
         {
-            "title": GROUPS[kind],
+            "title": _title(kind, statement),
             "amount": speech.money(_sum(lines)),
             "lines": [_line(line, speech) for line in lines],
         }

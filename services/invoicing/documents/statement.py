@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 
+from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
 from services.invoicing.domain.line_kinds import LineKind, adjusted_from, line_kind
 from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
 from shared.money import CURRENCIES, Currency
@@ -58,6 +59,11 @@ class UsageStatement:
     tenant: Party
     lines: tuple[DocumentLine, ...]
     issued_at: datetime | None = None
+
+    @property
+    def one_off(self) -> bool:
+        """Whether somebody wrote the invoice: it has no subscription and no rated statement."""
+        return self.invoice.subscription_id == NO_SUBSCRIPTION
 
     @property
     def currency(self) -> Currency:

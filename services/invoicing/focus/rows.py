@@ -55,6 +55,7 @@ def focus_rows(statement: UsageStatement) -> Iterator[Row]:
 
 def _of_invoice(statement: UsageStatement) -> Row:
     invoice, vendor = statement.invoice, statement.vendor.name
+    subscription_id = None if statement.one_off else invoice.subscription_id
     return {
         "BillingAccountId": invoice.tenant_id,
         "BillingAccountName": statement.tenant.name,
@@ -69,9 +70,9 @@ def _of_invoice(statement: UsageStatement) -> Row:
         "PricingCurrency": invoice.currency,
         "ServiceCategory": "AI and Machine Learning",
         "ServiceSubcategory": "Generative AI",
-        "SubAccountId": invoice.subscription_id,
-        "SubAccountName": invoice.subscription_id,
-        "SubAccountType": "Subscription",
+        "SubAccountId": subscription_id,
+        "SubAccountName": subscription_id,
+        "SubAccountType": None if statement.one_off else "Subscription",
         "x_StripeInvoiceId": invoice.stripe_invoice_id,
     }
 
@@ -103,11 +104,15 @@ def _of_usage(statement: UsageStatement, line: DocumentLine, detail: InvoiceLine
 def _of_line(statement: UsageStatement, line: DocumentLine, category: str) -> Row:
     own = line.line
     first, end = _charge_period(statement, line)
+    category = CATEGORIES[line.kind]
+    if statement.one_off and own.amount_minor < 0 and category == "Purchase":
+        category = "Credit"  # an item below zero is a discount that somebody wrote
+    recurs = line.kind in ("fee", "adjustment") and not statement.one_off
     row: Row = {
         "ChargeCategory": category,
         "ChargeClass": CORRECTION if line.kind == "adjustment" else None,
         "ChargeDescription": line.title,
-        "ChargeFrequency": "Recurring" if line.kind in ("fee", "adjustment") else "One-Time",
+        "ChargeFrequency": "Recurring" if recurs else "One-Time",
         "ChargePeriodStart": _midnight(first),
         "ChargePeriodEnd": _midnight(end),
         "ServiceName": own.charge,

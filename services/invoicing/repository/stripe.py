@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -71,9 +71,17 @@ async def insert_customer_id(
 
 
 async def store_event(connection: AsyncConnection, values: dict[str, Any]) -> bool:
-    """Store a verified event once; False when it is there already."""
-    statement = insert(webhook_inbox).values(values).on_conflict_do_nothing()
-    result = await connection.execute(statement.returning(webhook_inbox.c.event_id))
+    """Store a verified event once, and when it was signed last.
+
+    False when it was signed no later than a delivery of it before: the same request again.
+    """
+    statement = insert(webhook_inbox).values(values)
+    later = statement.on_conflict_do_update(
+        index_elements=["vendor_id", "mode", "event_id"],
+        set_={"signed_at": statement.excluded.signed_at},
+        where=func.coalesce(webhook_inbox.c.signed_at < statement.excluded.signed_at, true()),
+    )
+    result = await connection.execute(later.returning(webhook_inbox.c.event_id))
     return result.first() is not None
 
 

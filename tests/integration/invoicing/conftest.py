@@ -229,6 +229,7 @@ class Api:
 
     http: httpx.AsyncClient
     world: World
+    delivered: int = 0
 
     async def key(self, *scopes: Scope, tenant_id: str | None = None, mode: Mode = "test") -> Any:
         """Return the headers of a new key with these scopes, all if none is named."""
@@ -244,16 +245,35 @@ class Api:
             )
         return {"Authorization": f"Bearer {format_key(minted)}"}
 
-    async def deliver(self, event: Any, *, secret: str = WEBHOOK_SECRET, late: int = 0) -> Any:
-        """Post an event as Stripe does; `late` shifts the signature's time by seconds."""
-        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    def signature(self, event: Any, *, secret: str = WEBHOOK_SECRET, late: int = 0) -> str:
+        """Return the header of a delivery, signed `late` seconds after the clock's time."""
         seconds = int(self.world.clock.now().timestamp()) + late
-        digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, "sha256").hexdigest()
+        signed = f"{seconds}.".encode() + _body(event)
+        digest = hmac.new(secret.encode(), signed, "sha256").hexdigest()
+        return f"t={seconds},v1={digest}"
+
+    async def deliver(
+        self,
+        event: Any,
+        *,
+        secret: str = WEBHOOK_SECRET,
+        late: int | None = None,
+        header: str | None = None,
+    ) -> Any:
+        """Post an event as Stripe does: signed anew, a second after the delivery before."""
+        if late is None:
+            late, self.delivered = self.delivered % 300, self.delivered + 1
+        if header is None:
+            header = self.signature(event, secret=secret, late=late)
         return await self.http.post(
             f"/v1/webhooks/stripe/{self.world.vendor_id}/test",
-            content=body,
-            headers={"Stripe-Signature": f"t={seconds},v1={digest}"},
+            content=_body(event),
+            headers={"Stripe-Signature": header},
         )
+
+
+def _body(event: Any) -> bytes:
+    return event if isinstance(event, bytes) else json.dumps(event).encode()
 
 
 @pytest.fixture(name="api")

@@ -205,7 +205,7 @@ async def test_a_one_off_invoice_has_its_statement(world: Any, api: Any, kind: s
         ("0.49", "USD", "below_minimum_charge"),
         ("999999999999999", "USD", "value_out_of_range"),
         ("5", "UGX", "unsupported_currency"),
-        ("5", "XXX", "unsupported_currency"),
+        ("5", "ZZZ", "unsupported_currency"),
     ],
 )
 async def test_what_cannot_be_charged_is_refused(

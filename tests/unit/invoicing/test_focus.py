@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from services.invoicing.documents.statement import UsageStatement
+from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
 from services.invoicing.focus.columns import COLUMNS
 from services.invoicing.focus.export import _write, month_of
 from services.invoicing.focus.rows import focus_rows
@@ -150,6 +151,20 @@ def test_a_row_is_a_day_of_an_agent_on_a_model_by_token_type(everything: UsageSt
         "InvoiceId": "DEMO-000042",
         "BillingAccountName": "Acme Robotics GmbH",
     }.items() <= row.items()
+
+
+def test_a_one_off_invoice_has_no_subscription_and_nothing_that_recurs() -> None:
+    """The place holder for no subscription is no name of one; what is below zero is a credit."""
+    lines = [fee_line("001", "120"), fee_line("002", "-20")]
+    rows = _csv_rows(usage_statement(lines, subscription_id=NO_SUBSCRIPTION))
+
+    assert [("", "", "")] * 2 == [
+        (row["SubAccountId"], row["SubAccountName"], row["SubAccountType"]) for row in rows
+    ]
+    assert [("Purchase", "One-Time"), ("Credit", "One-Time")] == [
+        (row["ChargeCategory"], row["ChargeFrequency"]) for row in rows
+    ]
+    assert [] == [fault for row in rows for fault in focus_spec.faults_of(row)]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_the_file_has_every_one_of_many_details() -> None:
     assert 20_000 == len(_rows(statement))
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff20"])
 def test_a_name_is_never_a_formula(start: str) -> None:
     """Text that a spreadsheet would compute is text; an amount below zero stays a number."""
     line = usage_line("001-input", [Use(Decimal(-1), Fraction(-5), agent=f"{start}cmd|calc")])

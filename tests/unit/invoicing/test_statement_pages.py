@@ -18,6 +18,7 @@ from services.invoicing.documents.layout import STEPS_SHOWN, breakable, lay_out
 from services.invoicing.documents.locales import Speech, parse_locale
 from services.invoicing.documents.statement import Party, UsageStatement
 from services.invoicing.documents.typesetting import typeset
+from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
 from tests.support.invoice_statements import (
     Use,
     fee_line,
@@ -85,6 +86,14 @@ def test_page_one_says_who_what_and_how_much() -> None:
         *("at its price", "$1,234.567", "research", "gpt-5", "input_uncached"),
     ):
         assert words in page
+
+
+def test_a_one_off_invoice_names_no_subscription() -> None:
+    """There is none, nor a statement of usage behind it; what it charges are no fees of a plan."""
+    content = _content(usage_statement([fee_line("001", "5")], subscription_id=NO_SUBSCRIPTION))
+
+    assert {"Subscription", "Statement"}.isdisjoint(label for label, _ in content["facts"])
+    assert ("Invoice details", "Items") == (content["title"], content["groups"][0]["title"])
 
 
 def test_a_statement_says_when_its_invoice_was_issued() -> None:
