@@ -23,7 +23,7 @@ DIGEST_SHOWN = 8
 OWN_LINE = "~"
 """Keys of lines that invoicing adds itself (credits, rounding, coupons) begin with it."""
 
-FROM_STATEMENTS = frozenset({"period", "opening"})
+FROM_STATEMENTS = frozenset({"period", "opening", "progressive", "topup"})
 
 
 def seal_differences(sealed: Iterable[date], arrived: Iterable[date]) -> Iterator[Difference]:

@@ -25,6 +25,7 @@ from services.invoicing.api.tracing import tracing_router
 from services.invoicing.api.webhook_deliveries import webhook_deliveries_router
 from services.invoicing.api.webhook_endpoints import webhook_endpoints_router
 from services.invoicing.consumers import StatementConsumer, subscribe
+from services.invoicing.corrections import due
 from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
@@ -39,6 +40,7 @@ from shared.broker import create_broker, create_producer
 from shared.clock import Clock, SystemClock
 from shared.database import Database
 from shared.health import health_router
+from shared.housekeeping import repeat
 from shared.logging import configure_logging
 from shared.metrics import metrics_router
 from shared.outbox import OutboxRelay
@@ -109,9 +111,16 @@ async def _running(services: Services, webhooks_out: WebhooksOut) -> AsyncIterat
     async with AsyncExitStack() as stack:
         loops = [
             OutboxRelay(database, outbox, partial(create_producer, settings.kafka_bootstrap)).run(),
-            InvoiceSync(database, services.accounts, clock, interval).run(),
+            InvoiceSync(
+                database,
+                services.accounts,
+                clock,
+                interval,
+                in_flight=settings.invoicing_invoices_in_flight,
+            ).run(),
             CorrectionSync(database, services.accounts, clock, interval).run(),
             WebhookProcessor(database, services.accounts, clock, interval).run(),
+            repeat(due.INTERVAL_SECONDS, due.DueWatch(database, services.accounts, clock).look),
             *webhooks_out.loops(),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]

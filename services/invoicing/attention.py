@@ -90,6 +90,9 @@ def _action(invoice: Invoice, reason: str) -> AttentionAction:
     if reason in HOLD_REASONS:
         text = "Look at the draft, then approve it; a grace period ends by itself."
         return call("POST", f"{path}/approve", text)
+    if reason.startswith("customer_edited_at_stripe"):
+        text = "Tenant and customer at Stripe both changed: make them agree, then retry."
+        return call("POST", f"{path}/retry", text)
     if reason in UNSENDABLE:
         text = (
             "See what it is made of, then correct the price book or the usage: "

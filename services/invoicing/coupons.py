@@ -20,8 +20,12 @@ async def lock_valid(
 ) -> Sequence[NamedCoupon]:
     """Return the coupons of the statement's invoice in their order, locked while they may run out.
 
-    An opening is part of the period that it opens: coupons go on it alike.
+    An opening is part of the period that it opens: coupons go on it alike. A progressive statement
+    is a part on account, taken off the period's own one, which has the coupons of all of it. An
+    order of credit has its price: coupons go on what the credit pays for.
     """
+    if statement.kind in {"progressive", "topup"}:
+        return ()
     account = Account(statement.vendor_id, statement.mode)
     await repository.lock_coupons(connection, account, statement.tenant_id)
     found = await repository.list_coupons(connection, account, statement.tenant_id)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.allocation import Allocation, ExactLine, allocate
+from services.invoicing.domain.carrying import is_carried
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION, InvoiceKey
 from services.invoicing.domain.wire import lines_sha256, lines_to_wire
 from services.invoicing.drafting import AMOUNT_MINOR_MAX
@@ -56,7 +57,7 @@ async def draft_manual_invoice(
     await read_tenant(connection, account, written.tenant_id)
     currency = CURRENCIES[written.currency]
     allocation = allocate([ExactLine(line.amount) for line in written.lines], currency)
-    _check(allocation)
+    _check(allocation, currency)
     lines = _lines(written, allocation, currency)
     key = await _next_key(connection, account, written)
     invoice_id, now = new_id(), clock.now()
@@ -82,10 +83,13 @@ async def draft_manual_invoice(
     return made
 
 
-def _check(allocation: Allocation) -> None:
+def _check(allocation: Allocation, currency: Currency) -> None:
     if allocation.total_minor < 0:
         message = "An invoice is not below zero; credit an earlier one instead."
         raise _invalid("negative_total", message)
+    if is_carried(allocation.total_minor, currency):
+        message = f"Nobody is charged so little in {currency.code}; put it on a larger invoice."
+        raise _invalid("below_minimum_charge", message)
     amounts = [allocation.total_minor, *(line.amount_minor for line in allocation.lines)]
     if max(map(abs, amounts)) > AMOUNT_MINOR_MAX:
         raise _invalid("value_out_of_range", "An amount is beyond any real bill.")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from services.invoicing.domain.carrying import CarriedIn
 from services.invoicing.domain.coupons import NamedCoupon, discounts
 from services.invoicing.domain.errors import InvalidStatement
-from services.invoicing.domain.line_kinds import COUPON_PREFIX
+from services.invoicing.domain.line_kinds import COUPON_PREFIX, PROGRESSIVE_PREFIX
 from shared.events.statement_rated import StatementLine, StatementRated
 from shared.money import format_exact, parse_exact
 
@@ -61,11 +61,14 @@ def coupon_lines(
 ) -> list[StatementLine]:
     """Return what coupons take off these lines, in their order; one that takes nothing has none.
 
-    Credit that was taxed when it was bought is a payment: it does not lower what is discounted.
+    Credit that was taxed when it was bought is a payment, and what was invoiced on account had no
+    coupons: neither lowers what is discounted.
     """
     paid = CREDIT_LINE_KEYS["at_purchase"]
     discounted = [
-        (line.charge, exact_amount(line.amount_exact)) for line in lines if line.line_key != paid
+        (line.charge, exact_amount(line.amount_exact))
+        for line in lines
+        if line.line_key != paid and not line.line_key.startswith(PROGRESSIVE_PREFIX)
     ]
     taken = discounts(discounted, [one.coupon for one in coupons])
     amounts = [sum(parts, Fraction(0)) for parts in taken]

@@ -1,7 +1,6 @@
 """What the gateway asks about money that moved: payments, refunds, disputes, credit notes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from services.invoicing.stripe_types import StripeBalanceMove, StripeCreditNote, StripeRefund
@@ -12,19 +11,14 @@ _AMOUNTS = ("total", "total_excluding_tax", "pre_payment_amount", "post_payment_
 class MoneyCalls(ABC):
     """Part of the gateway: reads only, each answered with our own types."""
 
-    _client: Any
-
     @abstractmethod
-    async def _ask(self, call: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    async def _ask(
+        self, method: str, path: str, params: dict[str, Any] | None = None, *, key: str = ""
+    ) -> dict[str, Any]:
         """Make a call of the SDK; raises `StripeProblem`."""
 
     @abstractmethod
-    async def _pages(
-        self,
-        list_async: Callable[..., Awaitable[Any]],
-        *path: str,
-        wanted: dict[str, Any] | None = None,
-    ) -> list[Any]:
+    async def _pages(self, path: str, wanted: dict[str, Any] | None = None) -> list[Any]:
         """Read a list to its end; raises `StripeProblem`."""
 
     async def payment_intents_of(self, invoice_id: str) -> list[str]:
@@ -41,29 +35,28 @@ class MoneyCalls(ABC):
         return str(invoice if isinstance(invoice, str) else invoice["id"])
 
     async def _payments(self, wanted: dict[str, Any]) -> list[Any]:
-        return await self._pages(self._client.v1.invoice_payments.list_async, wanted=wanted)
+        return await self._pages("/v1/invoice_payments", wanted)
 
     async def list_refunds(self, payment_intent: str) -> list[StripeRefund]:
         wanted = {"payment_intent": payment_intent}
-        found = await self._pages(self._client.v1.refunds.list_async, wanted=wanted)
+        found = await self._pages("/v1/refunds", wanted)
         return [StripeRefund(str(one["status"]), _integer(one, "amount")) for one in found]
 
     async def list_dispute_statuses(self, payment_intent: str) -> list[str]:
         wanted = {"payment_intent": payment_intent}
-        found = await self._pages(self._client.v1.disputes.list_async, wanted=wanted)
+        found = await self._pages("/v1/disputes", wanted)
         return [str(one["status"]) for one in found]
 
     async def preview_credit_note(self, params: dict[str, Any]) -> StripeCreditNote:
-        return _credit_note(await self._ask(self._client.v1.credit_notes.preview_async, params))
+        return _credit_note(await self._ask("get", "/v1/credit_notes/preview", params))
 
     async def list_credit_notes(self, invoice_id: str) -> list[StripeCreditNote]:
         wanted = {"invoice": invoice_id}
-        found = await self._pages(self._client.v1.credit_notes.list_async, wanted=wanted)
+        found = await self._pages("/v1/credit_notes", wanted)
         return [_credit_note(one) for one in found]
 
     async def list_balance_moves(self, customer_id: str) -> list[StripeBalanceMove]:
-        moves = self._client.v1.customers.balance_transactions
-        found = await self._pages(moves.list_async, customer_id)
+        found = await self._pages(f"/v1/customers/{customer_id}/balance_transactions")
         return [
             StripeBalanceMove(str(one["type"]), _integer(one, "amount"), _id_of(one["credit_note"]))
             for one in found
@@ -88,6 +81,6 @@ def _credit_note(answer: Any) -> StripeCreditNote:
     return StripeCreditNote(
         id=str(answer["id"]),
         status=str(answer["status"]),
-        metadata=dict(metadata.to_dict()) if metadata else {},
+        metadata=dict(metadata or {}),
         **{name: _integer(answer, name) for name in _AMOUNTS},
     )

@@ -1,10 +1,11 @@
 """Stripe as the rest of invoicing sees it: our own frozen values and named outcomes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 Step = Literal[
     "create_customer",
+    "update_customer",
     "create_invoice",
     "add_lines",
     "set_number",
@@ -14,6 +15,15 @@ Step = Literal[
     "mark_uncollectible",
     "create_credit_note",
 ]
+
+
+@dataclass(frozen=True)
+class StripeLine:
+    """A line at Stripe; `line_key` is None for a line that we did not send."""
+
+    line_key: str | None
+    amount: int
+    id: str
 
 
 @dataclass(frozen=True)
@@ -40,18 +50,11 @@ class StripeInvoice:
     attempted: bool
     finalization_error: str | None
     credited: int
+    lines: tuple[StripeLine, ...] | None = None
+    """All of its lines, or None when there are more than the answer holds (ten)."""
 
     def __repr__(self) -> str:
         return f"StripeInvoice({self.id}, {self.status})"
-
-
-@dataclass(frozen=True)
-class StripeLine:
-    """A line at Stripe; `line_key` is None for a line that we did not send."""
-
-    line_key: str | None
-    amount: int
-    id: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,9 @@ class StripeCreditNote:
 class StripeCustomer:
     id: str
     metadata: dict[str, str]
+    name: str = ""
+    email: str = ""
+    address: dict[str, str] = field(default_factory=dict)
 
 
 class StripeProblem(Exception):  # noqa: N818 - some mean that nobody knows yet
@@ -124,6 +130,10 @@ class Stripe(Protocol):
 
     async def list_invoices(self, customer_id: str, *, created_from: int) -> list[StripeInvoice]:
         """Return a customer's invoices created at or after a time (seconds since 1970)."""
+        ...
+
+    async def retrieve_customer(self, customer_id: str) -> StripeCustomer | None:
+        """Return a customer, None for one that does not exist or was deleted."""
         ...
 
     async def list_customers(self, *, created_from: int) -> list[StripeCustomer]: ...

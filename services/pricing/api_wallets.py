@@ -58,7 +58,7 @@ def _add_reads(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> WalletRead:
         """Return the balance and the grants of a tenant's credits in a currency."""
         async with database.transaction("REPEATABLE READ") as connection:
-            held = await _held(connection, caller, caller.tenant(tenant_id), currency)
+            held = await held_by(connection, caller, caller.tenant(tenant_id), currency)
             return await read_wallet(connection, held, today=utc_day(clock.now()))
 
     @router.get("/ledger")
@@ -72,7 +72,7 @@ def _add_reads(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> LedgerPage:
         """List every movement of credit, oldest first."""
         async with database.transaction("REPEATABLE READ") as connection:
-            held = await _held(connection, caller, caller.tenant(tenant_id), currency)
+            held = await held_by(connection, caller, caller.tenant(tenant_id), currency)
             return await read_ledger(connection, held, after=after, limit=limit)
 
 
@@ -90,7 +90,7 @@ def _add_settings(router: APIRouter, database: Database, clock: Clock) -> None:
         caller.require_vendor_key()
         written = read_body(WalletWrite, content, code="invalid_wallet")
         async with database.transaction() as connection:
-            held = await _held(connection, caller, tenant_id, currency)
+            held = await held_by(connection, caller, tenant_id, currency)
 
             async def write() -> WalletRead:
                 await wallets.lock_wallet(connection, held)
@@ -122,7 +122,7 @@ def _add_purchases(router: APIRouter, database: Database, clock: Clock) -> None:
         written = read_body(GrantWrite, content, code="invalid_grant")
         asked = _Asked(written, utc_day(clock.now()), "grant")
         async with database.transaction() as connection:
-            held = await _held(connection, caller, tenant_id, currency)
+            held = await held_by(connection, caller, tenant_id, currency)
             return await _grant_once(connection, held, key, asked=asked)
 
     @router.post("/top-ups", status_code=201, openapi_extra=body_schema(TopUpWrite))
@@ -134,13 +134,13 @@ def _add_purchases(router: APIRouter, database: Database, clock: Clock) -> None:
         key: IdempotencyKey,
         content: Annotated[Any, Body()],
     ) -> GrantWritten:
-        """Add credit that was bought at par."""
+        """Add credit that was bought at par, and is paid already; `top-up-orders` invoices it."""
         caller.require_vendor_key()
         top_up = read_body(TopUpWrite, content, code="invalid_top_up")
         written = GrantWrite(**top_up.model_dump(), cost_basis=BUY_AT_PAR)
         asked = _Asked(written, utc_day(clock.now()), "top_up")
         async with database.transaction() as connection:
-            held = await _held(connection, caller, tenant_id, currency)
+            held = await held_by(connection, caller, tenant_id, currency)
             return await _grant_once(connection, held, key, asked=asked)
 
 
@@ -173,9 +173,10 @@ async def _grant_once(
     )
 
 
-async def _held(
+async def held_by(
     connection: AsyncConnection, caller: Caller, tenant_id: str, currency: str
 ) -> Wallet:
+    """Return a tenant's wallet; raises `unknown_tenant`, `unknown_currency`."""
     account = Account(caller.vendor_id, caller.mode)
     await read_tenant(connection, account, tenant_id)
     if currency not in CURRENCIES:
@@ -194,10 +195,11 @@ def _grant(asked: _Asked) -> Grant:
 
 def _columns(written: WalletWrite) -> dict[str, Any]:
     rule: BaseModel | None = written.automatic_top_up
-    named = rule.model_dump() if rule else {"below": None, "amount": None}
+    named = rule.model_dump() if rule else {"below": None, "amount": None, "by": "grant"}
     return {
         "on_empty": written.on_empty,
         "top_up_below": named["below"],
         "top_up_amount": named["amount"],
+        "top_up_by": named["by"],
         "low_balance": written.low_balance,
     }

@@ -16,12 +16,14 @@ from services.pricing.api_costs import provider_prices_router
 from services.pricing.api_migrations import migrations_router
 from services.pricing.api_seats import seats_router
 from services.pricing.api_subscriptions import changes_router, subscriptions_router
+from services.pricing.api_top_ups import top_ups_router
 from services.pricing.api_trials import trials_router
 from services.pricing.api_wallets import wallets_router
 from services.pricing.consumers import add_consumers
 from services.pricing.handlers.idempotency import once
 from services.pricing.housekeeping import Housekeeper
 from services.pricing.list_prices import list_prices
+from services.pricing.progressive_billing import ProgressiveBiller
 from services.pricing.settings import PricingSettings
 from services.pricing.tables import outbox
 from shared.accounts.access import Access
@@ -59,7 +61,9 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             collect_rarely()
             new_producer = partial(create_producer, settings.kafka_bootstrap)
             relay = OutboxRelay(database, outbox, new_producer)
-            for task in (relay.run(), Housekeeper(database, clock).run()):
+            seconds = settings.pricing_progressive_interval_seconds
+            biller = ProgressiveBiller(database, clock, seconds)
+            for task in (relay.run(), Housekeeper(database, clock).run(), biller.run()):
                 stack.push_async_callback(_end, asyncio.create_task(task))
             stack.push_async_callback(broker.stop)
             await broker.start()
@@ -88,6 +92,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(provider_prices_router(database))
     app.include_router(trials_router(database, clock))
     app.include_router(wallets_router(database, clock))
+    app.include_router(top_ups_router(database, clock))
     return app
 
 

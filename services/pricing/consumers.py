@@ -8,10 +8,10 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.handlers.invoices import settle_invoice
 from services.pricing.handlers.meter_values import store_meter_value
 from services.pricing.handlers.meters import remember_meter
 from services.pricing.handlers.usage import record_seal, store_usage
-from services.pricing.handlers.wallets import return_credits
 from services.pricing.repository import dead_letters
 from services.pricing.settings import PricingSettings
 from shared.consuming import Delivery, bytes_of, origin_of
@@ -87,4 +87,4 @@ def add_consumers(broker: KafkaBroker, database: Database, settings: PricingSett
         decoder=bytes_of,
     )
     async def on_invoice_changed(_body: Any, message: KafkaMessage) -> None:
-        await deliver(message, InvoiceChanged, return_credits)
+        await deliver(message, InvoiceChanged, settle_invoice)

@@ -19,6 +19,12 @@ class PricingSettings(SharedSettings):
         default=True, description="rate sealed days whose recount was off (not those that differ)"
     )
 
+    pricing_progressive_interval_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="pause between two looks at the spend of subscriptions with thresholds",
+    )
+
     @property
     def accepted_recounts(self) -> frozenset[str]:
         """Which recounts of a sealed day allow to rate it."""

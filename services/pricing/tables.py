@@ -34,6 +34,12 @@ metadata = service_metadata("pricing")
 IN_ADVANCE = """content @> '{"charges": [{"timing": "in_advance"}]}'"""
 """Tells whether a version has a fee in advance; in a query as it stands in the index."""
 
+THRESHOLDS = """content @> '{"plans": [{"progressive_thresholds": []}]}'"""
+"""Tells whether a version has a plan with thresholds; in a query as it stands in the index."""
+
+OWN_THRESHOLDS = """content @> '{"overrides": [{"set": {"progressive_thresholds": []}}]}'"""
+"""Tells the same of what a change agrees with a tenant."""
+
 outbox = outbox_table(metadata)
 
 
@@ -76,6 +82,11 @@ price_version = Table(
         "ix_price_version_in_advance",
         *("vendor_id", "mode", "book"),
         postgresql_where=text(IN_ADVANCE),
+    ),
+    Index(
+        "ix_price_version_thresholds",
+        *("vendor_id", "mode", "book"),
+        postgresql_where=text(THRESHOLDS),
     ),
 )
 
@@ -130,6 +141,11 @@ subscription_change = Table(
     Column("content", JSONB, nullable=False),
     _created_at(),
     UniqueConstraint("vendor_id", "mode", "subscription_id", "change_id"),
+    Index(
+        "ix_subscription_change_thresholds",
+        *("vendor_id", "mode", "subscription_id"),
+        postgresql_where=text(OWN_THRESHOLDS),
+    ),
 )
 
 seat_assignment = Table(
@@ -191,6 +207,13 @@ usage_watermark = Table(
     *_account(),
     Column("tenant_id", Text, primary_key=True),
     Column("watermark", DateTime(timezone=True), nullable=False),
+    Column(
+        "changes",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="messages of usage that came: another number, perhaps another bill",
+    ),
 )
 
 seal_part = Table(
@@ -258,8 +281,11 @@ statement = Table(
     ),
     Column("content", JSONB, nullable=False),
     _created_at(),
-    UniqueConstraint("vendor_id", "mode", "subscription_id", "sequence", "kind"),
-    CheckConstraint("kind in ('period', 'opening')", name="kind"),
+    UniqueConstraint(
+        *("vendor_id", "mode", "tenant_id", "subscription_id", "sequence", "kind"),
+        name="uq_statement_key",
+    ),
+    CheckConstraint("kind in ('period', 'opening', 'progressive', 'topup')", name="kind"),
     Index("ix_statement_tenant", "vendor_id", "mode", "tenant_id", "position"),
     Index("ix_statement_price_book", "vendor_id", "mode", "price_book", "period_end"),
 )

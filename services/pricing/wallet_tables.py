@@ -39,8 +39,16 @@ wallet = Table(
     Column("on_empty", Text, nullable=False, comment="overage or hard_stop"),
     Column("top_up_below", Text, comment="balance under which credits are bought; null: never"),
     Column("top_up_amount", Text),
+    Column(
+        "top_up_by",
+        Text,
+        nullable=False,
+        server_default="grant",
+        comment="grant: at once; order: once its invoice is paid",
+    ),
     Column("low_balance", Text, comment="balance under which it is told; null: never"),
     CheckConstraint("on_empty in ('overage', 'hard_stop')", name="on_empty"),
+    CheckConstraint("top_up_by in ('grant', 'order')", name="top_up_by"),
     CheckConstraint("(top_up_below is null) = (top_up_amount is null)", name="top_up"),
 )
 

@@ -95,6 +95,14 @@ class FeePeriod(Frozen):
     )
 
 
+class SpendReached(Frozen):
+    """Why a progressive statement was made, and what it is true for."""
+
+    threshold_exact: str = Field(description="of the plan; plain decimal")
+    spend_exact: str = Field(description="of the period's usage: plain decimal, or n/d")
+    watermark: datetime = Field(description="usage that was counted before it is in")
+
+
 class StatementLine(Frozen):
     """What one charge comes to in the period. `line_key` orders lines and breaks ties."""
 
@@ -132,6 +140,11 @@ class StatementLine(Frozen):
         default_factory=list,
         exclude_if=lambda meters: not meters,
         description="values that are of the period and not of single days, agents or models",
+    )
+    credited: str | None = Field(
+        default=None,
+        exclude_if=lambda statement_id: statement_id is None,
+        description="the progressive statement of the same period that the line takes off",
     )
 
 
@@ -189,6 +202,9 @@ class StatementRated(Message):
     """The statement of one subscription's period, `[period_start, period_end)` in UTC days.
 
     `opening`: the fees in advance of the subscription's first period that is not free.
+    `progressive`: the usage of a period that is still open, when its spend reached a threshold.
+    `topup`: an order of prepaid credit, on the day `period_start`; it has no subscription, price
+    book and plan (`-`), and counts the tenant's orders.
     """
 
     topic: ClassVar[Topic] = STATEMENT_RATED
@@ -196,8 +212,12 @@ class StatementRated(Message):
     tenant_id: str
     statement_id: str
     subscription_id: str
-    kind: Literal["period", "opening"]
-    sequence: int = Field(ge=1, description="1 for the subscription's first period, counting up")
+    kind: Literal["period", "opening", "progressive", "topup"]
+    sequence: int = Field(
+        ge=1,
+        description="1 for the subscription's first period, counting up; progressive statements, "
+        "and a tenant's orders of credit, have numbers of their own",
+    )
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")
     currency: str
@@ -230,6 +250,12 @@ class StatementRated(Message):
 
     returns: list[CreditReturn] = Field(
         default=[], description="what goes back to credits, and so does not lower the amount due"
+    )
+
+    reached: SpendReached | None = Field(
+        default=None,
+        exclude_if=lambda reached: reached is None,
+        description="of a progressive statement",
     )
 
     def key_parts(self) -> tuple[str, ...]:

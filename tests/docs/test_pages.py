@@ -30,6 +30,7 @@ GUIDED = (
     "guides/close-the-books.md",
     "guides/define-a-meter.md",
     "guides/change-a-price.md",
+    "guides/invoice-in-mid-period.md",
     "guides/prices-in-files.md",
     "guides/change-a-subscription.md",
     "guides/seats.md",

@@ -27,8 +27,8 @@ def test_a_golden_vector_holds(vector: Mapping[str, Any]) -> None:
 
 
 def test_every_model_has_a_runner() -> None:
-    """Each belongs to pricing or to invoicing; none is left out but those named here."""
-    assert {"progressive"} == {vector["model"] for vector in VECTORS} - RUNNERS.keys()
+    """Each belongs to pricing or to invoicing; none is left out."""
+    assert set() == {vector["model"] for vector in VECTORS} - RUNNERS.keys()
 
 
 @pytest.mark.parametrize("vector", KNOWN, ids=lambda vector: vector["id"])
@@ -48,7 +48,7 @@ def _changed(expected: Any) -> Any:
     if isinstance(expected, Mapping):
         return {name: _changed(value) for name, value in expected.items()}
     if isinstance(expected, list):
-        return [_changed(value) for value in expected]
+        return [_changed(value) for value in expected] or ["1"]
     return f"{expected}1" if "." in expected else f"{expected}.1"
 
 

@@ -7,7 +7,7 @@ from services.invoicing.corrections.refreshing import refresh_invoice
 from services.invoicing.models import Invoice, StripeJob
 from services.invoicing.stripe_sync.journal import Journal
 from services.invoicing.stripe_sync.requests import StripeCall
-from services.invoicing.stripe_types import RequestRefused, Step, Stripe
+from services.invoicing.stripe_types import OutcomeUnknown, RequestRefused, Step, Stripe
 from shared.clock import Clock
 from shared.database import Database
 
@@ -40,7 +40,10 @@ class ActionPassage:
             # Somebody did it in Stripe's dashboard: what was wanted is there.
             if not await self._is_done(identity):
                 raise
-        await refresh_invoice(self.database, self.stripe, self.clock, self.invoice)
+        now = await refresh_invoice(self.database, self.stripe, self.clock, self.invoice)
+        if now.state == self.invoice.state != STATUSES[self.order.action]:
+            # Stripe did it, and a read that is behind does not show it yet.
+            raise OutcomeUnknown("change_not_seen")
 
     def _call(self, identity: str, attempt: int) -> StripeCall:
         action = self.order.action

@@ -19,7 +19,7 @@ from services.invoicing.models import Invoice, StripeJob
 from services.invoicing.repository import credit_notes, invoices
 from services.invoicing.stripe_sync.journal import Journal
 from services.invoicing.stripe_sync.requests import StripeCall
-from services.invoicing.stripe_types import Stripe, StripeCreditNote
+from services.invoicing.stripe_types import OutcomeUnknown, Stripe, StripeCreditNote
 from services.invoicing.telling import tell
 from shared.clock import Clock
 from shared.database import Database
@@ -167,7 +167,8 @@ class NotePassage:
         """Store what Stripe made. Dying before: the journal answers again, and it is stored."""
         made = await self._made()
         if made is None:
-            raise Refused("credit_note_is_gone")
+            # Stripe answered its id: a list that does not show it yet is behind.
+            raise OutcomeUnknown("credit_note_not_listed")
         # First the invoice: a note that is issued is not looked at again.
         invoice = await refresh_invoice(self.database, self.stripe, self.clock, self.invoice)
         values = self._values(made) | {"state": "issued", "stripe_credit_note_id": identity}

@@ -30,6 +30,7 @@ GROUPS: dict[LineKind, str] = {
     "usage": "Usage",
     "fee": "Fees",
     "adjustment": "Adjustments of earlier periods",
+    "progressive": "Invoiced before in this period",
     "credit": "Prepaid credits",
     "coupon": "Coupons",
     "carried": "Carried over",
@@ -151,7 +152,7 @@ def _line(line: DocumentLine, speech: Speech) -> dict[str, Any]:
     more = len(line.line.steps) - len(steps)
     if more > 0:
         steps.append([f"and {more} more steps, all of them in the CSV file", ""])
-    counted = line.kind not in ("credit", "coupon", "carried", "rounding")
+    counted = line.kind not in ("progressive", "credit", "coupon", "carried", "rounding")
     return {
         "title": breakable(line.title),
         "steps": steps,

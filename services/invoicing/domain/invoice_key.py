@@ -5,6 +5,8 @@ from datetime import date
 from urllib.parse import quote
 
 NO_SUBSCRIPTION = "-"
+KIND_AT = 4
+"""Place of the kind among the parts of a key."""
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,8 @@ class InvoiceKey:
             str(self.revision),
         )
         return "/".join(quote(part, safe="") for part in parts)
+
+
+def kind_of(invoice_key: str) -> str:
+    """Return the kind that stands in the readable form of a key."""
+    return invoice_key.split("/")[KIND_AT]

@@ -3,12 +3,15 @@
 from datetime import date
 from typing import Literal
 
-LineKind = Literal["usage", "fee", "adjustment", "credit", "coupon", "carried", "rounding"]
+LineKind = Literal[
+    "usage", "fee", "adjustment", "progressive", "credit", "coupon", "carried", "rounding"
+]
 
 LINE_KINDS: tuple[LineKind, ...] = (
     "usage",
     "fee",
     "adjustment",
+    "progressive",
     "credit",
     "coupon",
     "carried",
@@ -17,24 +20,29 @@ LINE_KINDS: tuple[LineKind, ...] = (
 """In the order in which a statement shows them."""
 
 ADJUSTMENT_PREFIX = "~adjustment/"
+PROGRESSIVE_PREFIX = "~progressive/"
 CREDIT_PREFIX = "~credits"
 COUPON_PREFIX = "~coupon/"
 CARRIED_PREFIX = "~carried"
 ROUNDING_PREFIX = "~rounding"
+_KINDS: dict[str, LineKind] = {
+    ADJUSTMENT_PREFIX: "adjustment",
+    PROGRESSIVE_PREFIX: "progressive",
+    CREDIT_PREFIX: "credit",
+    COUPON_PREFIX: "coupon",
+    CARRIED_PREFIX: "carried",
+    ROUNDING_PREFIX: "rounding",
+}
 
 
 def line_kind(line_key: str, *, has_details: bool) -> LineKind:
-    """Return what a line is. A fee is what no single usage caused: seats, minimums, flat fees."""
-    if line_key.startswith(ADJUSTMENT_PREFIX):
-        return "adjustment"
-    if line_key.startswith(CREDIT_PREFIX):
-        return "credit"
-    if line_key.startswith(COUPON_PREFIX):
-        return "coupon"
-    if line_key.startswith(CARRIED_PREFIX):
-        return "carried"
-    if line_key.startswith(ROUNDING_PREFIX):
-        return "rounding"
+    """Return what a line is. A fee is what no single usage caused: seats, minimums, flat fees.
+
+    A progressive line takes off what was invoiced of the same period before its end.
+    """
+    for prefix, kind in _KINDS.items():
+        if line_key.startswith(prefix):
+            return kind
     return "usage" if has_details else "fee"
 
 

@@ -30,6 +30,7 @@ _KINDS: dict[LineKind, str] = {
     "usage": "Usage",
     "fee": "Fees",
     "adjustment": "Adjustments of earlier periods",
+    "progressive": "Invoiced before in this period",
     "credit": "Prepaid credits",
     "coupon": "Coupons",
     "carried": "Carried over",

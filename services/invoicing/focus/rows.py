@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.invoicing.documents.statement import DocumentLine, UsageStatement
+from services.invoicing.domain.invoice_key import kind_of
 from services.invoicing.domain.line_kinds import LineKind
 from services.invoicing.models import InvoiceLineDetail
 from services.invoicing.sheets import Row
@@ -20,12 +21,16 @@ CATEGORIES: dict[LineKind, str] = {
     "usage": "Usage",
     "fee": "Purchase",
     "adjustment": "Purchase",
+    "progressive": "Adjustment",
     "credit": "Credit",
     "coupon": "Credit",
     "carried": "Adjustment",
     "rounding": "Adjustment",
 }
 """Of lines without details. An adjustment is a correction of what it adjusts: usage or a fee."""
+
+ON_ACCOUNT = "Adjustment"
+"""Of every line of a progressive invoice: its period's own invoice tells of the usage, once."""
 
 CORRECTION = "Correction"
 TOKEN_PREFIXES = ("input_", "output_")
@@ -35,12 +40,15 @@ TOKEN_PREFIXES = ("input_", "output_")
 def focus_rows(statement: UsageStatement) -> Iterator[Row]:
     """Return the rows of an invoice in the order of its lines, tax at the end."""
     common = _of_invoice(statement)
+    on_account = kind_of(statement.invoice.invoice_key) == "progressive"
     for line in statement.lines:
-        if line.details:
+        if on_account:
+            yield common | _of_line(statement, line, ON_ACCOUNT)
+        elif line.details:
             for detail in line.details:
                 yield common | _of_usage(statement, line, detail)
         else:
-            yield common | _of_line(statement, line)
+            yield common | _of_line(statement, line, CATEGORIES[line.kind])
     if statement.invoice.stripe_tax_minor:
         yield common | _of_tax(statement, statement.invoice.stripe_tax_minor)
 
@@ -93,7 +101,7 @@ def _of_usage(statement: UsageStatement, line: DocumentLine, detail: InvoiceLine
     }
 
 
-def _of_line(statement: UsageStatement, line: DocumentLine) -> Row:
+def _of_line(statement: UsageStatement, line: DocumentLine, category: str) -> Row:
     own = line.line
     first, end = _charge_period(statement, line)
     category = CATEGORIES[line.kind]

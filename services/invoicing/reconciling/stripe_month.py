@@ -24,7 +24,7 @@ CREATED_WITHIN = timedelta(days=45)
 INTERNAL = "billing_internal"
 """The reason of an invoice that stays ours: its tenant is never billed."""
 
-Listed = tuple[StripeInvoice, list[StripeLine] | None]
+Listed = tuple[StripeInvoice, Sequence[StripeLine] | None]
 """An invoice with its lines; None where a list does not hold all of them."""
 
 

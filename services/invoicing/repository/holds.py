@@ -1,5 +1,6 @@
 """What drafts wait for: the vendor's setting, and each draft's hold."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -51,12 +52,21 @@ async def insert_hold(connection: AsyncConnection, of: Invoice, hold: Hold) -> N
 
 
 async def read_hold(connection: AsyncConnection, of: Invoice) -> Hold | None:
+    return (await read_holds(connection, of.account, [of.invoice_id])).get(of.invoice_id)
+
+
+async def read_holds(
+    connection: AsyncConnection, account: Account, invoice_ids: Sequence[str]
+) -> dict[str, Hold]:
+    """Return what each of these invoices waits for; those without a hold are left out."""
     table = invoice_hold
-    query = select(table.c.until, table.c.approval, table.c.released_at).where(
-        *(table.c[name] == getattr(of, name) for name in _KEY)
+    query = select(table.c.invoice_id, table.c.until, table.c.approval, table.c.released_at).where(
+        table.c.vendor_id == account.vendor_id,
+        table.c.mode == account.mode,
+        table.c.invoice_id.in_(invoice_ids),
     )
-    row = (await connection.execute(query)).mappings().one_or_none()
-    return None if row is None else Hold(**row)
+    rows = await connection.execute(query)
+    return {row.invoice_id: Hold(row.until, row.approval, row.released_at) for row in rows}
 
 
 async def release_hold(

@@ -1,6 +1,6 @@
 """Invoices, their lines, details, numbers and history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -125,6 +125,14 @@ async def read_invoice(
     return found[0]
 
 
+async def read_invoices(
+    connection: AsyncConnection, account: Account, invoice_ids: Sequence[str]
+) -> Sequence[Invoice]:
+    """Return those of the account's invoices that exist."""
+    query = _invoices_of(account).where(invoice.c.invoice_id.in_(invoice_ids))
+    return await _read(connection, query)
+
+
 async def find_by_stripe_id(
     connection: AsyncConnection, account: Account, stripe_invoice_id: str
 ) -> Invoice | None:
@@ -157,12 +165,16 @@ async def list_waiting(connection: AsyncConnection, account: Account) -> Sequenc
 
 
 async def list_due(
-    connection: AsyncConnection, now: datetime, limit: int
+    connection: AsyncConnection, now: datetime, limit: int, *, without: Collection[str] = ()
 ) -> Sequence[tuple[Account, str]]:
     """Return the invoices whose way through Stripe goes on now, the longest waiting first."""
     query = (
         select(invoice.c.vendor_id, invoice.c.mode, invoice.c.invoice_id)
-        .where(invoice.c.state.in_(SYNCED_STATES), invoice.c.next_attempt_at <= now)
+        .where(
+            invoice.c.state.in_(SYNCED_STATES),
+            invoice.c.next_attempt_at <= now,
+            invoice.c.invoice_id.not_in(without),
+        )
         .order_by(invoice.c.next_attempt_at, invoice.c.invoice_id)
         .limit(limit)
     )

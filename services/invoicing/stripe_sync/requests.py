@@ -8,14 +8,17 @@ from hashlib import sha256
 from typing import Any
 
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
-from services.invoicing.models import Invoice, InvoiceLine, Tenant
-from services.invoicing.stripe_types import Step
+from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
+from services.invoicing.stripe_types import Step, StripeCustomer
 from shared.accounts.repository import Account
 
 CHUNK_LINES = 100
 DESCRIPTION_LENGTH_MAX = 500
 FIELD_LENGTH_MAX = 140
 DAYS_UNTIL_DUE = 30
+ADDRESS_FIELDS = ("line1", "line2", "city", "state", "postal_code", "country")
+CLOCK_SLACK = timedelta(hours=1)
+"""Stripe's clock and ours may differ by this much when we look by time of creation."""
 
 _ELLIPSIS = "…"
 
@@ -55,6 +58,46 @@ def customer_call(account: Account, tenant_id: str, tenant: Tenant, *, attempt: 
     return StripeCall(account, tenant_id, "create_customer", "", material, params)
 
 
+def customer_fields(tenant: Tenant) -> dict[str, Any]:
+    """Return all that Stripe is told of a tenant; an empty text clears a field there."""
+    given = {"name": tenant.name, "email": tenant.billing_email, "address": tenant.address}
+    return _fields(given)
+
+
+def sent_fields(calls: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the same as it was sent by calls in their order; what none sent is empty."""
+    known = dict(pair for params in calls for pair in params.items())
+    return _fields(known)
+
+
+def held_fields(customer: StripeCustomer) -> dict[str, Any]:
+    """Return the same as Stripe holds it."""
+    return _fields(vars(customer))
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    address = given.get("address") or {}
+    return {
+        "name": given.get("name") or "",
+        "email": given.get("email") or "",
+        "address": {name: address.get(name) or "" for name in ADDRESS_FIELDS},
+    }
+
+
+def customer_update_call(
+    account: Account,
+    tenant_id: str,
+    changes: dict[str, Any],
+    *,
+    customer_id: str,
+    number: int,
+    attempt: int,
+) -> StripeCall:
+    """Return the call that sets what changed; `number` counts a customer's calls."""
+    material = f"cus-update/{customer_id}/{number}/{attempt}"
+    return StripeCall(account, tenant_id, "update_customer", customer_id, material, changes)
+
+
 def invoice_call(
     invoice: Invoice, tenant: Tenant, customer_id: str, *, attempt: int, line_count: int
 ) -> StripeCall:
@@ -89,6 +132,10 @@ def invoice_call(
 def _described(invoice: Invoice, period: str) -> str:
     one_off = invoice.subscription_id == NO_SUBSCRIPTION
     return f"Services from {period}" if one_off else f"Usage from {period}"
+
+
+def chunk_count(lines: Sequence[InvoiceLine]) -> int:
+    return -(-len(lines) // CHUNK_LINES)
 
 
 def lines_calls(
@@ -146,3 +193,13 @@ def shorten(text: str, length_max: int) -> str:
 
 def _seconds(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def created_since(instant: datetime) -> int:
+    """Return since when (seconds since 1970) what we made then can have been created."""
+    return int((instant - CLOCK_SLACK).timestamp())
+
+
+def created_from(job: StripeJob) -> int:
+    """Return the same for what a job made."""
+    return created_since(job.first_attempted_at)

@@ -36,9 +36,12 @@ class StatementData(Frozen):
 
     statement_id: str = Field(description="as in pricing's API")
     tenant_id: str = Field(description="who is billed")
-    subscription_id: str = Field(description="whose period it is")
-    kind: Literal["period", "opening"] = Field(description="opening: fees before the first period")
-    sequence: int = Field(description="1 for the subscription's first period, counting up")
+    subscription_id: str = Field(description="whose period it is; `-` for an order of credit")
+    kind: Literal["period", "opening", "progressive", "topup"] = Field(
+        description="opening: fees before the first period; progressive: usage of an open period; "
+        "topup: an order of prepaid credit"
+    )
+    sequence: int = Field(description="1 for the first of its kind, counting up")
     currency: str = Field(description="ISO 4217")
     total_exact: str = Field(description="plain decimal, or numerator/denominator; unrounded")
     period_start: date = Field(description="inclusive")

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from services.pricing.domain.step import DISCOUNT, MAXIMUM, MINIMUM, Step
+from services.pricing.domain.step import DISCOUNT, MAXIMUM, MINIMUM, TRUE_UP, Step
 from services.pricing.domain.words import Words
 
 ZERO = Fraction(0)
@@ -33,4 +33,4 @@ def at_least(amount: Fraction, minimum: Fraction, words: Words) -> list[Step]:
     """Return the step that raises an amount to its minimum (a true-up)."""
     if amount >= minimum:
         return []
-    return [Step(MINIMUM, f"true-up to the minimum of {words.money(minimum)}", minimum - amount)]
+    return [Step(MINIMUM, f"{TRUE_UP} minimum of {words.money(minimum)}", minimum - amount)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from services.pricing.domain.step import COMMITMENT, Step
+from services.pricing.domain.step import COMMITMENT, TRUE_UP, Step
 from services.pricing.domain.words import Words
 
 
@@ -44,6 +44,6 @@ def commit(
         text = f"{words.money(overage)} above the commitment of {words.money(committed)} x {factor}"
         return [Step(COMMITMENT, text, added)] if added else []
     if used < committed and commitment.true_up:
-        text = f"true-up to the commitment of {words.money(committed)}"
+        text = f"{TRUE_UP} commitment of {words.money(committed)}"
         return [Step(COMMITMENT, text, committed - used)]
     return []

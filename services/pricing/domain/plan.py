@@ -10,13 +10,15 @@ from services.pricing.domain.charges.price import RowPrice
 from services.pricing.domain.claims import Claims, scope_of
 from services.pricing.domain.commitment import Commitment
 from services.pricing.domain.meters import METER_PREFIX
+from services.pricing.domain.progressive import Thresholds
 
 
 @dataclass(frozen=True)
 class Plan:
     """Charges that are sold together, in the order in which a statement shows them.
 
-    `minimum` and `commitment` are for a whole period and all charges together.
+    `minimum` and `commitment` are for a whole period and all charges together. `thresholds` are
+    those of the spend in a period at which it is invoiced; None: once the period is over.
     """
 
     key: str
@@ -24,6 +26,7 @@ class Plan:
     charges: tuple[Charge, ...]
     minimum: Fraction | None = None
     commitment: Commitment | None = None
+    thresholds: Thresholds | None = None
 
     @cached_property
     def needs_cost(self) -> bool:

@@ -9,6 +9,7 @@ from services.pricing.domain.details import Details
 from services.pricing.domain.meters import MeterReading
 from services.pricing.domain.pools import PoolUse
 from services.pricing.domain.step import Step
+from shared.money import sum_exact
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Line:
     units, or money where the pools hold money. `cost` is what the usage takes at its providers;
     None where the line has no usage of its own (fees, surcharges), or costs were not asked for.
     `adjusts`: the line is the difference of an earlier period. `advance`: it is a fee in advance.
+    `credited`: it takes off what this statement, a progressive one, invoiced of the period before.
     `meters` are the single values that the quantity holds, by kind; the steps tell of them, so they
     are in the hashes.
     """
@@ -75,6 +77,7 @@ class Line:
     adjusts: AdjustedPeriod | None = None
     advance: FeePeriod | None = None
     meters: tuple[tuple[str, MeterReading], ...] = ()
+    credited: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,3 +103,9 @@ class RatedStatement:
     input_hash: str
     rating_hash: str
     cost: UsageCost | None = None
+
+    @property
+    def revenue(self) -> Fraction:
+        """What all of it brings in: also what other statements of the period have invoiced."""
+        credited = (line.amount for line in self.lines if line.credited is not None)
+        return self.total - sum_exact(credited)

@@ -18,6 +18,7 @@ from services.pricing.domain.statement import RatedStatement
 from services.pricing.domain.subscription.timeline import Timeline
 from services.pricing.handlers.billed import billed_line
 from services.pricing.handlers.meter_readings import MeterLookup
+from services.pricing.handlers.progressive_credits import credited
 from services.pricing.handlers.rating import RatedPeriod, rate_rows, rate_timeline
 from services.pricing.handlers.timelines import KnownPlans, read_timeline
 from services.pricing.repository import statements, usage
@@ -42,7 +43,7 @@ async def rate_subscription(
 
     `prices` say what the usage costs at its providers, `meters` find single values. Fees in advance
     are those of the next period by what is known of it now, and of this one what was not charged
-    before.
+    before. What progressive statements invoiced of the period is taken off.
     """
     rows = await usage.read_period(connection, account, subscription["tenant_id"], period)
     timeline = await read_timeline(connection, account, subscription)
@@ -58,7 +59,8 @@ async def rate_subscription(
     )
     if rated is None:
         return None
-    return await with_advance(connection, account, rated, timeline, in_advance=in_advance)
+    whole = await with_advance(connection, account, rated, timeline, in_advance=in_advance)
+    return await credited(connection, account, whole)
 
 
 async def with_advance(

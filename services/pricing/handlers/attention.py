@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.handlers.issuing import open_period
 from services.pricing.handlers.provider_prices import unpriced_usage
 from services.pricing.handlers.timelines import find_version, plan_of, read_timeline
+from services.pricing.handlers.unsettled_top_ups import unsettled_top_ups
 from services.pricing.repository import (
     dead_letters,
     late_usage,
@@ -46,6 +47,7 @@ async def list_attention(
         *await _unbilled_late_usage(connection, account),
         *await _unanswered_meters(connection, account),
         *await unpriced_usage(connection, account),
+        *await unsettled_top_ups(connection, account),
         *await _dead_letters(connection, account),
     ]
 

@@ -133,6 +133,6 @@ def _found(rated: RatedPeriod) -> dict[str, Any]:
         "rating_hash": statement.rating_hash,
         "lines": [line_of(line, rated.currency) for line in statement.lines],
         "unrated": [unrated_of(usage_) for usage_ in statement.unrated],
-        "cost": cost_of(statement.cost, statement.total, rated.currency),
+        "cost": cost_of(statement.cost, statement.revenue, rated.currency),
         "unpriced": unpriced_of(statement.cost),
     }

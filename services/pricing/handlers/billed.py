@@ -40,10 +40,12 @@ class BilledContent(Frozen):
         """Return what was billed of a period, without the steps that led to it.
 
         Fees in advance are left out: no usage changes them, and each is settled by its own period.
+        So is what progressive statements were credited with: it says who invoiced the rest, not
+        what the period comes to.
         """
         return BilledPeriod(
             period=period,
-            lines=tuple(billed_line(line) for line in self.lines if line.advance is None),
+            lines=tuple(billed_line(line) for line in self.lines if _is_rated(line)),
             unrated=tuple(
                 Unrated(row.provider, row.model, row.kind, Fraction(row.quantity))
                 for row in self.unrated
@@ -53,12 +55,16 @@ class BilledContent(Frozen):
         )
 
 
+def _is_rated(line: StatementLine) -> bool:
+    return line.advance is None and line.credited is None
+
+
 def billed_content(statement: RatedStatement, currency: str) -> BilledContent:
     """Return what is stored of a rating."""
     return BilledContent(
         lines=[line_of(line, currency) for line in statement.lines],
         unrated=[unrated_of(row) for row in statement.unrated],
-        cost=cost_of(statement.cost, statement.total, currency),
+        cost=cost_of(statement.cost, statement.revenue, currency),
         unpriced=unpriced_of(statement.cost),
     )
 

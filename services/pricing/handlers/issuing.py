@@ -21,6 +21,7 @@ from services.pricing.handlers.wallets import draw, return_adjusted
 from services.pricing.repository import (
     late_usage,
     meters,
+    progressive,
     statements,
     subscriptions,
     wallets,
@@ -39,6 +40,7 @@ class Closing:
     """What the periods that are closed together share; `through` is sealed, inclusive.
 
     `held` are the wallets, `late` the tenants who have or had late usage: few of all.
+    `invoiced` are the subscriptions of whose open period a part was invoiced already.
     `in_advance` are the books with fees in advance, `singles` the meters that do not add up,
     `waiting` the tenants whose values of these are not there.
     """
@@ -48,6 +50,7 @@ class Closing:
     prices: ProviderPrices
     held: frozenset[Wallet]
     late: frozenset[str]
+    invoiced: frozenset[str]
     in_advance: Books
     singles: frozenset[str]
     plans: KnownPlans = field(default_factory=KnownPlans)
@@ -64,6 +67,7 @@ class Closing:
             await load_prices(connection, account),
             held=frozenset(await wallets.list_wallets(connection, account)),
             late=await late_usage.tenants_with_late_usage(connection, account),
+            invoiced=await progressive.billed_in_open_periods(connection, account),
             in_advance=in_advance,
             singles=await meters.read_singles(connection, account),
         )
@@ -76,6 +80,7 @@ class Closing:
         """Tell whether a period depends on nothing but its usage and terms, as most do."""
         tenant_id = subscription["tenant_id"]
         special = tenant_id in self.late or tenant_id in self._holders
+        special = special or subscription["subscription_id"] in self.invoiced
         opens = opens_next(subscription["opens_on"], subscription["next_end"])
         return not special and not subscription["shares"] and not opens
 

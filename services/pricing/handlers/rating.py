@@ -23,7 +23,7 @@ from services.pricing.handlers.sharing import own_usage
 from services.pricing.handlers.timelines import KnownPlans, SoldPlan, read_timeline
 from shared.accounts.repository import Account
 from shared.currencies import CURRENCIES
-from shared.events.statement_rated import StatementPart
+from shared.events.statement_rated import SpendReached, StatementPart
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class RatedPeriod:
     parts: tuple[StatementPart, ...] = ()
     own: domain.RatedStatement | None = None
     reratings: tuple["Rerating", ...] = ()
-    kind: Literal["period", "opening"] = "period"
+    kind: Literal["period", "opening", "progressive"] = "period"
+    reached: SpendReached | None = None
 
 
 @dataclass(frozen=True)

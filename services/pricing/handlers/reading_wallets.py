@@ -28,7 +28,11 @@ async def read_wallet(connection: AsyncConnection, held: Wallet, *, today: date)
     on_empty = settings["on_empty"] if settings else "overage"
     rule = None
     if settings and settings["top_up_below"] is not None:
-        rule = TopUpRule(below=settings["top_up_below"], amount=settings["top_up_amount"])
+        rule = TopUpRule(
+            below=settings["top_up_below"],
+            amount=settings["top_up_amount"],
+            by=settings["top_up_by"],
+        )
     return WalletRead(
         tenant_id=held.tenant_id,
         currency=held.currency,

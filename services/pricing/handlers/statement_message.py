@@ -58,10 +58,11 @@ def statement_of(account: Account, rated: RatedPeriod, statement_id: str) -> Sta
         total_exact=format_exact(statement.total),
         lines=[line_of(line, rated.currency) for line in statement.lines],
         unrated=[unrated_of(row) for row in statement.unrated],
-        cost=cost_of(cost, statement.total, rated.currency),
+        cost=cost_of(cost, statement.revenue, rated.currency),
         unpriced=unpriced_of(cost),
         list_prices=list_release() if cost else None,
         parts=list(rated.parts),
+        reached=rated.reached,
     )
 
 
@@ -110,6 +111,7 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
             "advance": FeePeriod(**vars(line.advance)) if line.advance else None,
             "quantity_exact": _beyond_decimal(line.quantity),
             "meters": [_meter(kind, reading) for kind, reading in line.meters],
+            "credited": line.credited,
         }
     )
 

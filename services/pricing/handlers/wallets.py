@@ -24,12 +24,15 @@ from services.pricing.domain.wallet.ledger import (
     grant_transaction,
     return_transaction,
 )
+from services.pricing.domain.wallet.orders import TopUpOrder
 from services.pricing.handlers.low_wallets import tell_low
-from services.pricing.repository import wallets
+from services.pricing.handlers.top_ups import place
+from services.pricing.repository import top_ups, wallets
 from services.pricing.repository.wallets import Wallet
 from shared.clock import utc_day
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.statement_rated import StatementLine, StatementRated
+from shared.ids import new_id
 from shared.money import parse_exact
 
 TOP_UP_PRIORITY = 100
@@ -122,15 +125,25 @@ def _changed(line: StatementLine) -> str:
 
 
 async def _top_up(connection: AsyncConnection, held: Wallet, grant_id: str, *, on: date) -> None:
-    """Buy credit where the balance is below the wallet's threshold."""
+    """Buy credit where the balance is below the wallet's threshold: granted at once, or ordered.
+
+    While an order waits for its payment, or for a person to see that it was not paid, there is no
+    other.
+    """
     settings = await wallets.read_settings(connection, held)
     if settings is None or settings["top_up_below"] is None:
         return
     below, amount = (parse_exact(settings[f"top_up_{name}"]) for name in ("below", "amount"))
     balance = spendable(await wallets.read_states(connection, held), on=on)
-    if needed := AutomaticTopUp(below, amount).needed(balance):
-        await give(
-            connection, held, bought(grant_id, needed, on=on), on=on, origin="automatic_top_up"
+    needed = AutomaticTopUp(below, amount).needed(balance)
+    if not needed:
+        return
+    if settings["top_up_by"] == "grant":
+        grant = bought(grant_id, needed, on=on)
+        await give(connection, held, grant, on=on, origin="automatic_top_up")
+    elif not await top_ups.has_pending(connection, held):
+        await place(
+            connection, held, TopUpOrder(new_id(), needed, needed), on=on, origin="automatic"
         )
 
 

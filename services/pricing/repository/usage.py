@@ -69,7 +69,8 @@ async def store(connection: AsyncConnection, message: UsageAggregated) -> None:
     latest = func.greatest(usage_watermark.c.watermark, written.excluded.watermark)
     await connection.execute(
         written.on_conflict_do_update(
-            index_elements=["vendor_id", "mode", "tenant_id"], set_={"watermark": latest}
+            index_elements=["vendor_id", "mode", "tenant_id"],
+            set_={"watermark": latest, "changes": usage_watermark.c.changes + 1},
         )
     )
 

@@ -19,7 +19,8 @@ class SubscriptionBill(BaseModel):
     """The open period of a subscription as it stands; amounts exact and before tax.
 
     `total_exact` and `lines` are those of the statement to come: with the fees in advance of the
-    next period, and of this one what is not charged yet. Those that are charged stand apart.
+    next period, and of this one what is not charged yet. Those that are charged stand apart. What
+    progressive statements invoiced of the period is taken off, a line for each (`credited`).
     """
 
     subscription_id: str
@@ -65,7 +66,7 @@ class StatementSummary(BaseModel):
     statement_id: str
     tenant_id: str
     subscription_id: str
-    kind: Literal["period", "opening"]
+    kind: Literal["period", "opening", "progressive", "topup"]
     sequence: int
     period_start: date
     period_end: date = Field(description="exclusive")

@@ -8,6 +8,7 @@ from services.pricing.domain import plan as domain
 from services.pricing.domain.commitment import Commitment as DomainCommitment
 from services.pricing.domain.pools import Measure, Proration, Scope
 from services.pricing.domain.pools import Pool as DomainPool
+from services.pricing.domain.progressive import Thresholds
 from services.pricing.domain.seats import ANY_CLASS
 from services.pricing.schemas.charges import by_event, by_quantity, by_row, fees
 from services.pricing.schemas.content import Content
@@ -28,6 +29,7 @@ PLANS_MAX = 100
 PLAN_CHARGES_MAX = 100
 BOOK_POOLS_MAX = 100
 SEAT_CLASSES_MAX = 100
+THRESHOLDS_MAX = 50
 
 Charge = (
     fees.FlatCharge
@@ -131,13 +133,31 @@ class PlanCommitment(Content):
 
 
 class Plan(Content):
-    """Charges that are sold together; a statement shows them in this order."""
+    """Charges that are sold together; a statement shows them in this order.
+
+    When the spend of the open period's usage reaches one of `progressive_thresholds` (and, beyond
+    the last, another `progressive_recurring`), it is invoiced at once, and credited at the end.
+    """
 
     key: Slug
     name: Name
     charges: list[Slug] = Field(min_length=1, max_length=PLAN_CHARGES_MAX)
     minimum_amount: Amount | None = Field(default=None, exclude_if=is_none)
     commitment: PlanCommitment | None = Field(default=None, exclude_if=is_none)
+    progressive_thresholds: list[Amount] = Field(
+        default_factory=list, max_length=THRESHOLDS_MAX, exclude_if=is_empty
+    )
+    progressive_recurring: Amount | None = Field(default=None, exclude_if=is_none)
+
+    def thresholds(self) -> Thresholds | None:
+        """Return the thresholds as a value of the domain; None without any."""
+        if not self.progressive_thresholds:
+            return None
+        recurring = self.progressive_recurring
+        return Thresholds(
+            tuple(map(exact, self.progressive_thresholds)),
+            recurring=None if recurring is None else exact(recurring),
+        )
 
 
 class PriceBookContent(Content):
@@ -165,5 +185,6 @@ class PriceBookContent(Content):
                     tuple(by_key[name].to_domain(pools) for name in plan.charges),
                     minimum=minimum,
                     commitment=plan.commitment.to_domain() if plan.commitment else None,
+                    thresholds=plan.thresholds(),
                 )
         return None

@@ -23,6 +23,7 @@ from services.pricing.schemas.price_book import (
     PriceBookContent,
 )
 from services.pricing.schemas.size import size_faults
+from services.pricing.schemas.thresholds import threshold_faults
 from shared.currencies import CURRENCIES
 from shared.errors import Fault, TallyrollError
 from shared.faults import faults_of
@@ -65,6 +66,7 @@ def read_price_book(content: Any) -> PriceBookContent:
         if plan is not None:
             faults += _overlaps(plan, f"plans[{index}]", overlap)
             faults += _shared_seat_pools(plan, f"plans[{index}]", sound)
+            faults += threshold_faults(plan, f"plans[{index}]")
     if faults:
         message = f"The price book has {len(faults)} faults; none of it was stored."
         raise TallyrollError("invalid_price_book", message, faults=faults)

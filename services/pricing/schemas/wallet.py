@@ -22,12 +22,16 @@ ONE_OR_MORE = Field(min_length=1, max_length=SCOPE_MAX)
 
 
 class TopUpRule(BaseModel):
-    """Below a balance of `below`, `amount` is granted, as often as it takes to reach it."""
+    """Below a balance of `below`, `amount` is bought, as often as it takes to reach it.
+
+    `by` a grant: at once, without an invoice; by an order: invoiced, and granted once it is paid.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     below: Amount
     amount: Positive
+    by: Literal["grant", "order"] = "grant"
 
 
 class WalletWrite(BaseModel):

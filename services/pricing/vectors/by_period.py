@@ -1,6 +1,6 @@
-"""Vectors of periods: fees and seats by days, minimum and commitment, outcomes, anchors."""
+"""Vectors of periods: fees and seats by days, minimum and commitment, outcomes, thresholds."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time
 from fractions import Fraction
 
 from services.pricing.domain.adjustment import adjustments, total_of
@@ -10,11 +10,19 @@ from services.pricing.domain.charges.per_seat import PerSeat
 from services.pricing.domain.charges.per_unit import PerUnit
 from services.pricing.domain.commitment import Commitment
 from services.pricing.domain.periods import Cycle, Period, paid_part
+from services.pricing.domain.progressive import (
+    ProgressiveBilled,
+    Thresholds,
+    crossing_of,
+    with_progressive_credits,
+)
 from services.pricing.domain.seats import SeatChange, Seats
 from services.pricing.domain.statement import RatedStatement
 from services.pricing.vectors.case import (
+    FIRST_DAY,
     amounts,
     charged,
+    currency_of,
     day_number,
     number,
     period_of_days,
@@ -25,6 +33,7 @@ from services.pricing.vectors.case import (
 from shared.vectors import Case, Results, Runner, Vector
 
 ZERO = Fraction(0)
+NOON = datetime.combine(FIRST_DAY, time(12), UTC)
 MONTHS = {"month": 1, "year": 12}
 
 
@@ -120,6 +129,33 @@ def outcome(vector: Vector, case: Case) -> Results:
     return {"periods": found}
 
 
+def progressive(vector: Vector, case: Case) -> Results:
+    """Usage, event by event, that is invoiced whenever its spend reaches a threshold."""
+    price, currency = vector["price"], currency_of(vector)
+    thresholds = Thresholds(tuple(map(number, price["thresholds"])))
+    charges = [
+        charged(PerUnit(number(price["unit_amount"]))),
+        charged(Flat(number(price["plan_amount"])), "plan"),
+    ]
+    billed: list[ProgressiveBilled] = []
+    rated, quantity = rate(vector, charges, []), ZERO
+    for event in case["events"]:
+        quantity += number(event)
+        rated = rate(vector, charges, [used(quantity)])
+        whole = with_progressive_credits(rated, billed, currency=currency)
+        last = billed[-1].threshold if billed else None
+        if crossing := crossing_of(whole, thresholds, last=last, watermark=NOON):
+            name, total = len(billed) + 1, crossing.statement.total
+            billed.append(ProgressiveBilled(str(name), name, crossing.threshold, total, NOON))
+    whole = with_progressive_credits(rated, billed, currency=currency)
+    return {
+        "invoices": [rounded(one.total, vector) for one in billed],
+        "period_fees": rounded(rated.total, vector),
+        "credit": rounded(rated.total - whole.total, vector),
+        "period_total": rounded(whole.total, vector),
+    }
+
+
 def anchor(vector: Vector, case: Case) -> Results:
     """The starts of periods."""
     price = vector["price"]
@@ -139,5 +175,6 @@ RUNNERS: dict[str, Runner] = {
     "minimum": minimum,
     "commitment": commitment,
     "outcome": outcome,
+    "progressive": progressive,
     "anchor": anchor,
 }

@@ -176,6 +176,11 @@ class World:
         async with self.database.transaction() as connection:
             return list((await connection.execute(text(query), params)).all())
 
+    async def rows_count(self, state: str) -> int:
+        """Return how many invoices of this vendor are in a state."""
+        query = "select 1 from invoicing.invoice where vendor_id = :v and state = :state"
+        return len(await self.rows(query, v=self.vendor_id, state=state))
+
     async def messages(self, invoice: Invoice) -> list[str]:
         """Return the states that went into the outbox for an invoice."""
         rows = await self.rows("select payload from invoicing.outbox order by position")

@@ -196,3 +196,24 @@ async def test_a_one_off_invoice_has_its_statement(world: Any, api: Any, kind: s
 
     assert 200 == answer.status_code
     assert answer.content
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "fault"),
+    [
+        ("-5", "USD", "negative_total"),
+        ("0.49", "USD", "below_minimum_charge"),
+        ("999999999999999", "USD", "value_out_of_range"),
+        ("5", "UGX", "unsupported_currency"),
+        ("5", "ZZZ", "unsupported_currency"),
+    ],
+)
+async def test_what_cannot_be_charged_is_refused(
+    api: Any, *, amount: str, currency: str, fault: str
+) -> None:
+    """Each with its own code; nothing is drafted that Stripe would turn into something else."""
+    refused = await _create(
+        api, currency=currency, lines=[{"description": "Workshop", "amount": amount}]
+    )
+
+    assert (400, fault) == (refused.status_code, refused.json()["faults"][0]["code"])

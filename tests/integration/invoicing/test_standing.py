@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from services.invoicing.corrections.due import DueWatch
+from services.invoicing.repository.standing import read_standing
 from services.invoicing.webhooks import WebhookProcessor
 from tests.support.killing import Killed, KillingStripe
 
@@ -170,3 +172,20 @@ async def test_a_failed_finalization_says_what_is_missing(
         ("invoice_payment", f"finalization_failed:{reason}"),
     } == {(one["kind"], one["reason"]) for one in items}
     assert ["parked", "finalization_failed"] == (await world.messages(invoice))[-2:]
+
+
+async def test_what_is_not_paid_is_seen_without_any_event(world: Any, sent: Any) -> None:
+    """An invoice past its due day is asked about by ourselves: at once, then once a day."""
+    watch = DueWatch(world.database, world.sync().accounts, world.clock)
+    assert 0 == await watch.look()
+
+    await _overdue(world, sent)
+    assert 1 == await watch.look()
+    async with world.database.transaction() as connection:
+        standing = await read_standing(connection, sent)
+    assert standing is not None
+    assert {"overdue": None} == standing.facts
+
+    assert 0 == await watch.look()
+    world.clock.advance(timedelta(days=1))
+    assert 1 == await watch.look()

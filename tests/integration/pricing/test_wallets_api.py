@@ -160,7 +160,7 @@ async def test_two_top_ups_are_two(client: httpx.AsyncClient, headers: Headers) 
 
 async def test_a_hard_stop_shows(client: httpx.AsyncClient, headers: Headers) -> None:
     """A wallet with a hard stop may spend only while it holds credit."""
-    rule = {"below": "5", "amount": "20"}
+    rule = {"below": "5", "amount": "20", "by": "grant"}
     body = {"on_empty": "hard_stop", "automatic_top_up": rule, "low_balance": "12.5"}
 
     empty = (await client.put(WALLET, json=body, headers=headers)).json()

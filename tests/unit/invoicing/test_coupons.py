@@ -1,12 +1,14 @@
 """Coupons: never more than is there, in proportion, one after the other."""
 
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.invoicing.domain.coupons import Coupon, discounts
+from services.invoicing.domain.coupons import Coupon, NamedCoupon, discounts
+from tests.support.invoice_statements import Use, fee_line, usage_line, usage_statement
 
 ZERO = Fraction(0)
 AMOUNTS = st.fractions(-1000, 1000, max_denominator=1000)
@@ -77,3 +79,17 @@ def test_what_is_no_coupon_is_refused(values: dict[str, Fraction]) -> None:
     """A coupon takes off either a percentage or an amount, and never adds."""
     with pytest.raises(ValueError, match=r"coupon|percentage"):
         Coupon("c", percent=values.get("percent"), amount=values.get("amount"))
+
+
+def test_a_coupon_is_taken_off_the_whole_period() -> None:
+    """What was invoiced on account is no less to discount: it had no coupon then.
+
+    10 % of 400 of usage are 40, also when 200 of it were invoiced before.
+    """
+    lines = [usage_line("000-usage", [Use(Decimal(1), Fraction(400))])]
+    lines.append(fee_line("~progressive/000001", "-200"))
+    tenth = NamedCoupon(Coupon("tenth", percent=Fraction(10)), "a tenth off")
+
+    statement = usage_statement(lines, coupons=[tenth])
+
+    assert 400_00 - 200_00 - 40_00 == statement.invoice.total_minor

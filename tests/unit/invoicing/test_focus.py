@@ -112,6 +112,29 @@ def test_every_kind_of_line_has_its_category(everything: UsageStatement) -> None
     } == Counter((row["ChargeCategory"], row["ChargeClass"]) for row in rows)
 
 
+def test_a_progressive_invoice_tells_no_usage() -> None:
+    """Its lines are adjustments without quantities: the period's invoice has the usage, and less.
+
+    So what was consumed is told once, and the costs of both sum to the period's.
+    """
+    uses = [Use(Decimal(1000), Fraction(20)), Use(Decimal(5), Fraction(2), day=2)]
+    used, taken_off = usage_line("001-input", uses), fee_line("~progressive/000001", "-22")
+    key = "demo/live/acme/acme-2026/progressive/1/2026-10-01/1"
+    rows = [
+        *_csv_rows(usage_statement([used], invoice_key=key)),
+        *_csv_rows(usage_statement([used, taken_off])),
+    ]
+
+    assert [("Adjustment", "22"), ("Usage", "20"), ("Usage", "2")] == [
+        (row["ChargeCategory"], row["BilledCost"]) for row in rows[:3]
+    ]
+    assert [("Adjustment", "-22")] == [
+        (row["ChargeCategory"], row["BilledCost"]) for row in rows[3:]
+    ]
+    assert ["", "1000", "5", ""] == [row["ConsumedQuantity"] for row in rows]
+    assert [] == [fault for row in rows for fault in focus_spec.faults_of(row)]
+
+
 def test_a_row_is_a_day_of_an_agent_on_a_model_by_token_type(everything: UsageStatement) -> None:
     """A detail's day is its charge period, its agent the resource, its count what was consumed."""
     row = _csv_rows(everything)[1]

@@ -15,7 +15,7 @@ from shared.events.statement_rated import StatementRated
 from shared.money import CURRENCIES, format_exact, parse_exact, round_to_minor_units
 from tests.support.invoice_statements import FIRST
 
-KINDS = ("usage", "fee", "adjustment", "credit", "carried")
+KINDS = ("usage", "fee", "adjustment", "progressive", "credit", "carried")
 LINES = st.builds(
     RollupLine,
     line_key=st.text(min_size=1, max_size=5),

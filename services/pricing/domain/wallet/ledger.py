@@ -16,7 +16,7 @@ from services.pricing.domain.wallet.grants import Grant
 
 EntryAccount = Literal["credits", "funding", "usage", "breakage"]
 TransactionKind = Literal["grant", "draw", "return", "expiry"]
-Origin = Literal["grant", "top_up", "automatic_top_up"]
+Origin = Literal["grant", "top_up", "automatic_top_up", "paid_top_up"]
 
 
 @dataclass(frozen=True)
