@@ -7,6 +7,7 @@ from pydantic import Field
 from services.invoicing.corrections.models import ActionOrder, CreditNote
 from services.invoicing.domain.holds import HOLD_REASONS
 from services.invoicing.domain.standing import Fact, waits_for_a_person
+from services.invoicing.domain.tax_places import TAX_ADDRESS
 from services.invoicing.handlers import UNSENDABLE
 from services.invoicing.models import Invoice
 from services.invoicing.repository.standing import WaitingFacts
@@ -90,6 +91,9 @@ def _action(invoice: Invoice, reason: str) -> AttentionAction:
     if reason in HOLD_REASONS:
         text = "Look at the draft, then approve it; a grace period ends by itself."
         return call("POST", f"{path}/approve", text)
+    of_tax = _tax_action(invoice, reason)
+    if of_tax is not None:
+        return of_tax
     if reason in UNSENDABLE:
         text = (
             "See what it is made of, then correct the price book or the usage: "
@@ -98,6 +102,19 @@ def _action(invoice: Invoice, reason: str) -> AttentionAction:
         return call("GET", f"{path}/details", text)
     text = "Look at the invoice at Stripe, then retry; a draft that differs is built anew."
     return call("POST", f"{path}/retry", text)
+
+
+def _tax_action(invoice: Invoice, reason: str) -> AttentionAction | None:
+    if reason.startswith(TAX_ADDRESS):
+        text = (
+            "Complete the tenant's address (accounts API) with what the reason names; the "
+            "invoice then goes on by itself."
+        )
+        return call("PUT", f"/v1/tenants/{invoice.tenant_id}", text)
+    if reason == "stripe_tax_id_invalid":
+        text = "Correct the tenant's tax ids, then retry the invoice."
+        return call("PUT", f"/v1/tax-settings/{invoice.tenant_id}", text)
+    return None
 
 
 _FACT_ACTIONS: dict[Fact, str] = {

@@ -14,12 +14,14 @@ from services.invoicing.corrections.verdicts import Refused
 from services.invoicing.domain.credit_notes import Credited, Settlement, settle
 from services.invoicing.domain.crediting import preview_differences
 from services.invoicing.domain.numbering import credit_note_number
+from services.invoicing.domain.taxing import Tax
 from services.invoicing.domain.wire import from_wire, to_wire
 from services.invoicing.models import Invoice, StripeJob
-from services.invoicing.repository import credit_notes, invoices
+from services.invoicing.repository import credit_notes, invoices, taxes
 from services.invoicing.stripe_sync.journal import Journal
 from services.invoicing.stripe_sync.requests import StripeCall
 from services.invoicing.stripe_types import Stripe, StripeCreditNote
+from services.invoicing.tax.credits import credited_taxes
 from services.invoicing.telling import tell
 from shared.clock import Clock
 from shared.database import Database
@@ -46,6 +48,7 @@ class NotePassage:
     async def run(self) -> None:
         """Take the note as far as it goes; raises `Refused`, `StripeProblem`."""
         self.currency = CURRENCIES[self.note.currency]
+        self.taxes = await self._own_taxes()
         params = await self._content()
         if self.note.state == "pending":
             await self._approve(params)
@@ -65,15 +68,23 @@ class NotePassage:
         amounts = await self._sent_amounts()
         if any(key not in held for key in amounts):
             raise Refused("line_is_gone")
+        parts = credited_taxes(self.invoice, self.taxes, list(amounts.values()))
         lines = [
             {
                 "type": "invoice_line_item",
                 "invoice_line_item": held[key],
                 "amount": to_wire(minor, self.currency),
+                **taxed,
             }
-            for key, minor in amounts.items()
+            for (key, minor), taxed in zip(amounts.items(), parts, strict=True)
         ]
         return params | {"lines": lines}
+
+    async def _own_taxes(self) -> list[Tax]:
+        """Return the invoice's taxes, where they are ours."""
+        account, identity = self.invoice.account, self.invoice.invoice_id
+        async with self.database.transaction() as connection:
+            return (await taxes.read_taxes(connection, account, [identity]))[identity]
 
     async def _sent_amounts(self) -> dict[str, int]:
         """Return what is credited of each line that Stripe has: it may stand for several."""
@@ -104,7 +115,7 @@ class NotePassage:
             Credited(self.note.net_minor, self.note.tax_minor),
             credited,
             self.note.scope,
-            line_count=max(len(self.lines), 1),
+            line_count=self._slack(),
         )
         if from_wire(preview.post_payment_amount, self.currency) != settled.post_payment_minor:
             found.append("settlement_differs")
@@ -119,6 +130,12 @@ class NotePassage:
             self.note = await credit_notes.update_note(
                 connection, self.note, values, self.clock.now()
             )
+
+    def _slack(self) -> int:
+        """Return how many units Stripe's split of net and tax may lie off ours."""
+        if self.note.scope == "lines":
+            return 0 if self.invoice.has_own_tax else len(self.lines)
+        return max(len(self.taxes), 1)
 
     def _paid_back(self, post_payment_minor: int | None) -> dict[str, int]:
         if not post_payment_minor:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.repository.invoices import INVOICE_COLUMNS, read_lines
+from services.invoicing.repository.taxes import read_taxes
 from services.invoicing.tables import invoice, stripe_customer
 from shared.accounts.repository import Account
 
@@ -57,10 +58,11 @@ class DetailSums:
 
 @dataclass(frozen=True)
 class Parts:
-    """The lines of an invoice, and the sums of each line's details by its position."""
+    """The lines of an invoice, the sums of each line's details by its position, its own taxes."""
 
     lines: Sequence[InvoiceLine]
     details: Mapping[int, DetailSums]
+    tax_minor: int = 0
 
 
 _DETAILS = text(
@@ -85,7 +87,11 @@ async def read_parts(
         sums = DetailSums(row[2], row.quantity, row.amount_minor)
         details[row.invoice_id][row.line_position] = sums
     lines = await read_lines(connection, account, invoice_ids)
-    return {name: Parts(lines[name], details[name]) for name in invoice_ids}
+    taxes = await read_taxes(connection, account, invoice_ids)
+    return {
+        name: Parts(lines[name], details[name], sum(tax.tax_minor for tax in taxes[name]))
+        for name in invoice_ids
+    }
 
 
 async def read_customers(connection: AsyncConnection, account: Account) -> dict[str, str]:
