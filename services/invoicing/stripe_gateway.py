@@ -16,7 +16,7 @@ import structlog
 
 from services.invoicing.stripe_http import ConnectionFailed, ThrottledHttp
 from services.invoicing.stripe_money import MoneyCalls
-from services.invoicing.stripe_tax import TaxCalls
+from services.invoicing.stripe_tax import TaxCalls, line_taxes
 from services.invoicing.stripe_throttle import Throttle
 from services.invoicing.stripe_types import (
     MISSING,
@@ -293,7 +293,8 @@ def _finalization_error(answer: Any) -> str | None:
 
 def _line(answer: Any) -> StripeLine:
     assert type(answer["amount"]) is int, "an amount is an int"
-    return StripeLine(_metadata(answer).get("line_key"), answer["amount"], answer["id"])
+    taxes = line_taxes(answer)
+    return StripeLine(_metadata(answer).get("line_key"), answer["amount"], answer["id"], taxes)
 
 
 def _listed_lines(answer: Any) -> tuple[StripeLine, ...] | None:

@@ -1,10 +1,10 @@
-"""What the gateway asks about tax: the tax ids of customers."""
+"""What the gateway asks about tax: the tax ids of customers, the taxes of lines."""
 
 from abc import ABC, abstractmethod
 from typing import Any
 from urllib.parse import quote
 
-from services.invoicing.stripe_types import MISSING, RequestRefused, StripeTaxId
+from services.invoicing.stripe_types import MISSING, RequestRefused, StripeTax, StripeTaxId
 
 
 class TaxCalls(ABC):
@@ -34,3 +34,14 @@ class TaxCalls(ABC):
 
 def _path(customer_id: str) -> str:
     return f"/v1/customers/{quote(customer_id, safe='')}/tax_ids"
+
+
+def line_taxes(answer: Any) -> tuple[StripeTax, ...]:
+    """Return the taxes of a line that name a rate."""
+    taxes = []
+    for tax in answer.get("taxes") or ():
+        details = tax["tax_rate_details"]
+        if details is not None:
+            assert type(tax["amount"]) is int, "an amount is an int"
+            taxes.append(StripeTax(details["tax_rate"], tax["taxable_amount"] or 0, tax["amount"]))
+    return tuple(taxes)

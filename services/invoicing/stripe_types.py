@@ -20,12 +20,22 @@ Step = Literal[
 
 
 @dataclass(frozen=True)
+class StripeTax:
+    """A tax on a line, by the id of its rate at Stripe; amounts in Stripe's integers."""
+
+    tax_rate: str
+    taxable: int
+    amount: int
+
+
+@dataclass(frozen=True)
 class StripeLine:
     """A line at Stripe; `line_key` is None for a line that we did not send."""
 
     line_key: str | None
     amount: int
     id: str
+    taxes: tuple[StripeTax, ...] = ()
 
 
 @dataclass(frozen=True)

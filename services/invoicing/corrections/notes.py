@@ -5,6 +5,7 @@
 note. 4. The note, journaled. 5. What Stripe made is stored, the invoice refreshed, others are told.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +21,8 @@ from services.invoicing.models import Invoice, StripeJob
 from services.invoicing.repository import credit_notes, invoices, taxes
 from services.invoicing.stripe_sync.journal import Journal
 from services.invoicing.stripe_sync.requests import StripeCall
-from services.invoicing.stripe_types import Stripe, StripeCreditNote
-from services.invoicing.tax.credits import credited_taxes
+from services.invoicing.stripe_types import Stripe, StripeCreditNote, StripeLine
+from services.invoicing.tax.credits import RateIds, credited_taxes, rate_ids_of
 from services.invoicing.telling import tell
 from shared.clock import Clock
 from shared.database import Database
@@ -64,21 +65,32 @@ class NotePassage:
         params: dict[str, Any] = {"invoice": self._identity}
         if self.note.scope != "lines":
             return params | {"amount": to_wire(self.note.total_minor, self.currency)}
-        held = {line.line_key: line.id for line in await self.stripe.list_lines(self._identity)}
+        lines = await self.stripe.list_lines(self._identity)
+        held = {line.line_key: line for line in lines if line.line_key is not None}
         amounts = await self._sent_amounts()
         if any(key not in held for key in amounts):
             raise Refused("line_is_gone")
-        parts = credited_taxes(self.invoice, self.taxes, list(amounts.values()))
-        lines = [
+        taxed = credited_taxes(
+            self.invoice, self.taxes, list(amounts.values()), await self._rate_ids(held)
+        )
+        if taxed is None:
+            raise Refused("tax_rate_is_gone")
+        content = [
             {
                 "type": "invoice_line_item",
-                "invoice_line_item": held[key],
+                "invoice_line_item": held[key].id,
                 "amount": to_wire(minor, self.currency),
-                **taxed,
+                **tax,
             }
-            for (key, minor), taxed in zip(amounts.items(), parts, strict=True)
+            for (key, minor), tax in zip(amounts.items(), taxed, strict=True)
         ]
-        return params | {"lines": lines}
+        return params | {"lines": content}
+
+    async def _rate_ids(self, held: Mapping[str, StripeLine]) -> RateIds:
+        if not self.invoice.has_own_tax:
+            return {}
+        async with self.database.transaction() as connection:
+            return rate_ids_of(await invoices.read_sent_lines(connection, self.invoice), held)
 
     async def _own_taxes(self) -> list[Tax]:
         """Return the invoice's taxes, where they are ours."""

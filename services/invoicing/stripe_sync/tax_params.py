@@ -32,11 +32,11 @@ def line_money(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         return {"price_data": price, "quantity": 1}
     money: dict[str, Any] = {"amount": line.stripe_amount}
     if line.taxes:
-        money["tax_amounts"] = [tax_amount(tax) for tax in line.taxes]
+        money["tax_amounts"] = [_tax_amount(tax) for tax in line.taxes]
     return money
 
 
-def tax_amount(tax: LineTax) -> dict[str, Any]:
+def _tax_amount(tax: LineTax) -> dict[str, Any]:
     """Return one of a line's taxes; equal rate data makes one tax rate at Stripe."""
     rate: dict[str, Any] = {
         "display_name": tax.label,

@@ -13,7 +13,7 @@ from deploy.local.stripe_simulator.errors import StripeError, not_simulated
 from deploy.local.stripe_simulator.identifiers import new_id
 from deploy.local.stripe_simulator.operations import Call
 from deploy.local.stripe_simulator.resources.products import plain
-from deploy.local.stripe_simulator.resources.tax_amounts import given_taxes
+from deploy.local.stripe_simulator.resources.tax_amounts import credited_taxes
 from deploy.local.stripe_simulator.resources.tax_rates import arithmetic_rate, checked_rates
 from deploy.local.stripe_simulator.state import Body, Filter
 
@@ -66,7 +66,7 @@ def _of_invoice(call: Call, invoice: Body, given: Body, name: str, earlier: dict
         )
     return (
         _share(source, before, amount)
-        | _own_taxes(call, invoice, given, amount, name)
+        | _own_taxes(call, invoice, given, name)
         | {
             "description": source["description"],
             "invoice_line_item": source["id"],
@@ -79,14 +79,14 @@ def _of_invoice(call: Call, invoice: Body, given: Body, name: str, earlier: dict
     )
 
 
-def _own_taxes(call: Call, invoice: Body, given: Body, amount: int, name: str) -> Body:
+def _own_taxes(call: Call, invoice: Body, given: Body, name: str) -> Body:
     """Return the taxes that the caller worked out, in place of a share of the line's."""
     if not given.get("tax_amounts"):
         return {}
     at = f"{name}[tax_amounts]"
     if invoice["automatic_tax"]["enabled"]:
         raise StripeError("Tax amounts cannot be used together with automatic tax.", param=at)
-    return {"taxes": given_taxes(call, given["tax_amounts"], amount=amount, name=at)}
+    return {"taxes": credited_taxes(call, given["tax_amounts"], name=at)}
 
 
 def _line_amount(given: Body, source: Body, name: str) -> int:

@@ -55,6 +55,17 @@ TAX_AMOUNTS = Repeated(
     most=TAX_AMOUNTS_MAX,
     clearable=True,
 )
+CREDITED_TAX_AMOUNTS = Repeated(
+    Shape(
+        {"amount": Integer(), "tax_rate": Text(), "taxable_amount": Integer()},
+        required=("amount", "tax_rate", "taxable_amount"),
+    ),
+    most=TAX_AMOUNTS_MAX,
+    clearable=True,
+)
+"""Those of a credit note name the rate that was made for the invoice."""
+
+_MADE = "txr_manual_"
 
 
 def given_taxes(call: Call, given: list[Body], *, amount: int, name: str) -> list[Body]:
@@ -66,25 +77,41 @@ def given_taxes(call: Call, given: list[Body], *, amount: int, name: str) -> lis
         at = f"{name}[{index}]"
         if one["tax_rate_data"]["inclusive"]:
             raise not_simulated("inclusive tax amounts", param=f"{at}[tax_rate_data][inclusive]")
-        if one["amount"] < 0 or one["taxable_amount"] < 0:
-            raise not_simulated("tax amounts below zero", param=f"{at}[amount]")
-        taxes.append(
-            {
-                "amount": one["amount"],
-                "tax_behavior": "exclusive",
-                "tax_rate_details": {"tax_rate": _rate(call, one["tax_rate_data"])},
-                "taxability_reason": one.get("taxability_reason", "not_available"),
-                "taxable_amount": one["taxable_amount"],
-                "type": "tax_rate_details",
-            }
-        )
+        reason = one.get("taxability_reason", "not_available")
+        taxes.append(_kept(one, _rate(call, one["tax_rate_data"]), reason, at))
     return taxes
+
+
+def credited_taxes(call: Call, given: list[Body], *, name: str) -> list[Body]:
+    """Return the taxes of a credited line; their rates are those made for tax amounts."""
+    taxes = []
+    for index, one in enumerate(given):
+        at = f"{name}[{index}]"
+        param = f"{at}[tax_rate]"
+        call.find("tax_rate", one["tax_rate"], noun="tax rate", param=param, status=400)
+        if not one["tax_rate"].startswith(_MADE):
+            raise StripeError("The tax rate was not made for tax amounts.", param=param)
+        taxes.append(_kept(one, one["tax_rate"], "not_available", at))
+    return taxes
+
+
+def _kept(given: Body, rate: str, reason: str, name: str) -> Body:
+    if given["amount"] < 0 or given["taxable_amount"] < 0:
+        raise not_simulated("tax amounts below zero", param=f"{name}[amount]")
+    return {
+        "amount": given["amount"],
+        "tax_behavior": "exclusive",
+        "tax_rate_details": {"tax_rate": rate},
+        "taxability_reason": reason,
+        "taxable_amount": given["taxable_amount"],
+        "type": "tax_rate_details",
+    }
 
 
 def _rate(call: Call, data: Body) -> str:
     """Return the rate of this data: archived, made once."""
     document = json.dumps(data, sort_keys=True, default=str)
-    identifier = f"txr_manual_{hashlib.sha256(document.encode()).hexdigest()[:16]}"
+    identifier = f"{_MADE}{hashlib.sha256(document.encode()).hexdigest()[:16]}"
     if call.state.get(call.account, "tax_rate", identifier) is None:
         call.put("tax_rate", new_rate(call, identifier, data | {"active": False}))
     return identifier
