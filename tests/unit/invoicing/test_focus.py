@@ -20,6 +20,7 @@ from services.invoicing.sheets import Form, open_sink
 from shared.errors import TallyrollError
 from tests.support import focus_spec
 from tests.support.invoice_statements import (
+    TWO_RATES,
     Use,
     fee_line,
     usage_line,
@@ -42,7 +43,7 @@ def _csv_rows(statement: UsageStatement) -> list[dict[str, str]]:
 
 
 def _owed(statement: UsageStatement) -> Decimal:
-    minor = statement.invoice.total_minor + (statement.invoice.stripe_tax_minor or 0)
+    minor = statement.invoice.total_minor + (statement.invoice.told_tax_minor or 0)
     return Decimal(minor).scaleb(-statement.currency.exponent)
 
 
@@ -109,6 +110,17 @@ def test_every_kind_of_line_has_its_category(everything: UsageStatement) -> None
         ("Adjustment", ""): 1,
         ("Tax", ""): 1,
     } == Counter((row["ChargeCategory"], row["ChargeClass"]) for row in rows)
+
+
+def test_each_tax_of_our_own_is_a_row() -> None:
+    """With its name, its cost and, before it was rounded, its exact amount."""
+    rows = _csv_rows(usage_statement([fee_line("a", "1.111")], plan=TWO_RATES))
+
+    assert [
+        ("Charge a", "1.11", "1.111"),
+        ("GST Canada 5 %", "0.06", "0.05555"),
+        ("QST Québec 9.975 %", "0.11", "0.11082225"),
+    ] == [(row["ChargeDescription"], row["BilledCost"], row["ListCost"]) for row in rows]
 
 
 def test_a_row_is_a_day_of_an_agent_on_a_model_by_token_type(everything: UsageStatement) -> None:

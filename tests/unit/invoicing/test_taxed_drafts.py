@@ -1,8 +1,10 @@
 """What tax makes of a draft: on the net after coupons, carried amounts, what is sent."""
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from services.invoicing.domain.taxing import Rate, TaxPlan
 from services.invoicing.drafting import Draft, compose_draft
 from services.invoicing.models import InvoiceLine
 from shared.events.statement_rated import StatementRated
-from shared.money import format_exact
+from shared.money import CURRENCIES, format_exact
 from tests.support.invoice_statements import fee_line
 
 START = date(2026, 1, 1)
@@ -168,3 +170,33 @@ def test_a_sent_line_says_that_it_was_lowered() -> None:
     assert [500, 1500] == [line.stripe_amount for line in made.sent]
     assert all("after credits, coupons and corrections" in line.description for line in made.sent)
     assert [None, None, NETTED_KEY] == [line.sent_key for line in made.lines]
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def _golden(name: str) -> list[Any]:
+    vectors = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    return [
+        pytest.param(vector, case, id=f"{vector['id']}-{at}")
+        for vector in vectors
+        for at, case in enumerate(vector["cases"])
+        if vector["price"].get("tax_rounding", "invoice") == "invoice"
+    ]
+
+
+@pytest.mark.parametrize(("vector", "case"), _golden("tax"))
+def test_golden_taxes_are_those_of_a_draft(vector: Any, case: Any) -> None:
+    """The published cases, through the function that drafts invoices."""
+    percents = vector["price"]["rates_percent"]
+    rates = tuple(
+        Rate(f"r{at}", "Tax", "", "", Fraction(percent), START)
+        for at, percent in enumerate(percents)
+    )
+    made = draft(case["taxable"], tax=TaxPlan("rates", rates), currency=vector["currency"])
+
+    scale = 10 ** CURRENCIES[vector["currency"]].exponent
+    expected = {name: Fraction(case["expect"][name]) * scale for name in ("tax", "total")}
+    net, tax = made.values["total_minor"], made.values["tax_minor"]
+    assert {"tax": tax, "total": net + tax} == expected
+    assert tax == sum(part.amount for line in sent(made) for part in line.taxes)
