@@ -1,7 +1,7 @@
 """Use cases: one message or decision, one transaction. The caller commits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import structlog
@@ -17,7 +17,7 @@ from services.invoicing.holding import hold_draft
 from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
 from services.invoicing.repository import invoices
 from services.invoicing.tables import inbox
-from services.invoicing.telling import tell
+from services.invoicing.telling import News, tell_all
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.errors import conflict
@@ -67,7 +67,7 @@ async def record_new_draft(
     """
     await invoices.insert_lines(connection, made, lines, details)
     await invoices.insert_sent_lines(connection, made, sent)
-    await _record_state(connection, made, clock)
+    await _record_states(connection, [made], clock)
     await hold_draft(connection, made, clock)
     logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
 
@@ -98,38 +98,69 @@ async def change_state(
     connection: AsyncConnection, invoice: Invoice, change: Change, clock: Clock
 ) -> Invoice:
     """Move an invoice to a state, with its history row and its message; no change, no message."""
-    values: dict[str, Any] = dict(change.values)
-    values |= {"state": change.state, "reason": change.reason}
-    changed = await invoices.update_invoice(connection, invoice, values)
-    if (changed.state, changed.reason) != (invoice.state, invoice.reason):
-        await _record_state(connection, changed, clock)
-    if changed.state == "void":
-        await carrying.give_back(connection, changed)
+    (changed,) = await change_states(connection, [(invoice, change)], clock)
     return changed
 
 
-async def _record_state(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> None:
-    if invoice.state == "approved":
-        # A step inside invoicing: others hear of it when the invoice is issued.
-        await invoices.insert_state_change(
-            connection,
-            invoice,
-            state=invoice.state,
-            reason=invoice.reason,
-            changed_at=clock.now(),
-        )
-        return
-    await tell(connection, invoice, invoice.state, invoice.reason, clock)
+async def change_states(
+    connection: AsyncConnection, changes: Sequence[tuple[Invoice, Change]], clock: Clock
+) -> list[Invoice]:
+    """Do what `change_state` does, for invoices none of which is named twice."""
+    values = [
+        (invoice, dict(change.values) | {"state": change.state, "reason": change.reason})
+        for invoice, change in changes
+    ]
+    changed = await invoices.update_invoices(connection, values)
+    news = [
+        now
+        for (before, _), now in zip(changes, changed, strict=True)
+        if (now.state, now.reason) != (before.state, before.reason)
+    ]
+    await _record_states(connection, news, clock)
+    for now in changed:
+        if now.state == "void":
+            await carrying.give_back(connection, now)
+    return changed
+
+
+async def _record_states(
+    connection: AsyncConnection, changed: Sequence[Invoice], clock: Clock
+) -> None:
+    """Append to the histories of invoices, and tell of those that others hear of.
+
+    `approved` is a step inside invoicing: others hear of the invoice when it is issued.
+    """
+    now = clock.now()
+    quiet = [one for one in changed if one.state == "approved"]
+    history = [invoices.StateChange(one, one.state, one.reason, now) for one in quiet]
+    await invoices.insert_state_changes(connection, history)
+    told = [News(one, one.state, one.reason) for one in changed if one.state != "approved"]
+    await tell_all(connection, told, clock)
 
 
 async def approve_invoice(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> Invoice:
     """Record the passed gate. The number is taken in this transaction, once for ever."""
-    number = invoice.number
-    if number is None:
-        position = await invoices.take_sequence_position(connection, invoice.account)
-        number = invoice_number(invoice.vendor_id, position)
-    change = Change("approved", values=(("number", number),))
-    return await change_state(connection, invoice, change, clock)
+    (approved,) = await approve_invoices(connection, [invoice], clock)
+    return approved
+
+
+async def approve_invoices(
+    connection: AsyncConnection, passed: Sequence[Invoice], clock: Clock
+) -> list[Invoice]:
+    """Do what `approve_invoice` does, for invoices none of which is named twice."""
+    numbers = {one.invoice_id: one.number for one in passed}
+    unnumbered = [one for one in passed if one.number is None]
+    for account in sorted({one.account for one in unnumbered}, key=astuple):
+        mine = [one for one in unnumbered if one.account == account]
+        positions = await invoices.take_sequence_positions(connection, account, len(mine))
+        numbers |= {
+            one.invoice_id: invoice_number(one.vendor_id, position)
+            for one, position in zip(mine, positions, strict=True)
+        }
+    changes = [
+        (one, Change("approved", values=(("number", numbers[one.invoice_id]),))) for one in passed
+    ]
+    return await change_states(connection, changes, clock)
 
 
 async def park_invoice(

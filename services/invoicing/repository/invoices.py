@@ -3,15 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, TextClause, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.states import SYNCED_STATES, State
 from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
+from services.invoicing.repository import bulk
 from services.invoicing.tables import (
     invoice,
     invoice_line,
@@ -24,6 +26,7 @@ from shared.accounts.repository import Account
 from shared.errors import not_found
 
 INVOICE_COLUMNS = [invoice.c[field.name] for field in fields(Invoice)]
+_OWNER = ("vendor_id", "mode", "tenant_id", "invoice_id")
 _LINE_COLUMNS = [
     invoice_line.c[field.name] for field in fields(InvoiceLine) if field.name != "steps"
 ]
@@ -89,12 +92,7 @@ async def insert_sent_lines(
 
 
 def _owner(of: Invoice) -> dict[str, str]:
-    return {
-        "vendor_id": of.vendor_id,
-        "mode": of.mode,
-        "tenant_id": of.tenant_id,
-        "invoice_id": of.invoice_id,
-    }
+    return {name: getattr(of, name) for name in _OWNER}
 
 
 def _invoices_of(account: Account) -> Select[Any]:
@@ -248,50 +246,79 @@ async def update_invoice(
     connection: AsyncConnection, of: Invoice, values: dict[str, Any]
 ) -> Invoice:
     """Change an invoice's state or what Stripe said of it; the trigger guards everything else."""
-    statement = (
-        update(invoice)
-        .where(
-            invoice.c.vendor_id == of.vendor_id,
-            invoice.c.mode == of.mode,
-            invoice.c.invoice_id == of.invoice_id,
-        )
-        .values(values)
-        .returning(*INVOICE_COLUMNS)
-    )
-    return Invoice(**(await connection.execute(statement)).mappings().one())
+    (changed,) = await update_invoices(connection, [(of, values)])
+    return changed
 
 
-async def insert_state_change(
-    connection: AsyncConnection,
-    of: Invoice,
-    *,
-    state: str,
-    reason: str | None,
-    changed_at: datetime,
-) -> None:
-    """Append a state, or a fact beside it, to the invoice's history."""
-    next_position = select(func.coalesce(func.max(invoice_state_change.c.position), 0) + 1).where(
-        invoice_state_change.c.invoice_id == of.invoice_id
-    )
-    values = _owner(of) | {"state": state, "reason": reason, "changed_at": changed_at}
-    await connection.execute(
-        insert(invoice_state_change).values(position=next_position.scalar_subquery(), **values)
-    )
+async def update_invoices(
+    connection: AsyncConnection, changes: Sequence[tuple[Invoice, dict[str, Any]]]
+) -> list[Invoice]:
+    """Change invoices, none of which is named twice; return them as they are then, in order."""
+    by_names: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for of, values in changes:
+        by_names.setdefault(tuple(sorted(values)), []).append(_owner(of) | values)
+    changed: dict[str, Invoice] = {}
+    for names, rows in by_names.items():
+        arrays = bulk.columns(rows, (*_OWNER, *names))
+        found = (await connection.execute(_update_of(names), arrays)).mappings()
+        changed |= {row["invoice_id"]: Invoice(**row) for row in found}
+    return [changed[of.invoice_id] for of, _ in changes]
 
 
-async def take_sequence_position(connection: AsyncConnection, account: Account) -> int:
-    """Take the next position of the account's sequence; it is given back if we roll back.
+@cache
+def _update_of(names: tuple[str, ...]) -> TextClause:
+    """Return the statement that changes these columns."""
+    return text(f"""
+update invoicing.invoice i set {", ".join(f"{name} = given.{name}" for name in names)}
+from {bulk.unnested(invoice, (*_OWNER, *names))}
+where {" and ".join(f"i.{name} = given.{name}" for name in _OWNER)}
+returning {", ".join(f"i.{name}" for name in Invoice.__dataclass_fields__)}
+""")  # noqa: S608 - names of columns
+
+
+_HISTORY = (*_OWNER, "state", "reason", "changed_at")
+_APPEND = text(f"""
+insert into invoicing.invoice_state_change as c ({", ".join(_HISTORY)}, position)
+select given.*, 1 + coalesce(
+  (select max(c.position) from invoicing.invoice_state_change c
+   where {" and ".join(f"c.{name} = given.{name}" for name in _OWNER)}), 0)
+from {bulk.unnested(invoice_state_change, _HISTORY)}
+""")  # noqa: S608
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A state that an invoice reached, or a fact beside it."""
+
+    of: Invoice
+    state: str
+    reason: str | None
+    changed_at: datetime
+
+
+async def insert_state_changes(connection: AsyncConnection, changes: Sequence[StateChange]) -> None:
+    """Append to the history of invoices, none of which is named twice."""
+    if changes:
+        rows = [_owner(one.of) | vars(one) for one in changes]
+        await connection.execute(_APPEND, bulk.columns(rows, _HISTORY))
+
+
+async def take_sequence_positions(
+    connection: AsyncConnection, account: Account, count: int
+) -> Sequence[int]:
+    """Take the next positions of the account's sequence; they are given back if we roll back.
 
     The row stays locked until the transaction ends, so that no position is left out.
     """
     statement = insert(invoice_sequence).values(
-        vendor_id=account.vendor_id, mode=account.mode, last_position=1
+        vendor_id=account.vendor_id, mode=account.mode, last_position=count
     )
     taken = statement.on_conflict_do_update(
         index_elements=["vendor_id", "mode"],
-        set_={"last_position": invoice_sequence.c.last_position + 1},
+        set_={"last_position": invoice_sequence.c.last_position + count},
     ).returning(invoice_sequence.c.last_position)
-    return int((await connection.execute(taken)).scalar_one())
+    last = int((await connection.execute(taken)).scalar_one())
+    return range(last - count + 1, last + 1)
 
 
 async def last_sequence(

@@ -1,11 +1,15 @@
 """The tenant's customer at Stripe: made once, and told what changed before the next invoice."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.models import StripeJob, Tenant
 from services.invoicing.repository import stripe as stripe_repository
 from services.invoicing.repository import stripe_jobs
+from services.invoicing.repository.stripe import CustomerLink
 from services.invoicing.stripe_sync import requests
 from services.invoicing.stripe_sync.journal import Journal, TooManyAttempts
 from services.invoicing.stripe_types import Stripe
@@ -14,6 +18,23 @@ from shared.database import Database
 
 CHANGES_MAX = 3
 """A tenant that changes again while its change is sent is looked at so often."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What we know of a tenant's customer: its id, if it has one, and what was sent of it."""
+
+    customer_id: str | None
+    jobs: Sequence[StripeJob] = ()
+
+
+async def read_known(
+    connection: AsyncConnection, account: Account, tenant_ids: Sequence[str]
+) -> dict[str, Known]:
+    """Return what is known of each tenant's customer."""
+    ids = await stripe_repository.read_customer_ids(connection, account, tenant_ids)
+    jobs = await stripe_jobs.list_customer_jobs(connection, account, list(ids)) if ids else {}
+    return {one: Known(ids.get(one), jobs.get(one, ())) for one in tenant_ids}
 
 
 @dataclass
@@ -26,6 +47,8 @@ class Customers:
     account: Account
     tenant_id: str
     tenant: Tenant
+    known: Known | None = None
+    """What was known of it a moment ago."""
 
     async def current(self) -> str:
         """Return the customer's id; Stripe has the tenant's name, e-mail and address by then.
@@ -33,28 +56,26 @@ class Customers:
         What was sent last is compared, not what Stripe holds: an edit in the dashboard stays
         until the tenant changes here.
         """
-        customer_id, jobs = await self._known()
-        if customer_id is None:
+        known = self.known
+        if known is None or known.customer_id is None:
+            known = await self._now()  # it may have been made or linked since
+        if known.customer_id is None:
             return await self._create()
         wanted = requests.customer_fields(self.tenant)
         for _ in range(CHANGES_MAX):
-            done = sorted((job for job in jobs if job.state == "done"), key=_number)
+            done = sorted((job for job in known.jobs if job.state == "done"), key=_number)
             if done and requests.sent_fields(json.loads(done[-1].params)) == wanted:
-                return customer_id
-            await self._update(customer_id, len(done))
-            customer_id, jobs = await self._known()
-            assert customer_id is not None, "a customer is never forgotten"
+                return known.customer_id
+            await self._update(known.customer_id, len(done))
+            await self.journal.flush()
+            known = await self._now()
+            assert known.customer_id is not None, "a customer is never forgotten"
         raise TooManyAttempts("update_customer")
 
-    async def _known(self) -> tuple[str | None, list[StripeJob]]:
+    async def _now(self) -> Known:
         async with self.database.transaction() as connection:
-            customer_id = await stripe_repository.read_customer_id(
-                connection, self.account, self.tenant_id
-            )
-            if customer_id is None:
-                return None, []
-            jobs = await stripe_jobs.list_customer_jobs(connection, self.account, self.tenant_id)
-        return customer_id, list(jobs)
+            found = await read_known(connection, self.account, [self.tenant_id])
+        return found[self.tenant_id]
 
     async def _create(self) -> str:
         customer_id = await self.journal.perform(
@@ -63,10 +84,7 @@ class Customers:
             ),
             self._look_for_customer,
         )
-        async with self.database.transaction() as connection:
-            await stripe_repository.insert_customer_id(
-                connection, self.account, self.tenant_id, customer_id
-            )
+        await self.journal.later(CustomerLink(self.account, self.tenant_id, customer_id))
         return customer_id
 
     async def _look_for_customer(self, job: StripeJob) -> str | None:

@@ -10,6 +10,7 @@ from services.invoicing.domain.holds import Hold
 from services.invoicing.models import Invoice, InvoiceLine, Tenant
 from services.invoicing.repository import holds
 from services.invoicing.repository import invoices as repository
+from services.invoicing.stripe_sync.customers import Known, read_known
 from services.invoicing.stripe_types import Stripe
 from shared.accounts.repository import Account, read_tenants
 from shared.database import Database
@@ -34,6 +35,7 @@ class Loaded:
     tenant: Tenant | None
     stripe: Stripe | TallyrollError | None
     hold: Hold | None = None
+    customer: Known | None = None
 
 
 async def load_invoices(
@@ -52,6 +54,7 @@ async def load_invoices(
             held = await holds.read_holds(connection, account, invoice_ids)
             tenant_ids = {invoice.tenant_id for invoice in invoices}
             tenants = await read_tenants(connection, account, sorted(tenant_ids))
+            customers = await read_known(connection, account, sorted(tenant_ids))
         known = {row["tenant_id"]: _tenant(row) for row in tenants}
         loaded += [
             Loaded(
@@ -60,6 +63,7 @@ async def load_invoices(
                 known.get(one.tenant_id),
                 stripe,
                 held.get(one.invoice_id),
+                customers[one.tenant_id],
             )
             for one in invoices
         ]
