@@ -16,16 +16,24 @@ from shared.money import parse_exact
 
 
 async def lock_valid(
-    connection: AsyncConnection, statement: StatementRated
-) -> Sequence[NamedCoupon]:
-    """Return the coupons of the statement's invoice in their order, locked while they may run out.
+    connection: AsyncConnection, account: Account, statements: Sequence[StatementRated]
+) -> list[list[NamedCoupon]]:
+    """Return the coupons of each statement's invoice in their order, locked as they may run out.
 
-    An opening is part of the period that it opens: coupons go on it alike.
+    The statements are of different tenants. An opening is part of the period that it opens:
+    coupons go on it alike.
     """
-    account = Account(statement.vendor_id, statement.mode)
-    await repository.lock_coupons(connection, account, statement.tenant_id)
-    found = await repository.list_coupons(connection, account, statement.tenant_id)
-    return [_named(one) for one in found if one.is_for(statement.period_start, statement.currency)]
+    by_tenant: dict[str, list[StoredCoupon]] = {one.tenant_id: [] for one in statements}
+    for stored in await repository.lock_coupons(connection, account, list(by_tenant)):
+        by_tenant[stored.tenant_id].append(stored)
+    return [
+        [
+            _named(stored)
+            for stored in by_tenant[one.tenant_id]
+            if stored.is_for(one.period_start, one.currency)
+        ]
+        for one in statements
+    ]
 
 
 def _named(stored: StoredCoupon) -> NamedCoupon:

@@ -13,9 +13,10 @@ from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.numbering import invoice_number
 from services.invoicing.domain.states import State
 from services.invoicing.drafting import Draft, compose_draft
-from services.invoicing.holding import hold_draft
-from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
+from services.invoicing.holding import hold_drafts
+from services.invoicing.models import Invoice
 from services.invoicing.repository import invoices
+from services.invoicing.repository.invoices import Content
 from services.invoicing.tables import inbox
 from services.invoicing.telling import News, tell_all
 from shared.accounts.repository import Account
@@ -23,9 +24,21 @@ from shared.clock import Clock
 from shared.errors import conflict
 from shared.events.statement_rated import StatementRated
 from shared.ids import new_id
-from shared.inbox import claim_message
+from shared.inbox import claim_messages
 
 logger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Received:
+    """A statement, and the id of the message that it came with."""
+
+    statement: StatementRated
+    message_id: str
+
+    @property
+    def account(self) -> Account:
+        return Account(self.statement.vendor_id, self.statement.mode)
 
 
 async def draft_invoice(
@@ -36,40 +49,49 @@ async def draft_invoice(
     Raises `InvalidStatement`, with `statement_conflict` when the invoice of the same key was made
     of a statement that says something else.
     """
-    source = StatementRated.topic.name
-    if not await claim_message(connection, inbox, source=source, message_id=message_id):
-        return None
-    carried = await carrying.lock_open(connection, statement)
-    draft = compose_draft(statement, carried, await coupons.lock_valid(connection, statement))
-    made = await invoices.insert_invoice(connection, draft.key, _invoice_values(draft, clock))
-    if made is None:
-        await _check_same(connection, draft.key, statement)
-        return None
-    await record_new_draft(
-        connection, made, draft.lines, draft.details, sent=draft.sent, clock=clock
-    )
-    await carrying.record(connection, made, draft, clock)
-    return made
+    made = await draft_invoices(connection, [Received(statement, message_id)], clock)
+    return made[0] if made else None
 
 
-async def record_new_draft(
-    connection: AsyncConnection,
-    made: Invoice,
-    lines: Sequence[InvoiceLine],
-    details: Sequence[InvoiceLineDetail],
-    *,
-    clock: Clock,
-    sent: Sequence[InvoiceLine] = (),
-) -> None:
-    """Store what a new invoice consists of, tell of it, and hold it if its vendor wants that.
+async def draft_invoices(
+    connection: AsyncConnection, received: Sequence[Received], clock: Clock
+) -> list[Invoice]:
+    """Make the invoices of statements of one account and of different tenants.
 
-    `sent` are the lines that go to Stripe where those are fewer; empty: `lines` do.
+    Does what `draft_invoice` does, and raises what it raises for any of them: then none is made.
     """
-    await invoices.insert_lines(connection, made, lines, details)
-    await invoices.insert_sent_lines(connection, made, sent)
-    await _record_states(connection, [made], clock)
-    await hold_draft(connection, made, clock)
-    logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
+    source = StatementRated.topic.name
+    ids = [one.message_id for one in received]
+    claimed = await claim_messages(connection, inbox, source=source, message_ids=ids)
+    statements = [one.statement for one in received if one.message_id in claimed]
+    if not statements:
+        return []
+    account = received[0].account
+    carried = await carrying.lock_open(connection, account, statements)
+    valid = await coupons.lock_valid(connection, account, statements)
+    drafts = [compose_draft(*given) for given in zip(statements, carried, valid, strict=True)]
+    values = [(draft.key, _invoice_values(draft, clock)) for draft in drafts]
+    created = await invoices.insert_invoices(connection, values)
+    for draft, statement, made in zip(drafts, statements, created, strict=True):
+        if made is None:
+            await _check_same(connection, draft.key, statement)
+    new = [(made, draft) for made, draft in zip(created, drafts, strict=True) if made is not None]
+    contents = [Content(made, draft.lines, draft.details, draft.sent) for made, draft in new]
+    await record_new_drafts(connection, account, contents, clock)
+    for made, draft in new:
+        await carrying.record(connection, made, draft, clock)
+    return [made for made, _ in new]
+
+
+async def record_new_drafts(
+    connection: AsyncConnection, account: Account, contents: Sequence[Content], clock: Clock
+) -> None:
+    """Store what new invoices consist of, tell of them, and hold them if their vendor wants it."""
+    made = [content.of for content in contents]
+    await invoices.insert_contents(connection, contents)
+    await _record_states(connection, made, clock)
+    await hold_drafts(connection, account, made, clock)
+    logger.info("invoices_drafted", vendor_id=account.vendor_id, invoices=len(made))
 
 
 def _invoice_values(draft: Draft, clock: Clock) -> dict[str, Any]:

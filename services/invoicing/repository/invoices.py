@@ -1,12 +1,13 @@
 """Invoices, their lines, details, numbers and history."""
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, TextClause, func, select, text, update
+from sqlalchemy import Select, Table, TextClause, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -50,14 +51,33 @@ async def insert_invoice(
     connection: AsyncConnection, key: InvoiceKey, values: dict[str, Any]
 ) -> Invoice | None:
     """Create an invoice; None when its key has one already."""
-    statement = (
-        insert(invoice)
-        .values(**asdict(key), invoice_key=str(key), **values)
-        .on_conflict_do_nothing(index_elements=["invoice_key"])
-        .returning(*INVOICE_COLUMNS)
-    )
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else Invoice(**row._mapping)  # noqa: SLF001
+    (made,) = await insert_invoices(connection, [(key, values)])
+    return made
+
+
+async def insert_invoices(
+    connection: AsyncConnection, new: Sequence[tuple[InvoiceKey, dict[str, Any]]]
+) -> list[Invoice | None]:
+    """Create invoices of different keys; None for a key that has one already."""
+    rows = [vars(key) | values | {"invoice_key": str(key)} for key, values in new]
+    if not rows:
+        return []
+    found = await connection.execute(_CREATE, bulk.columns(rows, _CREATED))
+    made = {row["invoice_key"]: Invoice(**row) for row in found.mappings()}
+    return [made.get(row["invoice_key"]) for row in rows]
+
+
+_CREATED = (
+    *InvoiceKey.__dataclass_fields__,
+    *("invoice_id", "invoice_key", "period_end", "statement_id", "rating_hash", "currency"),
+    *("total_exact", "total_minor", "lines_sha256", "state", "reason"),
+    *("created_at", "next_attempt_at"),
+)
+_CREATE = text(f"""
+insert into invoicing.invoice ({", ".join(_CREATED)})
+select * from {bulk.unnested(invoice, _CREATED)}
+on conflict (invoice_key) do nothing returning {", ".join(Invoice.__dataclass_fields__)}
+""")  # noqa: S608 - names of columns
 
 
 async def rating_hash_of(connection: AsyncConnection, key: InvoiceKey) -> str:
@@ -66,29 +86,54 @@ async def rating_hash_of(connection: AsyncConnection, key: InvoiceKey) -> str:
     return str((await connection.execute(query)).scalar_one())
 
 
-async def insert_lines(
+@dataclass(frozen=True)
+class Content:
+    """What a new invoice consists of; `sent` is empty where the lines are sent as they are."""
+
+    of: Invoice
+    lines: Sequence[InvoiceLine]
+    details: Sequence[InvoiceLineDetail] = ()
+    sent: Sequence[InvoiceLine] = ()
+
+
+async def insert_contents(connection: AsyncConnection, contents: Sequence[Content]) -> None:
+    """Store the lines of invoices and their details; they never change afterwards."""
+    lines = [(one.of, line) for one in contents for line in one.lines]
+    sent = [(one.of, line) for one in contents for line in one.sent]
+    details = [(one.of, detail) for one in contents for detail in one.details]
+    await _insert_parts(connection, invoice_line, _LINE, lines)
+    await _insert_parts(connection, invoice_sent_line, _SENT, sent)
+    await _insert_parts(connection, invoice_line_detail, _DETAIL, details)
+
+
+_LINE = tuple(InvoiceLine.__dataclass_fields__)
+_SENT = tuple(column.name for column in _SENT_COLUMNS)
+_DETAIL = tuple(InvoiceLineDetail.__dataclass_fields__)
+
+
+@cache
+def _insert_into(table: Table, names: tuple[str, ...]) -> TextClause:
+    every = (*_OWNER, *names)
+    return text(
+        f"insert into {table.fullname} ({', '.join(every)})"  # noqa: S608 - names of columns
+        f" select * from {bulk.unnested(table, every)}"
+    )
+
+
+async def _insert_parts(
     connection: AsyncConnection,
-    of: Invoice,
-    lines: Sequence[InvoiceLine],
-    details: Sequence[InvoiceLineDetail],
+    table: Table,
+    names: tuple[str, ...],
+    parts: Sequence[tuple[Invoice, InvoiceLine | InvoiceLineDetail]],
 ) -> None:
-    """Store an invoice's lines and their details; they never change afterwards."""
-    owner = _owner(of)
-    if lines:
-        await connection.execute(insert(invoice_line), [owner | asdict(line) for line in lines])
-    if details:
-        rows = [owner | asdict(detail) for detail in details]
-        await connection.execute(insert(invoice_line_detail), rows)
-
-
-async def insert_sent_lines(
-    connection: AsyncConnection, of: Invoice, lines: Sequence[InvoiceLine]
-) -> None:
-    """Store what is sent instead of an invoice's lines, where that differs; it never changes."""
-    if lines:
-        names = {column.name for column in _SENT_COLUMNS}
-        rows = [{name: getattr(line, name) for name in names} for line in lines]
-        await connection.execute(insert(invoice_sent_line), [_owner(of) | row for row in rows])
+    """Store lines or details beside their invoices."""
+    if not parts:
+        return
+    arrays: dict[str, list[Any]] = {name: [getattr(of, name) for of, _ in parts] for name in _OWNER}
+    arrays |= {name: [getattr(part, name) for _, part in parts] for name in names}
+    if "steps" in arrays:
+        arrays["steps"] = [json.dumps([vars(step) for step in steps]) for steps in arrays["steps"]]
+    await connection.execute(_insert_into(table, names), arrays)
 
 
 def _owner(of: Invoice) -> dict[str, str]:
