@@ -1,49 +1,28 @@
 """The tenant's customer at Stripe: made once, and told what changed before the next invoice."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from services.invoicing.models import StripeJob, Tenant
-from services.invoicing.repository import stripe as stripe_repository
-from services.invoicing.repository import stripe_jobs
 from services.invoicing.repository.stripe import CustomerLink
 from services.invoicing.stripe_sync import requests
 from services.invoicing.stripe_sync.journal import Journal, TooManyAttempts
+from services.invoicing.stripe_sync.known_customers import Known
+from services.invoicing.stripe_sync.writing import Writer
 from services.invoicing.stripe_types import Stripe
 from shared.accounts.repository import Account
-from shared.database import Database
 
 CHANGES_MAX = 3
 """A tenant that changes again while its change is sent is looked at so often."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What we know of a tenant's customer: its id, if it has one, and what was sent of it."""
-
-    customer_id: str | None
-    jobs: Sequence[StripeJob] = ()
-
-
-async def read_known(
-    connection: AsyncConnection, account: Account, tenant_ids: Sequence[str]
-) -> dict[str, Known]:
-    """Return what is known of each tenant's customer."""
-    ids = await stripe_repository.read_customer_ids(connection, account, tenant_ids)
-    jobs = await stripe_jobs.list_customer_jobs(connection, account, list(ids)) if ids else {}
-    return {one: Known(ids.get(one), jobs.get(one, ())) for one in tenant_ids}
 
 
 @dataclass
 class Customers:
     """Finds, makes and updates the customer of one tenant."""
 
-    database: Database
     stripe: Stripe
     journal: Journal
+    writer: Writer
     account: Account
     tenant_id: str
     tenant: Tenant
@@ -73,9 +52,7 @@ class Customers:
         raise TooManyAttempts("update_customer")
 
     async def _now(self) -> Known:
-        async with self.database.transaction() as connection:
-            found = await read_known(connection, self.account, [self.tenant_id])
-        return found[self.tenant_id]
+        return await self.writer.customer((self.account, self.tenant_id))
 
     async def _create(self) -> str:
         customer_id = await self.journal.perform(

@@ -10,7 +10,7 @@ from services.invoicing.domain.holds import Hold
 from services.invoicing.models import Invoice, InvoiceLine, Tenant
 from services.invoicing.repository import holds
 from services.invoicing.repository import invoices as repository
-from services.invoicing.stripe_sync.customers import Known, read_known
+from services.invoicing.stripe_sync.known_customers import Known, read_known
 from services.invoicing.stripe_types import Stripe
 from shared.accounts.repository import Account, read_tenants
 from shared.database import Database

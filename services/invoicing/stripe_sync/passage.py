@@ -18,9 +18,10 @@ from services.invoicing.domain.wire import from_wire, to_wire
 from services.invoicing.handlers import Change
 from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
 from services.invoicing.stripe_sync import requests
-from services.invoicing.stripe_sync.customers import Customers, Known
+from services.invoicing.stripe_sync.customers import Customers
 from services.invoicing.stripe_sync.drafts import Drafts, NotSendable
 from services.invoicing.stripe_sync.journal import Journal
+from services.invoicing.stripe_sync.known_customers import Known
 from services.invoicing.stripe_sync.writing import Approved, Changed, Writer
 from services.invoicing.stripe_types import Stripe, StripeInvoice
 from shared.clock import Clock
@@ -45,12 +46,8 @@ class Passage:
     customer: Known | None = None
 
     def __post_init__(self) -> None:
-        self.journal = Journal(
-            self.database,
-            self.stripe,
-            self.clock,
-            writer=self.writer or Writer(self.database, self.clock),
-        )
+        self._writer = self.writer or Writer(self.database, self.clock)
+        self.journal = Journal(self.database, self.stripe, self.clock, writer=self._writer)
 
     async def run(self) -> None:
         """Take the invoice as far as it goes; raises `NotSendable`, `StripeProblem`."""
@@ -68,9 +65,9 @@ class Passage:
         """Return our draft at Stripe, filled, compared and numbered."""
         drafts = Drafts(self.database, self.stripe, self.journal, self.lines)
         customer_id = await Customers(
-            self.database,
             self.stripe,
             self.journal,
+            self._writer,
             self.invoice.account,
             self.invoice.tenant_id,
             self.tenant,

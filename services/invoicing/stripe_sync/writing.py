@@ -15,7 +15,9 @@ from services.invoicing.models import Invoice, StripeJob
 from services.invoicing.repository import invoices, stripe, stripe_jobs
 from services.invoicing.repository.stripe import CustomerLink
 from services.invoicing.repository.stripe_jobs import ClosedJob
+from services.invoicing.stripe_sync.known_customers import Known, read_known
 from services.invoicing.stripe_sync.together import Together
+from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.database import Database
 
@@ -75,16 +77,29 @@ class Written:
 
 
 class Writer:
-    """Commits entries: those that come while one transaction runs share the next."""
+    """Commits entries: those that come while one transaction runs share the next.
+
+    `customer` reads what is known of a tenant's customer in the same way.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self.write: Together[Entry, Written] = Together(self._commit)
+        self.customer: Together[tuple[Account, str], Known] = Together(self._customers)
 
     async def _commit(self, entries: list[Entry]) -> list[Written]:
         async with self._database.transaction() as connection:
             return await write_entries(connection, entries, self._clock)
+
+    async def _customers(self, wanted: list[tuple[Account, str]]) -> list[Known]:
+        found: dict[tuple[Account, str], Known] = {}
+        async with self._database.transaction() as connection:
+            for account in {account for account, _ in wanted}:
+                tenant_ids = [tenant_id for of, tenant_id in wanted if of == account]
+                known = await read_known(connection, account, tenant_ids)
+                found |= {(account, tenant_id): one for tenant_id, one in known.items()}
+        return [found[one] for one in wanted]
 
 
 async def write_entries(

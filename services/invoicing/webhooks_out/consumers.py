@@ -148,4 +148,5 @@ def _records(message: KafkaMessage) -> Sequence[Record]:
 def _message_id(record: Record) -> str:
     """Return the id that a message keeps when it is sent again, else the place where it lies."""
     place = f"{record.topic}/{record.partition}/{record.offset}"
-    return dict(record.headers).get("message-id", place.encode()).decode()
+    headers: dict[str, bytes] = dict(record.headers)
+    return headers.get("message-id", place.encode()).decode()
