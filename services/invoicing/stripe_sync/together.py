@@ -9,10 +9,16 @@ Result = TypeVar("Result")
 
 
 class Together(Generic[Item, Result]):
-    """Collects items while `do` runs on earlier ones; who asks waits until its own is committed."""
+    """Collects items while `do` runs on earlier ones; who asks waits until its own is committed.
 
-    def __init__(self, do: Callable[[list[Item]], Awaitable[list[Result]]]) -> None:
+    `gather_seconds` is how long it waits for more before each run.
+    """
+
+    def __init__(
+        self, do: Callable[[list[Item]], Awaitable[list[Result]]], *, gather_seconds: float = 0.0
+    ) -> None:
         self._do = do
+        self._gather_seconds = gather_seconds
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -26,6 +32,7 @@ class Together(Generic[Item, Result]):
 
     async def _run(self) -> None:
         while self._waiting:
+            await asyncio.sleep(self._gather_seconds)
             taken, self._waiting = self._waiting, []
             if not await self._try(taken) and len(taken) > 1:
                 # One of them is at fault, and nothing of any is committed: each by itself.
