@@ -7,6 +7,7 @@ again; what can never be read or stored is handed to `leave`, and acknowledged.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -27,6 +28,7 @@ DATA_EXCEPTION = "22"
 """Class of the SQLSTATEs that say: this value cannot be stored, however often it is tried."""
 
 Received = TypeVar("Received", bound=Message)
+Handle = Callable[[AsyncConnection, Received], Awaitable[None]]
 Leave = Callable[[KafkaMessage, str], Awaitable[None]]
 """Takes a message that cannot be handled, and the code that says why."""
 
@@ -63,27 +65,36 @@ class Delivery:
         self._leave = leave
 
     async def __call__(
-        self,
-        message: KafkaMessage,
-        model: type[Received],
-        handle: Callable[[AsyncConnection, Received], Awaitable[None]],
+        self, message: KafkaMessage, model: type[Received], handle: Handle[Received]
     ) -> None:
         """Handle a message; raises what its handler raises, after a pause."""
-        try:
-            received = model.model_validate_json(message.body or b"")
-        except ValidationError:
-            await self._leave(message, "invalid_message")
+        leave = partial(self._leave, message)
+        await deliver_body(self._database, message.body or b"", model, handle, leave)
+
+
+async def deliver_body(
+    database: Database,
+    body: bytes,
+    model: type[Received],
+    handle: Handle[Received],
+    leave: Callable[[str], Awaitable[None]],
+) -> None:
+    """Do what a `Delivery` does with the body of a record; `leave` gets the code if it is left."""
+    try:
+        received = model.model_validate_json(body)
+    except ValidationError:
+        await leave("invalid_message")
+        return
+    try:
+        async with database.transaction() as connection:
+            await handle(connection, received)
+    except Exception as error:
+        if _cannot_be_stored(error):
+            await leave("unstorable_value")
             return
-        try:
-            async with self._database.transaction() as connection:
-                await handle(connection, received)
-        except Exception as error:
-            if _cannot_be_stored(error):
-                await self._leave(message, "unstorable_value")
-                return
-            logger.exception("message_failed", type=model.__name__)
-            await asyncio.sleep(RETRY_SECONDS)
-            raise
+        logger.exception("message_failed", type=model.__name__)
+        await asyncio.sleep(RETRY_SECONDS)
+        raise
 
 
 def _cannot_be_stored(error: Exception) -> bool:

@@ -22,10 +22,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    any_,
+    bindparam,
     delete,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database import Database
@@ -36,6 +38,9 @@ logger = structlog.get_logger()
 
 ROWS_PER_SEND = 500
 IDLE_SECONDS = 0.1
+GATHER_SECONDS = 0.02
+"""Rest while there is something, so that what is written meanwhile goes out together."""
+
 BACKOFF_SECONDS_MAX = 5.0
 
 
@@ -121,8 +126,8 @@ class OutboxRelay:
                             while True:
                                 sent = await self.send_pending(producer)
                                 failures = 0
-                                if not sent:
-                                    await asyncio.sleep(IDLE_SECONDS)
+                                if sent < ROWS_PER_SEND:
+                                    await asyncio.sleep(GATHER_SECONDS if sent else IDLE_SECONDS)
             except Exception:
                 failures += 1
                 logger.exception("outbox_relay_failed", outbox=self.outbox.fullname)
@@ -153,5 +158,8 @@ class OutboxRelay:
             ]
             await asyncio.gather(*acknowledgements)
             sent = [row.position for row in rows]
-            await connection.execute(delete(self.outbox).where(self.outbox.c.position.in_(sent)))
+            gone = bindparam("sent", sent, type_=ARRAY(BigInteger))
+            await connection.execute(
+                delete(self.outbox).where(self.outbox.c.position == any_(gone))
+            )
             return len(sent)

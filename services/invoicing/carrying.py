@@ -19,14 +19,15 @@ from shared.money import CURRENCIES, format_exact, parse_exact, round_to_minor_u
 logger = structlog.get_logger()
 
 
-async def lock_open(connection: AsyncConnection, statement: StatementRated) -> Sequence[CarriedIn]:
-    """Return what waits for an invoice of the statement's tenant and currency, locked."""
-    account = Account(statement.vendor_id, statement.mode)
-    found = await carry_overs.lock_open(
-        connection, account, statement.tenant_id, statement.currency
-    )
-    return [
-        CarriedIn(
+async def lock_open(
+    connection: AsyncConnection, account: Account, statements: Sequence[StatementRated]
+) -> list[list[CarriedIn]]:
+    """Return what waits for the invoice of each statement (of different tenants), locked."""
+    tenant_ids = [one.tenant_id for one in statements]
+    found = await carry_overs.lock_open(connection, account, tenant_ids)
+    by_owner: dict[tuple[str, str], list[CarriedIn]] = {}
+    for one in found:
+        carried = CarriedIn(
             one.carry_over_id,
             parse_exact(one.amount_exact),
             one.subscription_id,
@@ -34,8 +35,8 @@ async def lock_open(connection: AsyncConnection, statement: StatementRated) -> S
             one.period_end,
             None if one.taxable_exact is None else parse_exact(one.taxable_exact),
         )
-        for one in found
-    ]
+        by_owner.setdefault((one.tenant_id, one.currency), []).append(carried)
+    return [by_owner.get((one.tenant_id, one.currency), []) for one in statements]
 
 
 async def record(connection: AsyncConnection, made: Invoice, draft: Draft, clock: Clock) -> None:

@@ -1,15 +1,18 @@
 """Events in: wiring only. What cannot be used is kept as a dead letter and never blocks."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
+from aiokafka import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import ValidationError
 
 from services.invoicing.domain.errors import InvalidStatement
-from services.invoicing.handlers import draft_invoice
+from services.invoicing.handlers import Received, draft_invoices
 from services.invoicing.repository.messages import insert_dead_letter
 from shared.clock import Clock
 from shared.database import Database
@@ -19,6 +22,13 @@ from shared.topics import STATEMENT_RATED
 logger = structlog.get_logger()
 
 _NUL = b"\\u0000"
+
+GROUP_BYTES_MAX = 1_000_000
+"""Bytes of statements that one transaction makes invoices of, unless one alone has more."""
+
+RECORDS_MAX = 100
+WAIT_MILLISECONDS = 100
+"""So many records are taken at once at most, and so long is waited for the first of them."""
 
 PAUSE_SECONDS = 1.0
 """Rest before a record is taken again after a failure that is not its fault."""
@@ -43,18 +53,38 @@ class StatementConsumer:
     database: Database
     clock: Clock
 
-    async def take(self, record: Record) -> None:
-        """Draft the invoice of a record, or keep the record as a dead letter."""
+    async def take(self, records: Sequence[Record]) -> None:
+        """Draft the invoices of records, or keep a record as a dead letter.
+
+        Many share a transaction. When it fails, each is taken by a transaction of its own, so
+        that a bad one harms no other.
+        """
+        for group in _groups([one for record in records if (one := await self._read(record))]):
+            try:
+                await self._draft([received for _, received in group])
+            except Exception as error:  # noqa: BLE001 - whose it is shows when each is alone
+                logger.warning("statements_taken_alone", cause=type(error).__name__)
+                for record, received in group:
+                    await self._take_alone(record, received)
+
+    async def _read(self, record: Record) -> tuple[Record, Received] | None:
         try:
-            statement = _statement(record)
-            async with self.database.transaction() as connection:
-                await draft_invoice(
-                    connection, statement, message_id=record.message_id, clock=self.clock
-                )
+            return record, Received(_statement(record), record.message_id)
         except InvalidStatement as rejection:
             await self._bury(record, rejection.code)
         except ValidationError:
             await self._bury(record, "invalid_message")
+        return None
+
+    async def _take_alone(self, record: Record, received: Received) -> None:
+        try:
+            await self._draft([received])
+        except InvalidStatement as rejection:
+            await self._bury(record, rejection.code)
+
+    async def _draft(self, received: Sequence[Received]) -> None:
+        async with self.database.transaction() as connection:
+            await draft_invoices(connection, received, self.clock)
 
     async def _bury(self, record: Record, code: str) -> None:
         logger.error("dead_letter", code=code, partition=record.partition, offset=record.offset)
@@ -69,6 +99,29 @@ class StatementConsumer:
             await insert_dead_letter(connection, values)
 
 
+def _groups(
+    taken: Sequence[tuple[Record, Received]],
+) -> Iterator[list[tuple[Record, Received]]]:
+    """Yield what one transaction takes: neighbours of one account and of different tenants.
+
+    What a tenant's invoice leaves to its next one is there when that is drafted.
+    """
+    group: list[tuple[Record, Received]] = []
+    tenants: set[str] = set()
+    size = 0
+    for record, received in taken:
+        tenant_id = received.statement.tenant_id
+        fits = size + len(record.body) <= GROUP_BYTES_MAX and tenant_id not in tenants
+        if group and not (fits and received.account == group[0][1].account):
+            yield group
+            group, tenants, size = [], set(), 0
+        group.append((record, received))
+        tenants.add(tenant_id)
+        size += len(record.body)
+    if group:
+        yield group
+
+
 def _statement(record: Record) -> StatementRated:
     if record.type_name != StatementRated.__name__:
         raise InvalidStatement("unknown_type", "This topic carries StatementRated only.")
@@ -77,21 +130,20 @@ def _statement(record: Record) -> StatementRated:
     return StatementRated.model_validate_json(record.body)
 
 
-async def _raw(message: KafkaMessage) -> bytes:
-    return bytes(message.body or b"")
+async def _raw(message: KafkaMessage) -> Any:
+    return message.body
 
 
-def _record(message: KafkaMessage, body: bytes) -> Record:
-    raw = message.raw_message
-    assert not isinstance(raw, tuple), "records come one by one"
+def _record(raw: ConsumerRecord[Any, Any]) -> Record:
+    headers = {name: value.decode() for name, value in raw.headers}
     place = f"{raw.topic}/{raw.partition}/{raw.offset}"
     return Record(
         topic=raw.topic,
         partition=raw.partition,
         offset=raw.offset,
-        type_name=str(message.headers.get("type", "")),
-        message_id=str(message.headers.get("message-id", place)),
-        body=body,
+        type_name=headers.get("type", ""),
+        message_id=headers.get("message-id", place),
+        body=bytes(raw.value or b""),
     )
 
 
@@ -100,6 +152,9 @@ def subscribe(broker: KafkaBroker, consumer: StatementConsumer, *, group: str) -
 
     @broker.subscriber(
         STATEMENT_RATED.name,
+        batch=True,
+        max_records=RECORDS_MAX,
+        batch_timeout_ms=WAIT_MILLISECONDS,
         group_id=group,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.NACK_ON_ERROR,
@@ -107,9 +162,11 @@ def subscribe(broker: KafkaBroker, consumer: StatementConsumer, *, group: str) -
         title="statement.rated",
         description="StatementRated (JSON): the invoice of a subscription's period is drafted",
     )
-    async def on_statement_rated(body: bytes, message: KafkaMessage) -> None:
+    async def on_statement_rated(_bodies: Any, message: KafkaMessage) -> None:
+        records = message.raw_message
+        assert isinstance(records, tuple), "records come in batches"
         try:
-            await consumer.take(_record(message, body))
+            await consumer.take([_record(one) for one in records])
         except Exception:
             await asyncio.sleep(PAUSE_SECONDS)
             raise

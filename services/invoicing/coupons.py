@@ -14,22 +14,32 @@ from shared.errors import conflict
 from shared.events.statement_rated import StatementRated
 from shared.money import parse_exact
 
+_WITHOUT = frozenset({"progressive", "topup"})
+
 
 async def lock_valid(
-    connection: AsyncConnection, statement: StatementRated
-) -> Sequence[NamedCoupon]:
-    """Return the coupons of the statement's invoice in their order, locked while they may run out.
+    connection: AsyncConnection, account: Account, statements: Sequence[StatementRated]
+) -> list[list[NamedCoupon]]:
+    """Return the coupons of each statement's invoice in their order, locked as they may run out.
 
-    An opening is part of the period that it opens: coupons go on it alike. A progressive statement
-    is a part on account, taken off the period's own one, which has the coupons of all of it. An
-    order of credit has its price: coupons go on what the credit pays for.
+    The statements are of different tenants. An opening is part of the period that it opens: coupons
+    go on it alike. A progressive statement is a part on account, taken off the period's own one,
+    which has the coupons of all of it. An order of credit has its price: coupons go on what the
+    credit pays for.
     """
-    if statement.kind in {"progressive", "topup"}:
-        return ()
-    account = Account(statement.vendor_id, statement.mode)
-    await repository.lock_coupons(connection, account, statement.tenant_id)
-    found = await repository.list_coupons(connection, account, statement.tenant_id)
-    return [_named(one) for one in found if one.is_for(statement.period_start, statement.currency)]
+    by_tenant: dict[str, list[StoredCoupon]] = {
+        one.tenant_id: [] for one in statements if one.kind not in _WITHOUT
+    }
+    for stored in await repository.lock_coupons(connection, account, list(by_tenant)):
+        by_tenant[stored.tenant_id].append(stored)
+    return [
+        [
+            _named(stored)
+            for stored in by_tenant.get(one.tenant_id, ())
+            if stored.is_for(one.period_start, one.currency)
+        ]
+        for one in statements
+    ]
 
 
 def _named(stored: StoredCoupon) -> NamedCoupon:

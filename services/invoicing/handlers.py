@@ -1,7 +1,7 @@
 """Use cases: one message or decision, one transaction. The caller commits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import structlog
@@ -12,23 +12,36 @@ from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.numbering import invoice_number
 from services.invoicing.domain.states import State
-from services.invoicing.domain.taxing import Tax, TaxPlan, tax_day
+from services.invoicing.domain.taxing import tax_day
 from services.invoicing.drafting import Draft, compose_draft
-from services.invoicing.holding import hold_draft
-from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
+from services.invoicing.holding import hold_drafts
+from services.invoicing.models import Invoice
 from services.invoicing.repository import invoices
 from services.invoicing.repository import taxes as tax_repository
+from services.invoicing.repository.invoices import Content
 from services.invoicing.tables import inbox
-from services.invoicing.tax.settings import plan_for
-from services.invoicing.telling import tell
+from services.invoicing.tax.settings import plans_for
+from services.invoicing.telling import News, tell_all
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.errors import conflict
 from shared.events.statement_rated import StatementRated
 from shared.ids import new_id
-from shared.inbox import claim_message
+from shared.inbox import claim_messages
 
 logger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Received:
+    """A statement, and the id of the message that it came with."""
+
+    statement: StatementRated
+    message_id: str
+
+    @property
+    def account(self) -> Account:
+        return Account(self.statement.vendor_id, self.statement.mode)
 
 
 async def draft_invoice(
@@ -39,56 +52,66 @@ async def draft_invoice(
     Raises `InvalidStatement`, with `statement_conflict` when the invoice of the same key was made
     of a statement that says something else.
     """
-    source = StatementRated.topic.name
-    if not await claim_message(connection, inbox, source=source, message_id=message_id):
-        return None
-    carried = await carrying.lock_open(connection, statement)
-    valid = await coupons.lock_valid(connection, statement)
-    plan = await _plan(connection, statement)
-    draft = compose_draft(statement, carried, valid, plan)
-    made = await invoices.insert_invoice(connection, draft.key, _invoice_values(draft, clock))
-    if made is None:
-        await _check_same(connection, draft.key, statement)
-        return None
-    await record_new_draft(
-        connection,
-        made,
-        draft.lines,
-        draft.details,
-        sent=draft.sent,
-        taxes=draft.tax.taxes,
-        clock=clock,
-    )
-    await carrying.record(connection, made, draft, clock)
-    return made
+    made = await draft_invoices(connection, [Received(statement, message_id)], clock)
+    return made[0] if made else None
 
 
-async def record_new_draft(
-    connection: AsyncConnection,
-    made: Invoice,
-    lines: Sequence[InvoiceLine],
-    details: Sequence[InvoiceLineDetail],
-    *,
-    clock: Clock,
-    sent: Sequence[InvoiceLine] = (),
-    taxes: Sequence[Tax] = (),
-) -> None:
-    """Store what a new invoice consists of, tell of it, and hold it if its vendor wants that.
+async def draft_invoices(
+    connection: AsyncConnection, received: Sequence[Received], clock: Clock
+) -> list[Invoice]:
+    """Make the invoices of statements of one account and of different tenants.
 
-    `sent` are the lines that go to Stripe where those are fewer; empty: `lines` do.
+    Does what `draft_invoice` does, and raises what it raises for any of them: then none is made.
     """
-    await tax_repository.insert_taxes(connection, made, taxes)
-    await invoices.insert_lines(connection, made, lines, details)
-    await invoices.insert_sent_lines(connection, made, sent)
-    await _record_state(connection, made, clock)
-    await hold_draft(connection, made, clock)
-    logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
+    source = StatementRated.topic.name
+    ids = [one.message_id for one in received]
+    claimed = await claim_messages(connection, inbox, source=source, message_ids=ids)
+    statements = [one.statement for one in received if one.message_id in claimed]
+    if not statements:
+        return []
+    account = received[0].account
+    drafts = await _compose(connection, account, statements)
+    values = [(draft.key, _invoice_values(draft, clock)) for draft in drafts]
+    created = await invoices.insert_invoices(connection, values)
+    for draft, statement, made in zip(drafts, statements, created, strict=True):
+        if made is None:
+            await _check_same(connection, draft.key, statement)
+    new = [(made, draft) for made, draft in zip(created, drafts, strict=True) if made is not None]
+    contents = [
+        Content(made, draft.lines, draft.details, draft.sent, draft.tax.taxes)
+        for made, draft in new
+    ]
+    await record_new_drafts(connection, account, contents, clock)
+    for made, draft in new:
+        await carrying.record(connection, made, draft, clock)
+    return [made for made, _ in new]
 
 
-async def _plan(connection: AsyncConnection, statement: StatementRated) -> TaxPlan:
-    account = Account(statement.vendor_id, statement.mode)
-    day = tax_day(statement.kind, statement.period_start, statement.period_end)
-    return await plan_for(connection, account, statement.tenant_id, day)
+async def _compose(
+    connection: AsyncConnection, account: Account, statements: Sequence[StatementRated]
+) -> list[Draft]:
+    """Return the drafts of statements, with all that goes on them beside what was rated."""
+    carried = await carrying.lock_open(connection, account, statements)
+    valid = await coupons.lock_valid(connection, account, statements)
+    days = [
+        (one.tenant_id, tax_day(one.kind, one.period_start, one.period_end)) for one in statements
+    ]
+    plans = await plans_for(connection, account, days)
+    together = zip(statements, carried, valid, plans, strict=True)
+    return [compose_draft(*given) for given in together]
+
+
+async def record_new_drafts(
+    connection: AsyncConnection, account: Account, contents: Sequence[Content], clock: Clock
+) -> None:
+    """Store what new invoices consist of, tell of them, and hold them if their vendor wants it."""
+    made = [content.of for content in contents]
+    taxed = [(content.of, content.taxes) for content in contents]
+    await tax_repository.insert_taxes(connection, taxed)
+    await invoices.insert_contents(connection, contents)
+    await _record_states(connection, made, clock)
+    await hold_drafts(connection, account, made, clock)
+    logger.info("invoices_drafted", vendor_id=account.vendor_id, invoices=len(made))
 
 
 def _invoice_values(draft: Draft, clock: Clock) -> dict[str, Any]:
@@ -117,38 +140,69 @@ async def change_state(
     connection: AsyncConnection, invoice: Invoice, change: Change, clock: Clock
 ) -> Invoice:
     """Move an invoice to a state, with its history row and its message; no change, no message."""
-    values: dict[str, Any] = dict(change.values)
-    values |= {"state": change.state, "reason": change.reason}
-    changed = await invoices.update_invoice(connection, invoice, values)
-    if (changed.state, changed.reason) != (invoice.state, invoice.reason):
-        await _record_state(connection, changed, clock)
-    if changed.state == "void":
-        await carrying.give_back(connection, changed)
+    (changed,) = await change_states(connection, [(invoice, change)], clock)
     return changed
 
 
-async def _record_state(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> None:
-    if invoice.state == "approved":
-        # A step inside invoicing: others hear of it when the invoice is issued.
-        await invoices.insert_state_change(
-            connection,
-            invoice,
-            state=invoice.state,
-            reason=invoice.reason,
-            changed_at=clock.now(),
-        )
-        return
-    await tell(connection, invoice, invoice.state, invoice.reason, clock)
+async def change_states(
+    connection: AsyncConnection, changes: Sequence[tuple[Invoice, Change]], clock: Clock
+) -> list[Invoice]:
+    """Do what `change_state` does, for invoices none of which is named twice."""
+    values = [
+        (invoice, dict(change.values) | {"state": change.state, "reason": change.reason})
+        for invoice, change in changes
+    ]
+    changed = await invoices.update_invoices(connection, values)
+    news = [
+        now
+        for (before, _), now in zip(changes, changed, strict=True)
+        if (now.state, now.reason) != (before.state, before.reason)
+    ]
+    await _record_states(connection, news, clock)
+    for now in changed:
+        if now.state == "void":
+            await carrying.give_back(connection, now)
+    return changed
+
+
+async def _record_states(
+    connection: AsyncConnection, changed: Sequence[Invoice], clock: Clock
+) -> None:
+    """Append to the histories of invoices, and tell of those that others hear of.
+
+    `approved` is a step inside invoicing: others hear of the invoice when it is issued.
+    """
+    now = clock.now()
+    quiet = [one for one in changed if one.state == "approved"]
+    history = [invoices.StateChange(one, one.state, one.reason, now) for one in quiet]
+    await invoices.insert_state_changes(connection, history)
+    told = [News(one, one.state, one.reason) for one in changed if one.state != "approved"]
+    await tell_all(connection, told, clock)
 
 
 async def approve_invoice(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> Invoice:
     """Record the passed gate. The number is taken in this transaction, once for ever."""
-    number = invoice.number
-    if number is None:
-        position = await invoices.take_sequence_position(connection, invoice.account)
-        number = invoice_number(invoice.vendor_id, position)
-    change = Change("approved", values=(("number", number),))
-    return await change_state(connection, invoice, change, clock)
+    (approved,) = await approve_invoices(connection, [invoice], clock)
+    return approved
+
+
+async def approve_invoices(
+    connection: AsyncConnection, passed: Sequence[Invoice], clock: Clock
+) -> list[Invoice]:
+    """Do what `approve_invoice` does, for invoices none of which is named twice."""
+    numbers = {one.invoice_id: one.number for one in passed}
+    unnumbered = [one for one in passed if one.number is None]
+    for account in sorted({one.account for one in unnumbered}, key=astuple):
+        mine = [one for one in unnumbered if one.account == account]
+        positions = await invoices.take_sequence_positions(connection, account, len(mine))
+        numbers |= {
+            one.invoice_id: invoice_number(one.vendor_id, position)
+            for one, position in zip(mine, positions, strict=True)
+        }
+    changes = [
+        (one, Change("approved", values=(("number", numbers[one.invoice_id]),))) for one in passed
+    ]
+    return await change_states(connection, changes, clock)
 
 
 async def park_invoice(

@@ -1,5 +1,6 @@
 """Use cases: drafts held by their vendor's setting, and released by a person."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,13 +14,17 @@ from shared.clock import Clock
 from shared.errors import conflict
 
 
-async def hold_draft(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> None:
-    """Hold a new draft by the setting that is in force now; a later one does not reach it."""
-    setting = await holds.read_setting(connection, invoice.account)
-    if invoice.state != "draft" or setting == holds.BillingSetting():
+async def hold_drafts(
+    connection: AsyncConnection, account: Account, made: Sequence[Invoice], clock: Clock
+) -> None:
+    """Hold new drafts by the setting that is in force now; a later one does not reach them."""
+    setting = await holds.read_setting(connection, account)
+    if setting == holds.BillingSetting():
         return
     until = clock.now() + timedelta(seconds=setting.grace_seconds)
-    await holds.insert_hold(connection, invoice, Hold(until, setting.approval))
+    for invoice in made:
+        if invoice.state == "draft":
+            await holds.insert_hold(connection, invoice, Hold(until, setting.approval))
 
 
 async def release_draft(

@@ -9,6 +9,7 @@ from services.invoicing.domain.idempotency import idempotency_key
 from services.invoicing.models import StripeJob
 from services.invoicing.repository import stripe as stripe_repository
 from services.invoicing.repository import stripe_jobs
+from services.invoicing.repository.stripe import CustomerLink
 from services.invoicing.repository.stripe_jobs import ClosedJob
 from services.invoicing.stripe_sync.requests import canonical_json
 from services.invoicing.stripe_types import Stripe, StripeCustomer
@@ -101,11 +102,9 @@ class Linking:
                     new.append(link)
             if faults:
                 return sorted(faults, key=lambda fault: fault.line)
-            for link in new:
-                await stripe_repository.insert_customer_id(
-                    connection, self.account, link.tenant_id, link.customer_id
-                )
             if new:
+                owned = [CustomerLink(self.account, one.tenant_id, one.customer_id) for one in new]
+                await stripe_repository.insert_customer_ids(connection, owned)
                 jobs = [self._baseline(link, found[link.customer_id]) for link in new]
                 opened = await stripe_jobs.open_jobs(connection, jobs)
                 done = [ClosedJob(job, "done", job.target) for job in opened]

@@ -16,10 +16,11 @@ from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION, InvoiceKey
 from services.invoicing.domain.taxing import tax_day
 from services.invoicing.domain.wire import lines_sha256, lines_to_wire
 from services.invoicing.drafting import AMOUNT_MINOR_MAX
-from services.invoicing.handlers import record_new_draft
+from services.invoicing.handlers import record_new_drafts
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.own_lines import ROUNDING_LINE, ROUNDING_LINE_KEY
 from services.invoicing.repository import invoices
+from services.invoicing.repository.invoices import Content
 from services.invoicing.tax.drafts import DraftTax, draft_tax, with_tax
 from services.invoicing.tax.settings import plan_for
 from shared.accounts.repository import Account, read_tenant
@@ -85,7 +86,8 @@ async def draft_manual_invoice(
     }
     made = await invoices.insert_invoice(connection, key, values)
     assert made is not None, "the tenant's sequence is locked"
-    await record_new_draft(connection, made, lines, (), sent=other, taxes=tax.taxes, clock=clock)
+    content = Content(made, lines, sent=other, taxes=tax.taxes)
+    await record_new_drafts(connection, account, [content], clock)
     return made
 
 

@@ -16,12 +16,14 @@ import structlog
 
 from services.invoicing.stripe_http import ConnectionFailed, ThrottledHttp
 from services.invoicing.stripe_money import MoneyCalls
-from services.invoicing.stripe_tax import TaxCalls, line_taxes
+from services.invoicing.stripe_reading import read_customer, read_invoice, read_line
+from services.invoicing.stripe_tax import TaxCalls
 from services.invoicing.stripe_throttle import Throttle
 from services.invoicing.stripe_types import (
     MISSING,
     FailureReplayed,
     OutcomeUnknown,
+    Posted,
     RequestRefused,
     Step,
     StripeCustomer,
@@ -40,12 +42,17 @@ RATE_LIMIT_SECONDS_MAX = 30.0
 RATE_LIMIT_BUDGET_SECONDS = 120.0
 """A call that has rested for so long in all is given up; the invoice's own back-off goes on."""
 
+stripe.enable_telemetry = False
+"""Whatever the SDK measures of its own requests and tells Stripe with the next one."""
+
 _REFUSED = 400
 _CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _NOT_FOUND = 404
 _UNAUTHORIZED = frozenset({401, 403})
+_REPLAYED = "idempotent-replayed"
+"""The header of an answer that was stored under the key: it may be hours old."""
 
 
 STEPS: dict[Step, str] = {
@@ -111,28 +118,30 @@ class StripeGateway(MoneyCalls, TaxCalls):
         )
         self._sleep = sleep
 
-    async def post(self, step: Step, target: str, params: dict[str, Any], *, key: str) -> str:
+    async def post(self, step: Step, target: str, params: dict[str, Any], *, key: str) -> Posted:
         """Perform a step; `target` is the invoice's id, empty for what is created."""
         _assert_exact(params)
-        answer = await self._ask("post", STEPS[step].format(target), params, key=key)
-        return str(answer["id"])
+        answer = await self._exchange("post", STEPS[step].format(target), params, key)
+        found = _object(answer)
+        fresh = found["object"] == "invoice" and answer.headers.get(_REPLAYED) != "true"
+        return Posted(str(found["id"]), read_invoice(found) if fresh else None)
 
     async def retrieve_invoice(self, invoice_id: str) -> StripeInvoice:
-        return _invoice(await self._ask("get", f"/v1/invoices/{invoice_id}"))
+        return read_invoice(await self._ask("get", f"/v1/invoices/{invoice_id}"))
 
     async def list_lines(self, invoice_id: str) -> list[StripeLine]:
         found = await self._pages(f"/v1/invoices/{invoice_id}/lines")
-        return [_line(line) for line in found]
+        return [read_line(line) for line in found]
 
     async def list_invoices(self, customer_id: str, *, created_from: int) -> list[StripeInvoice]:
         wanted = {"customer": customer_id, "created": {"gte": created_from}}
         found = await self._pages("/v1/invoices", wanted)
-        return [_invoice(invoice) for invoice in found]
+        return [read_invoice(invoice) for invoice in found]
 
     async def list_customers(self, *, created_from: int) -> list[StripeCustomer]:
         wanted = {"created": {"gte": created_from}}
         found = await self._pages("/v1/customers", wanted)
-        return [_customer(one) for one in found]
+        return [read_customer(one) for one in found]
 
     async def retrieve_customer(self, customer_id: str) -> StripeCustomer | None:
         try:
@@ -141,7 +150,7 @@ class StripeGateway(MoneyCalls, TaxCalls):
             if refusal.code != MISSING:
                 raise
             return None
-        return None if found.get("deleted") else _customer(found)
+        return None if found.get("deleted") else read_customer(found)
 
     async def delete_draft(self, invoice_id: str) -> None:
         try:
@@ -159,7 +168,7 @@ class StripeGateway(MoneyCalls, TaxCalls):
         """
         params = {"limit": PAGE, "created": {"gte": created_from, "lt": created_before}}
         async for page in self._paged("/v1/invoices", params):
-            yield [(invoice, invoice.lines) for invoice in map(_invoice, page)]
+            yield [(invoice, invoice.lines) for invoice in map(read_invoice, page)]
 
     async def close(self) -> None:
         await self._http.close_async()
@@ -181,11 +190,18 @@ class StripeGateway(MoneyCalls, TaxCalls):
     async def _ask(
         self, method: str, path: str, params: dict[str, Any] | None = None, *, key: str = ""
     ) -> dict[str, Any]:
+        """Call; return the object in the answer. Raises `StripeProblem`."""
+        answer = await self._exchange(method, path, params or {}, key)
+        return _object(answer)
+
+    async def _exchange(
+        self, method: str, path: str, params: dict[str, Any], key: str
+    ) -> stripe.StripeResponse:
         """Call, again after 429 with full jitter or as late as Stripe asks; translate errors."""
         ceiling, rested = RATE_LIMIT_SECONDS, 0.0
         while True:
             try:
-                return await self._request(method, path, params or {}, key)
+                return await self._request(method, path, params, key)
             except stripe.RateLimitError as error:
                 pause = max(random.uniform(0, ceiling), _retry_after(error))  # noqa: S311 - jitter
                 rested += pause
@@ -199,16 +215,22 @@ class StripeGateway(MoneyCalls, TaxCalls):
 
     async def _request(
         self, method: str, path: str, params: dict[str, Any], key: str
-    ) -> dict[str, Any]:
-        """Return the object in the answer as plain values.
+    ) -> stripe.StripeResponse:
+        """Return the answer with its object as plain values.
 
         To build the SDK's objects costs more than the request; the SDK still encodes, signs,
         resends and reads errors.
         """
         options = {"idempotency_key": key} if key else {}
-        answer = await self._client.raw_request_async(method, path, **params, **options)
-        found: dict[str, Any] = answer.data
-        return found
+        answer: stripe.StripeResponse = await self._client.raw_request_async(
+            method, path, **params, **options
+        )
+        return answer
+
+
+def _object(answer: stripe.StripeResponse) -> dict[str, Any]:
+    found: Any = answer.data
+    return dict(found)
 
 
 def _unreachable(what: str) -> stripe.APIConnectionError:
@@ -225,7 +247,7 @@ def _problem(error: stripe.StripeError) -> StripeProblem:
     """Tell by status and code what an error means; the SDK's classes are not reliable for it."""
     status = error.http_status
     if status is not None and status >= _SERVER_ERROR:
-        replayed = (error.headers or {}).get("idempotent-replayed") == "true"
+        replayed = (error.headers or {}).get(_REPLAYED) == "true"
         return (FailureReplayed if replayed else OutcomeUnknown)(f"stripe_{status}")
     if status is None or status < _REFUSED or status in (_CONFLICT, _TOO_MANY_REQUESTS):
         # Below 400 the call took effect and its answer cannot be read.
@@ -249,60 +271,3 @@ def _assert_exact(value: Any) -> None:
             _assert_exact(inner)
     else:
         assert type(value) in (int, str, bool), f"{type(value).__name__} does not go to Stripe"
-
-
-def _invoice(answer: Any) -> StripeInvoice:
-    for name in ("total", "starting_balance", "amount_paid", "amount_remaining"):
-        assert type(answer[name]) is int, f"{name} is an int"
-    net = answer["total_excluding_tax"]
-    assert net is None or type(net) is int, "total_excluding_tax is an int"
-    customer = answer["customer"]
-    return StripeInvoice(
-        id=answer["id"],
-        status=answer["status"],
-        customer=customer if isinstance(customer, str) else customer["id"],
-        currency=answer["currency"],
-        number=answer["number"],
-        total=answer["total"],
-        total_excluding_tax=net,
-        starting_balance=answer["starting_balance"],
-        metadata=_metadata(answer),
-        hosted_invoice_url=answer["hosted_invoice_url"],
-        amount_paid=answer["amount_paid"],
-        amount_remaining=answer["amount_remaining"],
-        due_date=answer["due_date"],
-        attempted=answer["attempted"],
-        finalization_error=_finalization_error(answer),
-        automatic_tax=answer["automatic_tax"]["enabled"],
-        located=answer["automatic_tax"]["status"] != "requires_location_inputs",
-        lines=_listed_lines(answer),
-        credited=answer["pre_payment_credit_notes_amount"]
-        + answer["post_payment_credit_notes_amount"],
-    )
-
-
-def _customer(answer: Any) -> StripeCustomer:
-    address = {name: text for name, text in (answer["address"] or {}).items() if text}
-    return StripeCustomer(
-        answer["id"], _metadata(answer), answer["name"] or "", answer["email"] or "", address
-    )
-
-
-def _finalization_error(answer: Any) -> str | None:
-    error = answer["last_finalization_error"]
-    return None if error is None else str(error["code"] or error["type"])
-
-
-def _line(answer: Any) -> StripeLine:
-    assert type(answer["amount"]) is int, "an amount is an int"
-    taxes = line_taxes(answer)
-    return StripeLine(_metadata(answer).get("line_key"), answer["amount"], answer["id"], taxes)
-
-
-def _listed_lines(answer: Any) -> tuple[StripeLine, ...] | None:
-    lines = answer["lines"]
-    return None if lines["has_more"] else tuple(_line(line) for line in lines["data"])
-
-
-def _metadata(answer: Any) -> dict[str, str]:
-    return dict(answer["metadata"] or {})

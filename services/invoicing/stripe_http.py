@@ -6,7 +6,8 @@ connection that breaks is an error, and the SDK decides, under the same idempote
 
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -26,6 +27,7 @@ class ThrottledHttp:
         self._throttle = throttle
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._authorities = authorities
+        self._proxies: dict[str, str | None] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -35,7 +37,12 @@ class ThrottledHttp:
         if self._throttle is not None:
             await self._throttle.admit(method, urlsplit(url).path)
         request = self._opened().request(
-            method, url, headers=headers, data=content, allow_redirects=False
+            method,
+            url,
+            headers=headers,
+            data=content,
+            allow_redirects=False,
+            proxy=self._proxy(urlsplit(url)),
         )
         try:
             async with request as answer:
@@ -44,12 +51,24 @@ class ThrottledHttp:
             # Also in the midst of a body.
             raise ConnectionFailed(type(error).__name__) from error
 
+    def _proxy(self, address: SplitResult) -> str | None:
+        """Return the proxy that the environment names for an address.
+
+        It is asked once: aiohttp's `trust_env` would start two threads for each request, to read
+        the environment and a `.netrc` that nobody needs.
+        """
+        origin = f"{address.scheme}://{address.netloc}"
+        if origin not in self._proxies:
+            bypassed = proxy_bypass(address.hostname or "")
+            self._proxies[origin] = None if bypassed else getproxies().get(address.scheme)
+        return self._proxies[origin]
+
     def _opened(self) -> aiohttp.ClientSession:
         """Open the session with the first request: it belongs to the loop that makes it."""
         if self._session is None:
             tls = ssl.create_default_context(cafile=self._authorities)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls), timeout=self._timeout, trust_env=True
+                connector=aiohttp.TCPConnector(ssl=tls), timeout=self._timeout
             )
         return self._session
 

@@ -74,6 +74,17 @@ class StripeInvoice:
 
 
 @dataclass(frozen=True)
+class Posted:
+    """The answer to a step: the object's id, and the invoice as this very call left it.
+
+    `invoice` is None for other objects, and for an answer that Stripe had stored before.
+    """
+
+    id: str
+    invoice: StripeInvoice | None = None
+
+
+@dataclass(frozen=True)
 class StripeRefund:
     """A refund; `amount` in Stripe's integers."""
 
@@ -145,8 +156,8 @@ class RequestRefused(StripeProblem):
 class Stripe(Protocol):
     """One Stripe account. Every call raises a `StripeProblem` when it is not answered well."""
 
-    async def post(self, step: Step, target: str, params: dict[str, Any], *, key: str) -> str:
-        """Perform a step under an idempotency key; return the id of the object in the answer."""
+    async def post(self, step: Step, target: str, params: dict[str, Any], *, key: str) -> Posted:
+        """Perform a step under an idempotency key."""
         ...
 
     async def retrieve_invoice(self, invoice_id: str) -> StripeInvoice: ...

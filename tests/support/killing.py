@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from services.invoicing.stripe_types import Posted
+
 
 class Killed(BaseException):
     """The process is gone: nothing of ours catches it."""
@@ -20,12 +22,12 @@ class KillingStripe:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    async def post(self, step: str, target: str, params: Any, *, key: str) -> str:
+    async def post(self, step: str, target: str, params: Any, *, key: str) -> Posted:
         dying = self.armed and step == self.step
         if dying and self.moment == "before":
             self.armed = False
             raise Killed
-        answer: str = await self.inner.post(step, target, params, key=key)
+        answer: Posted = await self.inner.post(step, target, params, key=key)
         if dying:
             self.armed = False
             raise Killed

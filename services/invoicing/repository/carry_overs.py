@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, Update, func, select, update
+from sqlalchemy import Select, Update, any_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.models import CarryOver, Invoice
+from services.invoicing.repository import bulk
 from services.invoicing.tables import carry_over, invoice
 from shared.accounts.repository import Account
 from shared.errors import not_found
@@ -46,14 +47,14 @@ async def _read(connection: AsyncConnection, query: Select[Any]) -> list[CarryOv
 
 
 async def lock_open(
-    connection: AsyncConnection, account: Account, tenant_id: str, currency: str
+    connection: AsyncConnection, account: Account, tenant_ids: Sequence[str]
 ) -> list[CarryOver]:
-    """Return what waits for the tenant's next invoice, the oldest first; nobody else takes it.
+    """Return what waits for the tenants' next invoices, the oldest first; nobody else takes it.
 
     Who waited for the lock does not see what went with the other one: the condition is read again.
     """
     query = _all_of(account).where(
-        carry_over.c.tenant_id == tenant_id, carry_over.c.currency == currency, *_OPEN
+        carry_over.c.tenant_id == any_(bulk.array_of(tenant_ids)), *_OPEN
     )
     ordered = query.order_by(carry_over.c.carry_over_id)
     return await _read(connection, ordered.with_for_update(of=carry_over))

@@ -1,14 +1,16 @@
 """Coupons of tenants, and how many invoices have them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, any_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.line_kinds import COUPON_PREFIX
 from services.invoicing.models import StoredCoupon
+from services.invoicing.repository import bulk
 from services.invoicing.tables import invoice, invoice_coupon, invoice_line
 from shared.accounts.repository import Account
 from shared.errors import not_found
@@ -32,13 +34,13 @@ _STORED = [
 ]
 
 
-def _of_tenant(account: Account, tenant_id: str) -> Select[Any]:
+def _of_tenants(account: Account, tenant_ids: Sequence[str]) -> Select[Any]:
     return (
         select(*_STORED, _INVOICES)
         .where(
             invoice_coupon.c.vendor_id == account.vendor_id,
             invoice_coupon.c.mode == account.mode,
-            invoice_coupon.c.tenant_id == tenant_id,
+            invoice_coupon.c.tenant_id == any_(bulk.array_of(tenant_ids)),
         )
         .order_by(invoice_coupon.c.created_at, invoice_coupon.c.coupon_id)
     )
@@ -52,28 +54,33 @@ async def list_coupons(
     connection: AsyncConnection, account: Account, tenant_id: str
 ) -> list[StoredCoupon]:
     """Return a tenant's coupons in the order in which they are applied: the oldest first."""
-    return await _read(connection, _of_tenant(account, tenant_id))
+    return await _read(connection, _of_tenants(account, [tenant_id]))
 
 
-async def lock_coupons(connection: AsyncConnection, account: Account, tenant_id: str) -> None:
-    """Hold a tenant's coupons until the transaction ends, so that none is used too often.
+async def lock_coupons(
+    connection: AsyncConnection, account: Account, tenant_ids: Sequence[str]
+) -> list[StoredCoupon]:
+    """Return the tenants' coupons, the oldest first, none of which is used by anybody else.
 
-    How often they were used is read afterwards: a statement sees what was stored before it began.
+    They are held until the transaction ends. How often they were used is read afterwards: a
+    statement sees what was stored before it began.
     """
     locked = select(invoice_coupon.c.coupon_id).where(
         invoice_coupon.c.vendor_id == account.vendor_id,
         invoice_coupon.c.mode == account.mode,
-        invoice_coupon.c.tenant_id == tenant_id,
+        invoice_coupon.c.tenant_id == any_(bulk.array_of(tenant_ids)),
         invoice_coupon.c.ended_at.is_(None),
     )
-    await connection.execute(locked.order_by(invoice_coupon.c.coupon_id).with_for_update())
+    ordered = locked.order_by(invoice_coupon.c.tenant_id, invoice_coupon.c.coupon_id)
+    await connection.execute(ordered.with_for_update())
+    return await _read(connection, _of_tenants(account, tenant_ids))
 
 
 async def read_coupon(
     connection: AsyncConnection, account: Account, tenant_id: str, coupon_id: str
 ) -> StoredCoupon:
     """Return one coupon; raises `unknown_coupon`."""
-    query = _of_tenant(account, tenant_id).where(invoice_coupon.c.coupon_id == coupon_id)
+    query = _of_tenants(account, [tenant_id]).where(invoice_coupon.c.coupon_id == coupon_id)
     found = await _read(connection, query)
     if not found:
         raise not_found("coupon", coupon_id)

@@ -1,17 +1,21 @@
 """Invoices, their lines, details, numbers and history."""
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, Table, TextClause, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.states import SYNCED_STATES, State
+from services.invoicing.domain.taxing import Tax
 from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail, stored_line
+from services.invoicing.repository import bulk
 from services.invoicing.tables import (
     invoice,
     invoice_line,
@@ -24,6 +28,7 @@ from shared.accounts.repository import Account
 from shared.errors import not_found
 
 INVOICE_COLUMNS = [invoice.c[field.name] for field in fields(Invoice)]
+_OWNER = ("vendor_id", "mode", "tenant_id", "invoice_id")
 _LINE_COLUMNS = [
     invoice_line.c[field.name] for field in fields(InvoiceLine) if field.name != "steps"
 ]
@@ -47,14 +52,33 @@ async def insert_invoice(
     connection: AsyncConnection, key: InvoiceKey, values: dict[str, Any]
 ) -> Invoice | None:
     """Create an invoice; None when its key has one already."""
-    statement = (
-        insert(invoice)
-        .values(**asdict(key), invoice_key=str(key), **values)
-        .on_conflict_do_nothing(index_elements=["invoice_key"])
-        .returning(*INVOICE_COLUMNS)
-    )
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else Invoice(**row._mapping)  # noqa: SLF001
+    (made,) = await insert_invoices(connection, [(key, values)])
+    return made
+
+
+async def insert_invoices(
+    connection: AsyncConnection, new: Sequence[tuple[InvoiceKey, dict[str, Any]]]
+) -> list[Invoice | None]:
+    """Create invoices of different keys; None for a key that has one already."""
+    rows = [vars(key) | values | {"invoice_key": str(key)} for key, values in new]
+    if not rows:
+        return []
+    found = await connection.execute(_CREATE, bulk.columns(rows, _CREATED))
+    made = {row["invoice_key"]: Invoice(**row) for row in found.mappings()}
+    return [made.get(row["invoice_key"]) for row in rows]
+
+
+_CREATED = (
+    *InvoiceKey.__dataclass_fields__,
+    *("invoice_id", "invoice_key", "period_end", "statement_id", "rating_hash", "currency"),
+    *("total_exact", "total_minor", "lines_sha256", "state", "reason"),
+    *("tax_treatment", "tax_minor", "tax_text", "created_at", "next_attempt_at"),
+)
+_CREATE = text(f"""
+insert into invoicing.invoice ({", ".join(_CREATED)})
+select * from {bulk.unnested(invoice, _CREATED)}
+on conflict (invoice_key) do nothing returning {", ".join(Invoice.__dataclass_fields__)}
+""")  # noqa: S608 - names of columns
 
 
 async def rating_hash_of(connection: AsyncConnection, key: InvoiceKey) -> str:
@@ -63,38 +87,59 @@ async def rating_hash_of(connection: AsyncConnection, key: InvoiceKey) -> str:
     return str((await connection.execute(query)).scalar_one())
 
 
-async def insert_lines(
+@dataclass(frozen=True)
+class Content:
+    """What a new invoice consists of; `sent` is empty where the lines are sent as they are."""
+
+    of: Invoice
+    lines: Sequence[InvoiceLine]
+    details: Sequence[InvoiceLineDetail] = ()
+    sent: Sequence[InvoiceLine] = ()
+    taxes: Sequence[Tax] = ()
+
+
+async def insert_contents(connection: AsyncConnection, contents: Sequence[Content]) -> None:
+    """Store the lines of invoices and their details; they never change afterwards."""
+    lines = [(one.of, line) for one in contents for line in one.lines]
+    sent = [(one.of, line) for one in contents for line in one.sent]
+    details = [(one.of, detail) for one in contents for detail in one.details]
+    await _insert_parts(connection, invoice_line, _LINE, lines)
+    await _insert_parts(connection, invoice_sent_line, _SENT, sent)
+    await _insert_parts(connection, invoice_line_detail, _DETAIL, details)
+
+
+_LINE = tuple(InvoiceLine.__dataclass_fields__)
+_SENT = tuple(column.name for column in _SENT_COLUMNS)
+_DETAIL = tuple(InvoiceLineDetail.__dataclass_fields__)
+
+
+@cache
+def _insert_into(table: Table, names: tuple[str, ...]) -> TextClause:
+    every = (*_OWNER, *names)
+    return text(
+        f"insert into {table.fullname} ({', '.join(every)})"  # noqa: S608 - names of columns
+        f" select * from {bulk.unnested(table, every)}"
+    )
+
+
+async def _insert_parts(
     connection: AsyncConnection,
-    of: Invoice,
-    lines: Sequence[InvoiceLine],
-    details: Sequence[InvoiceLineDetail],
+    table: Table,
+    names: tuple[str, ...],
+    parts: Sequence[tuple[Invoice, InvoiceLine | InvoiceLineDetail]],
 ) -> None:
-    """Store an invoice's lines and their details; they never change afterwards."""
-    owner = _owner(of)
-    if lines:
-        await connection.execute(insert(invoice_line), [owner | asdict(line) for line in lines])
-    if details:
-        rows = [owner | asdict(detail) for detail in details]
-        await connection.execute(insert(invoice_line_detail), rows)
-
-
-async def insert_sent_lines(
-    connection: AsyncConnection, of: Invoice, lines: Sequence[InvoiceLine]
-) -> None:
-    """Store what is sent instead of an invoice's lines, where that differs; it never changes."""
-    if lines:
-        names = {column.name for column in _SENT_COLUMNS}
-        rows = [{name: getattr(line, name) for name in names} for line in lines]
-        await connection.execute(insert(invoice_sent_line), [_owner(of) | row for row in rows])
+    """Store lines or details beside their invoices."""
+    if not parts:
+        return
+    arrays: dict[str, list[Any]] = {name: [getattr(of, name) for of, _ in parts] for name in _OWNER}
+    arrays |= {name: [getattr(part, name) for _, part in parts] for name in names}
+    for name in {"steps", "taxes"} & arrays.keys():
+        arrays[name] = [json.dumps([vars(part) for part in given]) for given in arrays[name]]
+    await connection.execute(_insert_into(table, names), arrays)
 
 
 def _owner(of: Invoice) -> dict[str, str]:
-    return {
-        "vendor_id": of.vendor_id,
-        "mode": of.mode,
-        "tenant_id": of.tenant_id,
-        "invoice_id": of.invoice_id,
-    }
+    return {name: getattr(of, name) for name in _OWNER}
 
 
 def _invoices_of(account: Account) -> Select[Any]:
@@ -248,50 +293,79 @@ async def update_invoice(
     connection: AsyncConnection, of: Invoice, values: dict[str, Any]
 ) -> Invoice:
     """Change an invoice's state or what Stripe said of it; the trigger guards everything else."""
-    statement = (
-        update(invoice)
-        .where(
-            invoice.c.vendor_id == of.vendor_id,
-            invoice.c.mode == of.mode,
-            invoice.c.invoice_id == of.invoice_id,
-        )
-        .values(values)
-        .returning(*INVOICE_COLUMNS)
-    )
-    return Invoice(**(await connection.execute(statement)).mappings().one())
+    (changed,) = await update_invoices(connection, [(of, values)])
+    return changed
 
 
-async def insert_state_change(
-    connection: AsyncConnection,
-    of: Invoice,
-    *,
-    state: str,
-    reason: str | None,
-    changed_at: datetime,
-) -> None:
-    """Append a state, or a fact beside it, to the invoice's history."""
-    next_position = select(func.coalesce(func.max(invoice_state_change.c.position), 0) + 1).where(
-        invoice_state_change.c.invoice_id == of.invoice_id
-    )
-    values = _owner(of) | {"state": state, "reason": reason, "changed_at": changed_at}
-    await connection.execute(
-        insert(invoice_state_change).values(position=next_position.scalar_subquery(), **values)
-    )
+async def update_invoices(
+    connection: AsyncConnection, changes: Sequence[tuple[Invoice, dict[str, Any]]]
+) -> list[Invoice]:
+    """Change invoices, none of which is named twice; return them as they are then, in order."""
+    by_names: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for of, values in changes:
+        by_names.setdefault(tuple(sorted(values)), []).append(_owner(of) | values)
+    changed: dict[str, Invoice] = {}
+    for names, rows in by_names.items():
+        arrays = bulk.columns(rows, (*_OWNER, *names))
+        found = (await connection.execute(_update_of(names), arrays)).mappings()
+        changed |= {row["invoice_id"]: Invoice(**row) for row in found}
+    return [changed[of.invoice_id] for of, _ in changes]
 
 
-async def take_sequence_position(connection: AsyncConnection, account: Account) -> int:
-    """Take the next position of the account's sequence; it is given back if we roll back.
+@cache
+def _update_of(names: tuple[str, ...]) -> TextClause:
+    """Return the statement that changes these columns."""
+    return text(f"""
+update invoicing.invoice i set {", ".join(f"{name} = given.{name}" for name in names)}
+from {bulk.unnested(invoice, (*_OWNER, *names))}
+where {" and ".join(f"i.{name} = given.{name}" for name in _OWNER)}
+returning {", ".join(f"i.{name}" for name in Invoice.__dataclass_fields__)}
+""")  # noqa: S608 - names of columns
+
+
+_HISTORY = (*_OWNER, "state", "reason", "changed_at")
+_APPEND = text(f"""
+insert into invoicing.invoice_state_change as c ({", ".join(_HISTORY)}, position)
+select given.*, 1 + coalesce(
+  (select max(c.position) from invoicing.invoice_state_change c
+   where {" and ".join(f"c.{name} = given.{name}" for name in _OWNER)}), 0)
+from {bulk.unnested(invoice_state_change, _HISTORY)}
+""")  # noqa: S608
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A state that an invoice reached, or a fact beside it."""
+
+    of: Invoice
+    state: str
+    reason: str | None
+    changed_at: datetime
+
+
+async def insert_state_changes(connection: AsyncConnection, changes: Sequence[StateChange]) -> None:
+    """Append to the history of invoices, none of which is named twice."""
+    if changes:
+        rows = [_owner(one.of) | vars(one) for one in changes]
+        await connection.execute(_APPEND, bulk.columns(rows, _HISTORY))
+
+
+async def take_sequence_positions(
+    connection: AsyncConnection, account: Account, count: int
+) -> Sequence[int]:
+    """Take the next positions of the account's sequence; they are given back if we roll back.
 
     The row stays locked until the transaction ends, so that no position is left out.
     """
     statement = insert(invoice_sequence).values(
-        vendor_id=account.vendor_id, mode=account.mode, last_position=1
+        vendor_id=account.vendor_id, mode=account.mode, last_position=count
     )
     taken = statement.on_conflict_do_update(
         index_elements=["vendor_id", "mode"],
-        set_={"last_position": invoice_sequence.c.last_position + 1},
+        set_={"last_position": invoice_sequence.c.last_position + count},
     ).returning(invoice_sequence.c.last_position)
-    return int((await connection.execute(taken)).scalar_one())
+    last = int((await connection.execute(taken)).scalar_one())
+    return range(last - count + 1, last + 1)
 
 
 async def last_sequence(

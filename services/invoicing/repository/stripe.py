@@ -1,18 +1,24 @@
 """What we keep of Stripe: accounts, customers, received events."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, true, update
+from sqlalchemy import RowMapping, any_, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.models import StoredEvent
+from services.invoicing.repository import bulk
 from services.invoicing.tables import stripe_account, stripe_customer, webhook_inbox
 from shared.accounts.repository import Account
 
+_LINKED = ("vendor_id", "mode", "tenant_id", "stripe_customer_id")
+_LINK = text(f"""
+insert into invoicing.stripe_customer ({", ".join(_LINKED)})
+select * from {bulk.unnested(stripe_customer, _LINKED)} on conflict do nothing
+""")  # noqa: S608 - names of columns
 _EVENT_COLUMNS = [webhook_inbox.c[field.name] for field in fields(StoredEvent)]
 
 
@@ -37,12 +43,19 @@ async def read_account(connection: AsyncConnection, account: Account) -> RowMapp
 async def read_customer_id(
     connection: AsyncConnection, account: Account, tenant_id: str
 ) -> str | None:
-    query = select(stripe_customer.c.stripe_customer_id).where(
+    return (await read_customer_ids(connection, account, [tenant_id])).get(tenant_id)
+
+
+async def read_customer_ids(
+    connection: AsyncConnection, account: Account, tenant_ids: Sequence[str]
+) -> dict[str, str]:
+    """Return the customer of each tenant that is linked to one."""
+    query = select(stripe_customer.c.tenant_id, stripe_customer.c.stripe_customer_id).where(
         stripe_customer.c.vendor_id == account.vendor_id,
         stripe_customer.c.mode == account.mode,
-        stripe_customer.c.tenant_id == tenant_id,
+        stripe_customer.c.tenant_id == any_(bulk.array_of(tenant_ids)),
     )
-    return (await connection.execute(query)).scalar_one_or_none()
+    return {row.tenant_id: row.stripe_customer_id for row in await connection.execute(query)}
 
 
 async def find_customer_owners(
@@ -58,16 +71,28 @@ async def find_customer_owners(
     return {row.stripe_customer_id: row.tenant_id for row in rows}
 
 
-async def insert_customer_id(
-    connection: AsyncConnection, account: Account, tenant_id: str, customer_id: str
-) -> None:
-    statement = insert(stripe_customer).values(
-        vendor_id=account.vendor_id,
-        mode=account.mode,
-        tenant_id=tenant_id,
-        stripe_customer_id=customer_id,
-    )
-    await connection.execute(statement.on_conflict_do_nothing())
+@dataclass(frozen=True)
+class CustomerLink:
+    """Which customer of Stripe's is a tenant of ours."""
+
+    account: Account
+    tenant_id: str
+    stripe_customer_id: str
+
+
+async def insert_customer_ids(connection: AsyncConnection, links: Sequence[CustomerLink]) -> None:
+    """Link tenants to their customers; a tenant that is linked already stays as it is."""
+    rows = [
+        {
+            "vendor_id": link.account.vendor_id,
+            "mode": link.account.mode,
+            "tenant_id": link.tenant_id,
+            "stripe_customer_id": link.stripe_customer_id,
+        }
+        for link in links
+    ]
+    if rows:
+        await connection.execute(_LINK, bulk.columns(rows, _LINKED))
 
 
 async def store_event(connection: AsyncConnection, values: dict[str, Any]) -> bool:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import any_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.models import StripeJob
+from services.invoicing.repository.bulk import array_of
 from services.invoicing.tables import stripe_job
 from shared.accounts.repository import Account
 
@@ -51,6 +52,8 @@ async def open_jobs(connection: AsyncConnection, jobs: Sequence[StripeJob]) -> l
 
     What is stored wins: its parameters go out again as they are. No two jobs have the same key.
     """
+    if not jobs:
+        return []
     found = await _rows(connection, _OPEN, _arrays(jobs, _NAMES))
     ended = [job for job in jobs if _key(job) not in found]
     if ended:
@@ -59,6 +62,8 @@ async def open_jobs(connection: AsyncConnection, jobs: Sequence[StripeJob]) -> l
 
 
 async def close_jobs(connection: AsyncConnection, closed: Sequence[ClosedJob]) -> None:
+    if not closed:
+        return
     arrays = _arrays([one.job for one in closed], _KEY)
     arrays["state"] = [one.state for one in closed]
     arrays["response_id"] = [one.response_id for one in closed]
@@ -83,20 +88,23 @@ async def list_jobs(
 
 
 async def list_customer_jobs(
-    connection: AsyncConnection, account: Account, tenant_id: str
-) -> Sequence[StripeJob]:
-    """Return what was ever sent of a tenant's customer, oldest first."""
+    connection: AsyncConnection, account: Account, tenant_ids: Sequence[str]
+) -> dict[str, list[StripeJob]]:
+    """Return what was ever sent of each tenant's customer, oldest first."""
     query = (
         select(*_COLUMNS)
         .where(
             stripe_job.c.vendor_id == account.vendor_id,
             stripe_job.c.mode == account.mode,
-            stripe_job.c.tenant_id == tenant_id,
+            stripe_job.c.tenant_id == any_(array_of(tenant_ids)),
             stripe_job.c.step.in_(("create_customer", "link_customer", "update_customer")),
         )
         .order_by(stripe_job.c.first_attempted_at, stripe_job.c.material)
     )
-    return [StripeJob(**row) for row in (await connection.execute(query)).mappings()]
+    jobs: dict[str, list[StripeJob]] = {identity: [] for identity in tenant_ids}
+    for row in (await connection.execute(query)).mappings():
+        jobs[row["tenant_id"]].append(StripeJob(**row))
+    return jobs
 
 
 def _key(job: StripeJob) -> tuple[str, ...]:

@@ -134,16 +134,21 @@ async def put_setting(
     )
 
 
-async def insert_taxes(connection: AsyncConnection, of: Invoice, taxes: Sequence[Tax]) -> None:
-    """Store the taxes of a new invoice; they never change afterwards."""
-    if not taxes:
-        return
-    owner = {name: getattr(of, name) for name in ("vendor_id", "mode", "tenant_id", "invoice_id")}
+async def insert_taxes(
+    connection: AsyncConnection, taxed: Sequence[tuple[Invoice, Sequence[Tax]]]
+) -> None:
+    """Store the taxes of new invoices; they never change afterwards."""
     rows = [
-        owner | {"position": position} | _columns(tax)
+        _owner(of) | {"position": position} | _columns(tax)
+        for of, taxes in taxed
         for position, tax in enumerate(taxes, start=1)
     ]
-    await connection.execute(insert(invoice_tax), rows)
+    if rows:
+        await connection.execute(insert(invoice_tax), rows)
+
+
+def _owner(of: Invoice) -> dict[str, str]:
+    return {name: getattr(of, name) for name in ("vendor_id", "mode", "tenant_id", "invoice_id")}
 
 
 def _columns(tax: Tax) -> dict[str, Any]:

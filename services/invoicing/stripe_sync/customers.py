@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.invoicing.models import StripeJob, Tenant
-from services.invoicing.repository import stripe as stripe_repository
-from services.invoicing.repository import stripe_jobs
+from services.invoicing.repository.stripe import CustomerLink
 from services.invoicing.stripe_sync import requests
 from services.invoicing.stripe_sync.drafts import NotSendable
 from services.invoicing.stripe_sync.journal import Journal, TooManyAttempts
+from services.invoicing.stripe_sync.known_customers import Known
+from services.invoicing.stripe_sync.writing import Writer
 from services.invoicing.stripe_types import Stripe
 from shared.accounts.repository import Account
-from shared.database import Database
 
 CHANGES_MAX = 3
 """A tenant that changes again while its change is sent is looked at so often."""
@@ -22,14 +22,16 @@ CHANGES_MAX = 3
 class Customers:
     """Finds, makes and updates the customer of one tenant."""
 
-    database: Database
     stripe: Stripe
     journal: Journal
+    writer: Writer
     account: Account
     tenant_id: str
     tenant: Tenant
     locate: bool = False
     """Whether the address must tell where tax is due."""
+    known: Known | None = None
+    """What was known of it a moment ago."""
 
     async def current(self) -> str:
         """Return the customer's id; Stripe has the tenant's name, e-mail and address by then.
@@ -37,31 +39,27 @@ class Customers:
         What was sent last is compared, not what Stripe holds: an edit in the dashboard stays
         while the tenant is as it was. Raises `NotSendable` when both changed the same.
         """
-        customer_id, jobs = await self._known()
-        if customer_id is None:
+        known = self.known
+        if known is None or known.customer_id is None:
+            known = await self._now()  # it may have been made or linked since
+        if known.customer_id is None:
             return await self._create()
         wanted = requests.customer_fields(self.tenant)
         for _ in range(CHANGES_MAX):
-            done = sorted((job for job in jobs if job.state == "done"), key=_number)
+            done = sorted((job for job in known.jobs if job.state == "done"), key=_number)
             sent = requests.sent_fields([json.loads(job.params) for job in done])
             changes = {name: wanted[name] for name in wanted if wanted[name] != sent[name]}
             if not changes:
-                return customer_id
-            await self._check_unedited(customer_id, sent, changes)
-            await self._update(customer_id, len(done), changes)
-            customer_id, jobs = await self._known()
-            assert customer_id is not None, "a customer is never forgotten"
+                return known.customer_id
+            await self._check_unedited(known.customer_id, sent, changes)
+            await self._update(known.customer_id, len(done), changes)
+            await self.journal.flush()
+            known = await self._now()
+            assert known.customer_id is not None, "a customer is never forgotten"
         raise TooManyAttempts("update_customer")
 
-    async def _known(self) -> tuple[str | None, list[StripeJob]]:
-        async with self.database.transaction() as connection:
-            customer_id = await stripe_repository.read_customer_id(
-                connection, self.account, self.tenant_id
-            )
-            if customer_id is None:
-                return None, []
-            jobs = await stripe_jobs.list_customer_jobs(connection, self.account, self.tenant_id)
-        return customer_id, list(jobs)
+    async def _now(self) -> Known:
+        return await self.writer.customer((self.account, self.tenant_id))
 
     async def _create(self) -> str:
         customer_id = await self.journal.perform(
@@ -70,10 +68,7 @@ class Customers:
             ),
             self._look_for_customer,
         )
-        async with self.database.transaction() as connection:
-            await stripe_repository.insert_customer_id(
-                connection, self.account, self.tenant_id, customer_id
-            )
+        await self.journal.later(CustomerLink(self.account, self.tenant_id, customer_id))
         return customer_id
 
     async def _look_for_customer(self, job: StripeJob) -> str | None:
@@ -93,7 +88,11 @@ class Customers:
         if held is None:
             raise NotSendable("customer_missing_at_stripe")
         found = requests.held_fields(held)
-        edited = [name for name in changes if found[name] not in (sent[name], changes[name])]
+        edited = [
+            name
+            for name in changes
+            if found[name] not in (sent[name], changes[name]) and _holds(found[name])
+        ]
         if edited:
             raise NotSendable(f"customer_edited_at_stripe:{','.join(edited)}")
 
@@ -114,6 +113,11 @@ class Customers:
     async def _look_for_update(self, _job: StripeJob) -> str | None:
         """Send it again: twice the same is the same."""
         return None
+
+
+def _holds(value: Any) -> bool:
+    """Tell whether there is anything to overwrite; what was taken away is no edit of ours."""
+    return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
 def _number(job: StripeJob) -> int:

@@ -1,20 +1,19 @@
 """Our draft at Stripe: created once, filled once, thrown away when it holds what is not ours."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from services.invoicing.domain.gate import compare_lines
 from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
-from services.invoicing.repository import invoices as invoice_repository
 from services.invoicing.repository import stripe_jobs
 from services.invoicing.stripe_sync import requests
 from services.invoicing.stripe_sync.journal import Journal
 from services.invoicing.stripe_sync.requests import StripeCall
-from services.invoicing.stripe_sync.together import Writer
-from services.invoicing.stripe_types import MISSING, RequestRefused, Stripe
+from services.invoicing.stripe_sync.writing import Updated
+from services.invoicing.stripe_types import MISSING, RequestRefused, Stripe, StripeInvoice
 from shared.database import Database
 
 logger = structlog.get_logger()
@@ -35,10 +34,6 @@ class Drafts:
     stripe: Stripe
     journal: Journal
     lines: list[InvoiceLine]
-    writer: Writer | None = None
-
-    def __post_init__(self) -> None:
-        self.writer = self.writer or Writer(self.database)
 
     async def filled(
         self, invoice: Invoice, tenant: Tenant, customer_id: str
@@ -83,14 +78,9 @@ class Drafts:
 
         draft_id = await self.journal.perform(make, look, first=invoice.attempt)
         values = {"stripe_invoice_id": draft_id, "attempt": attempts[-1]}
-        return await self._update(invoice, values), draft_id
-
-    async def _update(self, invoice: Invoice, values: dict[str, Any]) -> Invoice:
-        assert self.writer is not None
-        changed: Invoice = await self.writer.change(
-            lambda connection: invoice_repository.update_invoice(connection, invoice, values)
-        )
-        return changed
+        created = Updated(invoice, values)
+        await self.journal.later(created)
+        return created.result(), draft_id
 
     async def _fill(self, invoice: Invoice, draft_id: str) -> bool:
         """Add the lines that are missing; False when the draft must be replaced."""
@@ -154,13 +144,13 @@ class Drafts:
         logger.warning("stripe_draft_replaced", invoice_id=invoice.invoice_id)
         await self.stripe.delete_draft(draft_id)
         values = {"stripe_invoice_id": None, "attempt": invoice.attempt + 1}
-        return await self._update(invoice, values)
+        return await self.journal.change(Updated(invoice, values))
 
-    async def delete_others(self, invoice: Invoice, customer_id: str, *, keep: str) -> None:
-        """Leave one Stripe invoice with this key: delete other drafts, refuse any other."""
-        since = requests.created_since(invoice.created_at)
-        found = await self.stripe.list_invoices(customer_id, created_from=since)
-        for other in found:
+    async def delete_others(
+        self, invoice: Invoice, listed: Sequence[StripeInvoice], *, keep: str
+    ) -> None:
+        """Leave one of its customer's invoices with this key: delete drafts, refuse any other."""
+        for other in listed:
             if other.metadata.get("invoice_key") != invoice.invoice_key or other.id == keep:
                 continue
             if other.status == "draft":

@@ -11,6 +11,7 @@ from services.invoicing.models import Invoice, InvoiceLine, Tenant, TenantTax
 from services.invoicing.repository import holds
 from services.invoicing.repository import invoices as repository
 from services.invoicing.repository.tenant_tax import read_tenants_tax
+from services.invoicing.stripe_sync.known_customers import Known, read_known
 from services.invoicing.stripe_types import Stripe
 from shared.accounts.repository import Account, read_tenants
 from shared.database import Database
@@ -35,6 +36,7 @@ class Loaded:
     tenant: Tenant | None
     stripe: Stripe | TallyrollError | None
     hold: Hold | None = None
+    customer: Known | None = None
 
 
 async def load_invoices(
@@ -54,6 +56,7 @@ async def load_invoices(
             tenant_ids = {invoice.tenant_id for invoice in invoices}
             tenants = await read_tenants(connection, account, sorted(tenant_ids))
             taxed = await read_tenants_tax(connection, account, sorted(tenant_ids))
+            customers = await read_known(connection, account, sorted(tenant_ids))
         known = {
             row["tenant_id"]: _tenant(row, taxed.get(row["tenant_id"], TenantTax()))
             for row in tenants
@@ -65,6 +68,7 @@ async def load_invoices(
                 known.get(one.tenant_id),
                 stripe,
                 held.get(one.invoice_id),
+                customers[one.tenant_id],
             )
             for one in invoices
         ]

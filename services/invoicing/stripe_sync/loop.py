@@ -22,7 +22,7 @@ from services.invoicing.stripe_sync.journal import TooManyAttempts
 from services.invoicing.stripe_sync.loading import Loaded, StripeProvider, load_invoices
 from services.invoicing.stripe_sync.locks import InvoiceLocks, invoice_lock, invoice_locks
 from services.invoicing.stripe_sync.passage import Passage
-from services.invoicing.stripe_sync.together import Writer
+from services.invoicing.stripe_sync.writing import Writer
 from services.invoicing.stripe_types import NOT_LOCATED, RequestRefused, StripeProblem
 from shared.accounts.repository import Account
 from shared.clock import Clock
@@ -31,7 +31,7 @@ from shared.errors import TallyrollError, not_found
 
 logger = structlog.get_logger()
 
-IN_FLIGHT = 32
+IN_FLIGHT = 64
 BACKOFF_SECONDS_MAX = 300
 WAIT = timedelta(seconds=60)
 """How long an invoice rests that waits for its vendor: no Stripe account, billing on hold."""
@@ -53,7 +53,7 @@ class InvoiceSync:
     in_flight: int = IN_FLIGHT
 
     def __post_init__(self) -> None:
-        self.writer = Writer(self.database)
+        self.writer = Writer(self.database, self.clock)
 
     async def run(self) -> None:
         """Sync until cancelled."""
@@ -128,7 +128,14 @@ class InvoiceSync:
         if isinstance(stripe, TallyrollError):
             raise NotSendable(stripe.code)
         return await Passage(
-            self.database, stripe, self.clock, invoice, loaded.lines, tenant, self.writer
+            self.database,
+            stripe,
+            self.clock,
+            invoice,
+            loaded.lines,
+            tenant,
+            self.writer,
+            loaded.customer,
         ).run()
 
     def _held(self, loaded: Loaded) -> tuple[str | None, timedelta]:

@@ -6,12 +6,12 @@ number, bound to the invoice. 6. Finalizing. 7. Sending. Dying between two steps
 next run reads what is there and goes on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
 
-from services.invoicing import handlers
 from services.invoicing.corrections.balance import foreign_balance
 from services.invoicing.domain.gate import ExpectedDraft, ObservedDraft, differences
 from services.invoicing.domain.states import state_from_stripe
@@ -22,12 +22,13 @@ from services.invoicing.stripe_sync import requests
 from services.invoicing.stripe_sync.customers import Customers
 from services.invoicing.stripe_sync.drafts import Drafts, NotSendable
 from services.invoicing.stripe_sync.journal import Journal
+from services.invoicing.stripe_sync.known_customers import Known
 from services.invoicing.stripe_sync.tax_at_stripe import (
     TaxAtStripe,
     has_negative_line,
     own_tax_on_wire,
 )
-from services.invoicing.stripe_sync.together import Work, Writer
+from services.invoicing.stripe_sync.writing import Approved, Changed, Writer
 from services.invoicing.stripe_types import NOT_LOCATED, RequestRefused, Stripe, StripeInvoice
 from shared.clock import Clock
 from shared.database import Database
@@ -48,68 +49,97 @@ class Passage:
     tenant: Tenant
     writer: Writer | None = None
     """Shared by the invoices that are under way at the same time."""
+    customer: Known | None = None
 
     def __post_init__(self) -> None:
-        self._writer = self.writer or Writer(self.database)
+        self._writer = self.writer or Writer(self.database, self.clock)
         self.journal = Journal(self.database, self.stripe, self.clock, writer=self._writer)
 
     async def run(self) -> None:
         """Take the invoice as far as it goes; raises `NotSendable`, `StripeProblem`."""
-        if self.invoice.state != "issued":
-            draft_id = await self._approved_draft()
-            await self._issue(draft_id)
-        await self._send()
+        try:
+            if self.invoice.state != "issued":
+                draft_id = await self._approved_draft()
+                await self._issue(draft_id)
+            await self._send()
+        except Exception:
+            await self.journal.flush()  # what Stripe answered is kept, whatever stops the invoice
+            raise
+        await self.journal.flush()
 
     async def _approved_draft(self) -> str:
         """Return our draft at Stripe, filled, compared and numbered."""
-        drafts = Drafts(self.database, self.stripe, self.journal, self.lines, self._writer)
-        invoice = self.invoice
-        if has_negative_line(invoice, self.lines):
+        if has_negative_line(self.invoice, self.lines):
             raise NotSendable("negative_line_beside_automatic_tax")
+        drafts = Drafts(self.database, self.stripe, self.journal, self.lines)
         customer_id = await Customers(
-            self.database,
             self.stripe,
             self.journal,
-            invoice.account,
-            invoice.tenant_id,
+            self._writer,
+            self.invoice.account,
+            self.invoice.tenant_id,
             self.tenant,
-            locate=invoice.tax_treatment == "automatic",
+            locate=self.invoice.tax_treatment == "automatic",
+            known=self.customer,
         ).current()
-        tax = TaxAtStripe(self.database, self.stripe, self.journal, invoice, self.tenant)
+        tax = TaxAtStripe(self.database, self.stripe, self.journal, self.invoice, self.tenant)
         await tax.tell(customer_id)
-        observed = await self._located(drafts, customer_id)
-        draft_id = observed.id
-        if observed.status != "draft" and self._is_ours(observed):
-            return draft_id
-        await self._pass_gate(observed)
-        await drafts.delete_others(self.invoice, customer_id, keep=draft_id)
-        await self._write(
-            lambda connection: handlers.approve_invoice(connection, self.invoice, self.clock)
-        )
+        draft_id, listed = await self._located(drafts, customer_id)
+        if await self._pass_gate(draft_id, listed):
+            await drafts.delete_others(self.invoice, listed, keep=draft_id)
+            self.invoice = await self.journal.change(Approved(self.invoice))
         return draft_id
 
-    async def _located(self, drafts: Drafts, customer_id: str) -> StripeInvoice:
-        """Return our filled draft; raises `RequestRefused` if Stripe knows no place for its tax.
+    async def _located(
+        self, drafts: Drafts, customer_id: str
+    ) -> tuple[str, Sequence[StripeInvoice]]:
+        """Return our filled draft, and all of its customer's invoices since.
 
         A draft keeps the place that it was filled with: after another address it is made anew.
+        Raises `RequestRefused` if Stripe knows no place for its tax.
         """
+        since = requests.created_since(self.invoice.created_at)
         for _ in range(2):
             self.invoice, draft_id = await drafts.filled(self.invoice, self.tenant, customer_id)
-            observed = await self.stripe.retrieve_invoice(draft_id)
-            if observed.status != "draft" or observed.located:
-                return observed
+            listed = await self.stripe.list_invoices(customer_id, created_from=since)
+            if await self._is_located(draft_id, listed):
+                return draft_id, listed
             self.invoice = await drafts.discard(self.invoice, draft_id)
         raise RequestRefused(NOT_LOCATED, HTTPStatus.BAD_REQUEST)
+
+    async def _is_located(self, draft_id: str, listed: Sequence[StripeInvoice]) -> bool:
+        if self.invoice.tax_treatment != "automatic":
+            return True
+        shown = next((one for one in listed if one.id == draft_id), None)
+        draft = shown or await self.stripe.retrieve_invoice(draft_id)
+        return draft.status != "draft" or draft.located
+
+    async def _pass_gate(self, draft_id: str, listed: Sequence[StripeInvoice]) -> bool:
+        """Tell whether the draft has yet to be approved; raises `NotSendable` if it differs.
+
+        It is read among its customer's invoices. A list may be older than what it lists, so
+        a difference counts only when the draft itself, asked for alone, has it too.
+        """
+        observed = next((one for one in listed if one.id == draft_id), None)
+        found = ["not_listed"] if observed is None else await self._differences(observed)
+        if found:
+            observed = await self.stripe.retrieve_invoice(draft_id)
+            if observed.status != "draft" and self._is_ours(observed):
+                return False
+            found = await self._differences(observed)
+        if found:
+            raise NotSendable(",".join(found))
+        return True
 
     def _is_ours(self, observed: StripeInvoice) -> bool:
         """Tell whether a finalized invoice is the one that we had approved."""
         return self.invoice.number is not None and observed.number == self.invoice.number
 
-    async def _pass_gate(self, observed: StripeInvoice) -> None:
+    async def _differences(self, observed: StripeInvoice) -> list[str]:
         lines = observed.lines
         if lines is None:
             lines = tuple(await self.stripe.list_lines(observed.id))
-        found = differences(
+        return differences(
             self._expected(),
             ObservedDraft(
                 status=observed.status,
@@ -125,8 +155,6 @@ class Passage:
                 automatic_tax=observed.automatic_tax,
             ),
         )
-        if found:
-            raise NotSendable(",".join(found))
 
     def _expected(self) -> ExpectedDraft:
         return ExpectedDraft(
@@ -149,11 +177,11 @@ class Passage:
             lambda attempt: requests.number_call(invoice, draft_id, number, attempt=attempt),
             self._look_for_number,
         )
-        await self.journal.perform(
+        finalized = await self.journal.post(
             lambda attempt: requests.finalize_call(invoice, draft_id, attempt=attempt),
             self._look_for_finalized,
         )
-        issued = await self.stripe.retrieve_invoice(draft_id)
+        issued = finalized.invoice or await self.stripe.retrieve_invoice(draft_id)
         if self._expected().money_differs(issued.total_excluding_tax, issued.total):
             raise NotSendable("issued_differs")
         if not self._is_ours(issued):
@@ -187,13 +215,10 @@ class Passage:
         return None
 
     async def _change(self, change: Change) -> None:
-        await self._write(
-            lambda connection: handlers.change_state(connection, self.invoice, change, self.clock)
-        )
-
-    async def _write(self, work: Work) -> None:
-        """Commit a change of the invoice; until then ours stays as it was."""
-        self.invoice = await self._writer.change(work)
+        """Change the invoice with what is written next: before any call, and at the end."""
+        changed = Changed(self.invoice, change)
+        await self.journal.later(changed)
+        self.invoice = changed.result()
 
 
 def stripe_values(invoice: Invoice, observed: StripeInvoice) -> tuple[tuple[str, object], ...]:

@@ -2,25 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
-
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from services.invoicing.models import StripeJob
-from services.invoicing.repository import stripe_jobs as repository
-from services.invoicing.repository.stripe_jobs import ClosedJob
-from shared.database import Database
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Work = Callable[[AsyncConnection], Awaitable[Any]]
 
 
 class Together(Generic[Item, Result]):
-    """Collects items while `do` runs on earlier ones; who asks waits until its own is committed."""
+    """Collects items while `do` runs on earlier ones; who asks waits until its own is committed.
 
-    def __init__(self, do: Callable[[list[Item]], Awaitable[list[Result]]]) -> None:
+    `gather_seconds` is how long it waits for more before each run.
+    """
+
+    def __init__(
+        self, do: Callable[[list[Item]], Awaitable[list[Result]]], *, gather_seconds: float = 0.0
+    ) -> None:
         self._do = do
+        self._gather_seconds = gather_seconds
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -34,6 +32,7 @@ class Together(Generic[Item, Result]):
 
     async def _run(self) -> None:
         while self._waiting:
+            await asyncio.sleep(self._gather_seconds)
             taken, self._waiting = self._waiting, []
             if not await self._try(taken) and len(taken) > 1:
                 # One of them is at fault, and nothing of any is committed: each by itself.
@@ -51,26 +50,3 @@ class Together(Generic[Item, Result]):
             if not answer.done():
                 answer.set_result(result)
         return True
-
-
-class Writer:
-    """What the invoices under way write: jobs in bulk, changes of theirs one after the other."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.open_job: Together[StripeJob, StripeJob] = Together(self._open)
-        self.close_job: Together[ClosedJob, None] = Together(self._close)
-        self.change: Together[Work, Any] = Together(self._change)
-
-    async def _open(self, jobs: list[StripeJob]) -> list[StripeJob]:
-        async with self._database.transaction() as connection:
-            return await repository.open_jobs(connection, jobs)
-
-    async def _close(self, jobs: list[ClosedJob]) -> list[None]:
-        async with self._database.transaction() as connection:
-            await repository.close_jobs(connection, jobs)
-        return [None] * len(jobs)
-
-    async def _change(self, works: list[Work]) -> list[Any]:
-        async with self._database.transaction() as connection:
-            return [await work(connection) for work in works]

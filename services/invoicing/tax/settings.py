@@ -1,6 +1,6 @@
 """Use cases: tax rates written, who has which, and how an invoice is taxed. The caller commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -62,20 +62,34 @@ async def read_setting(
 ) -> tuple[TaxSetting, TaxSetting]:
     """Return a tenant's own setting, and the one in force: its own, or the vendor's."""
     found = await taxes.read_settings(connection, account, [tenant_id, VENDOR_ITSELF])
-    own = found.get(tenant_id, TaxSetting())
-    inherits = own.treatment is None
-    return own, found.get(VENDOR_ITSELF, TaxSetting()) if inherits else own
+    return found.get(tenant_id, TaxSetting()), _in_force(found, tenant_id)
 
 
 async def plan_for(
     connection: AsyncConnection, account: Account, tenant_id: str, day: date
 ) -> TaxPlan:
     """Return how an invoice of a tenant is taxed that is drafted now; `day` picks the rates."""
-    _, setting = await read_setting(connection, account, tenant_id)
+    (plan,) = await plans_for(connection, account, [(tenant_id, day)])
+    return plan
+
+
+async def plans_for(
+    connection: AsyncConnection, account: Account, wanted: Sequence[tuple[str, date]]
+) -> list[TaxPlan]:
+    """Return what `plan_for` does for many tenants, each with its day."""
+    tenants = {tenant_id for tenant_id, _ in wanted}
+    found = await taxes.read_settings(connection, account, [*sorted(tenants), VENDOR_ITSELF])
+    named = sorted({rate_id for one in found.values() for rate_id in one.rate_ids})
+    versions = await taxes.list_rates(connection, account, named) if named else []
+    return [_plan(_in_force(found, tenant_id), versions, day) for tenant_id, day in wanted]
+
+
+def _in_force(found: Mapping[str, TaxSetting], tenant_id: str) -> TaxSetting:
+    own = found.get(tenant_id, TaxSetting())
+    return own if own.treatment is not None else found.get(VENDOR_ITSELF, TaxSetting())
+
+
+def _plan(setting: TaxSetting, versions: Sequence[Rate], day: date) -> TaxPlan:
     if setting.treatment is None:
         return NO_TAX
-    versions: Sequence[Rate] = ()
-    if setting.rate_ids:
-        versions = await taxes.list_rates(connection, account, setting.rate_ids)
-    rates = in_force(versions, setting.rate_ids, day)
-    return TaxPlan(setting.treatment, rates, setting.text)
+    return TaxPlan(setting.treatment, in_force(versions, setting.rate_ids, day), setting.text)

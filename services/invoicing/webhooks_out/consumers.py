@@ -3,11 +3,12 @@
 A group of its own: what it reads again, or reads late, holds up no invoice.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
+from aiokafka import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
@@ -24,7 +25,7 @@ from services.invoicing.webhooks_out.composing import (
 from services.invoicing.webhooks_out.listeners import Listeners
 from services.invoicing.webhooks_out.recording import record_event
 from shared.clock import Clock
-from shared.consuming import Delivery, Received, bytes_of, origin_of
+from shared.consuming import Received, bytes_of, deliver_body
 from shared.database import Database
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.spend_crossed import SpendCrossed
@@ -36,29 +37,44 @@ from shared.topics import INVOICE_CHANGED, SPEND_CROSSED, STATEMENT_RATED, USAGE
 logger = structlog.get_logger()
 
 
+RECORDS_MAX = 500
+WAIT_MILLISECONDS = 100
+"""So many records are taken at once at most, and so long is waited for the first of them."""
+
+Record: TypeAlias = "ConsumerRecord[Any, Any]"
+Handle = Callable[[AsyncConnection, Received, Record], Awaitable[None]]
+
+
 class HeardDelivery:
-    """Takes a message into one transaction, unless its vendor has no endpoint; keeps junk."""
+    """Takes records into a transaction each, unless their vendor has no endpoint; keeps junk.
+
+    When one of several that came together fails, all of them come again: an event is stored once.
+    """
 
     def __init__(self, database: Database, listeners: Listeners) -> None:
         self._database = database
         self._listeners = listeners
-        self._deliver = Delivery(database, self._bury)
 
     async def __call__(
-        self,
-        message: KafkaMessage,
-        model: type[Received],
-        handle: Callable[[AsyncConnection, Received], Awaitable[None]],
+        self, message: KafkaMessage, model: type[Received], handle: Handle[Received]
     ) -> None:
-        vendor_id = _vendor_id(message)
-        if vendor_id is None or await self._listeners.include(vendor_id):
-            await self._deliver(message, model, handle)
+        for record in _records(message):
+            vendor_id = first_part(record.key or b"")
+            if vendor_id is None or await self._listeners.include(vendor_id):
+                await self._take(record, model, handle)
 
-    async def _bury(self, message: KafkaMessage, code: str) -> None:
-        origin = origin_of(message)
-        logger.error("dead_letter", code=code, topic=origin.topic, offset=origin.offset)
-        values = {**vars(origin), "code": code, "payload": message.body or b""}
+    async def _take(self, record: Record, model: type[Received], handle: Handle[Received]) -> None:
+        async def handle_record(connection: AsyncConnection, received: Received) -> None:
+            await handle(connection, received, record)
+
+        leave = partial(self._bury, record)
+        await deliver_body(self._database, record.value or b"", model, handle_record, leave)
+
+    async def _bury(self, record: Record, code: str) -> None:
+        logger.error("dead_letter", code=code, topic=record.topic, offset=record.offset)
+        place = {name: getattr(record, name) for name in ("topic", "partition", "offset")}
         async with self._database.transaction() as connection:
+            values = {**place, "code": code, "payload": record.value or b""}
             await insert_dead_letter(connection, values)
 
 
@@ -77,11 +93,14 @@ def add_webhook_consumers(
         ack_policy=AckPolicy.NACK_ON_ERROR,
         decoder=bytes_of,
     )
+    together = partial(
+        subscriber, batch=True, max_records=RECORDS_MAX, batch_timeout_ms=WAIT_MILLISECONDS
+    )
     _add_seals(subscriber(USAGE_AGGREGATED.name), deliver, clock)
 
-    @subscriber(STATEMENT_RATED.name)
+    @together(STATEMENT_RATED.name)
     async def on_statement_rated(_body: Any, message: KafkaMessage) -> None:
-        async def handle(connection: AsyncConnection, statement: StatementRated) -> None:
+        async def handle(connection: AsyncConnection, statement: StatementRated, _: Record) -> None:
             now = clock.now()
             await record_event(connection, statement_event(statement, now), now)
 
@@ -89,16 +108,18 @@ def add_webhook_consumers(
 
     @subscriber(SPEND_CROSSED.name)
     async def on_spend_crossed(_body: Any, message: KafkaMessage) -> None:
-        async def handle(connection: AsyncConnection, crossed: SpendCrossed) -> None:
+        async def handle(connection: AsyncConnection, crossed: SpendCrossed, _: Record) -> None:
             now = clock.now()
             await record_event(connection, wallet_event(crossed, now), now)
 
         await deliver(message, SpendCrossed, handle)
 
-    @subscriber(INVOICE_CHANGED.name)
+    @together(INVOICE_CHANGED.name)
     async def on_invoice_changed(_body: Any, message: KafkaMessage) -> None:
-        async def handle(connection: AsyncConnection, changed: InvoiceChanged) -> None:
-            identity = _message_id(message)
+        async def handle(
+            connection: AsyncConnection, changed: InvoiceChanged, record: Record
+        ) -> None:
+            identity = _message_id(record)
             await record_event(connection, invoice_event(changed, identity), clock.now())
 
         await deliver(message, InvoiceChanged, handle)
@@ -107,7 +128,7 @@ def add_webhook_consumers(
 def _add_seals(usage: DefaultSubscriber, deliver: HeardDelivery, clock: Clock) -> None:
     @usage(filter=lambda message: message.headers.get("type") == "DaySealed")
     async def on_day_sealed(_body: Any, message: KafkaMessage) -> None:
-        async def handle(connection: AsyncConnection, sealed: DaySealed) -> None:
+        async def handle(connection: AsyncConnection, sealed: DaySealed, _: Record) -> None:
             now = clock.now()
             await record_event(connection, seal_event(sealed, now), now)
 
@@ -118,15 +139,14 @@ def _add_seals(usage: DefaultSubscriber, deliver: HeardDelivery, clock: Clock) -
         """Rows and meters: no endpoint is told of them."""
 
 
-def _vendor_id(message: KafkaMessage) -> str | None:
-    """Return whose message it is by its key, without reading it."""
-    record = message.raw_message
-    assert not isinstance(record, tuple), "records are consumed one by one"
-    return first_part(record.key or b"")
+def _records(message: KafkaMessage) -> Sequence[Record]:
+    """Return what came: one record, or those of a batch."""
+    raw = message.raw_message
+    return raw if isinstance(raw, tuple) else (raw,)
 
 
-def _message_id(message: KafkaMessage) -> str:
+def _message_id(record: Record) -> str:
     """Return the id that a message keeps when it is sent again, else the place where it lies."""
-    origin = origin_of(message)
-    place = f"{origin.topic}/{origin.partition}/{origin.offset}"
-    return str(message.headers.get("message-id", place))
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    headers: dict[str, bytes] = dict(record.headers)
+    return headers.get("message-id", place.encode()).decode()

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from deploy.local.stripe_simulator.faults import FAULTS
 from services.invoicing import stripe_gateway
 from services.invoicing.stripe_gateway import StripeGateway
-from services.invoicing.stripe_types import StripeProblem
+from services.invoicing.stripe_types import Posted, StripeProblem
 from tests.integration.invoicing.conftest import START, STRIPE_KEY
 from tests.integration.invoicing.test_crashes import LINES, STEPS, ForgetfulStripe
 from tests.support.crash_matrix import Cell, check_page, page
@@ -40,9 +40,9 @@ class DyingStripe:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    async def post(self, step: str, target: str, params: Any, *, key: str) -> str:
+    async def post(self, step: str, target: str, params: Any, *, key: str) -> Posted:
         if not self.armed or step != self.step:
-            return str(await self.inner.post(step, target, params, key=key))
+            return cast("Posted", await self.inner.post(step, target, params, key=key))
         self.armed = False
         if self.moment == "after":
             with suppress(StripeProblem):

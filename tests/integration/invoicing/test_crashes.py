@@ -11,6 +11,7 @@ import pytest
 
 from services.invoicing import stripe_gateway
 from services.invoicing.stripe_gateway import StripeGateway
+from services.invoicing.stripe_types import Posted
 from tests.support.killing import Killed, KillingStripe
 
 STRIPE_KEY = "sk_test_invoicing"
@@ -34,9 +35,9 @@ class ForgetfulStripe:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    async def post(self, step: str, target: str, params: Any, *, key: str) -> str:
+    async def post(self, step: str, target: str, params: Any, *, key: str) -> Posted:
         del key
-        answer: str = await self.inner.post(step, target, params, key=token_hex(32))
+        answer: Posted = await self.inner.post(step, target, params, key=token_hex(32))
         return answer
 
 

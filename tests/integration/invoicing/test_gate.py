@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.invoicing import handlers
+from services.invoicing.stripe_types import Posted
 
 LINES = (("a", "10"), ("b", "20"))
 
@@ -21,8 +22,8 @@ class TamperedStripe:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.world.gateway, name)
 
-    async def post(self, step: str, target: str, params: Any, *, key: str) -> str:
-        answer: str = await self.world.gateway.post(step, target, params, key=key)
+    async def post(self, step: str, target: str, params: Any, *, key: str) -> Posted:
+        answer: Posted = await self.world.gateway.post(step, target, params, key=key)
         if self.armed and step == "add_lines":
             self.armed = False
             await self._tamper(target)
