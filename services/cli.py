@@ -11,7 +11,7 @@ from rich.console import Console
 
 from services import cli_attention, cli_reconcile, cli_vectors
 from services.invoicing import cli as invoicing
-from services.invoicing import cli_focus, cli_webhooks
+from services.invoicing import cli_focus, cli_tenants, cli_webhooks
 from services.metering import cli as metering
 from services.metering.invariants.checking import Checked
 from services.metering.invariants.rule import Finding, Scope
@@ -44,6 +44,7 @@ app.add_typer(cli_cost.app)
 app.add_typer(cli_pricebook.app, name="pricebook")
 app.add_typer(invoicing.app, name="invoicing")
 app.add_typer(cli_focus.app)
+app.add_typer(cli_tenants.app, name="tenants")
 app.add_typer(cli_webhooks.app, name="webhooks")
 
 

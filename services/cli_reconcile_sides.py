@@ -1,7 +1,8 @@
 """Two services' figures beside each other: counted and copied, stated and invoiced. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -13,8 +14,11 @@ from services.pricing.repository.reconciling import BilledLine, BilledStatement
 from shared.differences import Difference, difference
 from shared.money import format_exact, parse_exact
 
-Sums = Mapping[tuple[str, date, str, str], tuple[Decimal, int]]
-"""(tenant, usage day, model, kind) → (quantity, events) of one booked day."""
+Sum = tuple[Decimal, int, str]
+Sums = Mapping[tuple[str, date, str, str], Sum]
+"""(tenant, usage day, model, kind) → (quantity, events, digest of the parts) of one booked day."""
+
+DIGEST_SHOWN = 8
 
 OWN_LINE = "~"
 """Keys of lines that invoicing adds itself (credits, rounding, coupons) begin with it."""
@@ -22,10 +26,33 @@ OWN_LINE = "~"
 FROM_STATEMENTS = frozenset({"period", "opening", "progressive", "topup"})
 
 
+def seal_differences(sealed: Iterable[date], arrived: Iterable[date]) -> Iterator[Difference]:
+    """Yield the days from the first to the last sealed one that a side has no seal of (rule 5.1).
+
+    `sealed` are metering's, `arrived` pricing's.
+    """
+    metering, pricing = frozenset(sealed), frozenset(arrived)
+    known = sorted(metering | pricing)
+    days = (known[-1] - known[0]).days + 1 if known else 0
+    codes = {
+        (True, False): "seal_not_in_pricing",
+        (False, True): "seal_not_in_metering",
+        (False, False): "day_not_sealed",
+    }
+    for number in range(days):
+        day = known[0] + timedelta(days=number)
+        sides = day in metering, day in pricing
+        if sides in codes:
+            words = ("sealed" if one else None for one in sides)
+            figures = dict(zip(("metering", "pricing"), words, strict=True))
+            yield difference(codes[sides], {"booked_day": day}, figures)
+
+
 def copy_differences(day: date, counted: Sums, copied: Sums) -> Iterator[Difference]:
     """Yield where pricing's copy of a booked day is not what metering counted."""
     for key in sorted(counted.keys() | copied.keys()):
-        if counted.get(key) == copied.get(key):
+        mine, other = counted.get(key), copied.get(key)
+        if mine == other:
             continue
         tenant_id, usage_day, model, kind = key
         ids: dict[str, object] = {
@@ -35,24 +62,33 @@ def copy_differences(day: date, counted: Sums, copied: Sums) -> Iterator[Differe
             "model": model,
             "kind": kind,
         }
-        figures = {"rollup": _counted(counted.get(key)), "copy": _counted(copied.get(key))}
-        yield difference("rollup_copy_differ", ids, figures)
+        if mine and other and mine[:2] == other[:2]:
+            digests = {"rollup": mine[2][:DIGEST_SHOWN], "copy": other[2][:DIGEST_SHOWN]}
+            yield difference("rollup_copy_attributes_differ", ids, digests)
+        else:
+            figures = {"rollup": _counted(mine), "copy": _counted(other)}
+            yield difference("rollup_copy_differ", ids, figures)
 
 
-def _counted(sums: tuple[Decimal, int] | None) -> str | None:
+def _counted(sums: Sum | None) -> str | None:
     return None if sums is None else f"{sums[0]} ({sums[1]} events)"
 
 
 def unpaired(
     statements: Sequence[BilledStatement], invoices: Sequence[MonthInvoice]
 ) -> Iterator[Difference]:
-    """Yield statements without an invoice, and invoices without the statement they name."""
-    made = {one.invoice.statement_id for one in invoices}
+    """Yield statements without an invoice or with several, and invoices without their statement."""
+    made: dict[str, list[str]] = defaultdict(list)
+    for one in invoices:
+        made[one.invoice.statement_id] += [one.invoice.invoice_id] * (one.invoice.state != "void")
     for statement in statements:
+        named = {"tenant_id": statement.tenant_id, "statement_id": statement.statement_id}
         if statement.statement_id not in made:
-            named = {"tenant_id": statement.tenant_id, "statement_id": statement.statement_id}
             figures = {"statement": statement.total_exact, "invoice": None}
             yield difference("statement_without_invoice", named, figures)
+        elif len(own := made[statement.statement_id]) > 1:
+            both = {"statement": statement.total_exact, "invoices": " ".join(sorted(own))}
+            yield difference("statement_invoiced_twice", named, both)
     known = {statement.statement_id for statement in statements}
     for one in invoices:
         if one.made_for in FROM_STATEMENTS and one.invoice.statement_id not in known:
@@ -119,17 +155,20 @@ def _line_differences(
 
 
 def _stated(line: BilledLine) -> str:
-    return _shown(line.amount_exact, line.quantity, line.details, line.details_quantity)
+    sums = DetailSums(line.details, line.details_quantity, digest=line.details_digest)
+    return _shown(line.amount_exact, line.quantity, sums)
 
 
 def _invoiced(line: InvoiceLine, sums: DetailSums) -> str:
-    return _shown(line.amount_exact, Decimal(line.quantity), sums.count, sums.quantity)
+    return _shown(line.amount_exact, Decimal(line.quantity), sums)
 
 
-def _shown(amount_exact: str, quantity: Decimal, details: int, of_details: Decimal) -> str:
+def _shown(amount_exact: str, quantity: Decimal, sums: DetailSums) -> str:
     """Return a line's figures in one way of writing, so that equal ones are equal text."""
     amount = format_exact(parse_exact(amount_exact))
-    return f"{amount} for {_number(quantity)} ({details} details of {_number(of_details)})"
+    digest = f", {sums.digest[:DIGEST_SHOWN]}" if sums.digest else ""
+    details = f"{sums.count} details of {_number(sums.quantity)}{digest}"
+    return f"{amount} for {_number(quantity)} ({details})"
 
 
 def _number(quantity: Decimal) -> str:

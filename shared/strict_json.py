@@ -109,14 +109,16 @@ class StrictJson:
     a media type is taken for JSON.
     """
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
-        """Stand in front of an application whose bodies are all JSON."""
+    def __init__(self, app: ASGIApp, *, bytes_max: int, apart: tuple[str, ...] = ()) -> None:
+        """Stand in front of an application whose bodies are all JSON, but for paths `apart`."""
         self._app = app
         self._bytes_max = bytes_max
+        self._apart = apart
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the whole body, and hand it on as it came."""
-        if scope["type"] != "http" or scope["method"] not in WITH_BODY:
+        is_read = scope["type"] == "http" and scope["method"] in WITH_BODY
+        if not is_read or scope["path"].startswith(self._apart):
             await self._app(scope, receive, send)
             return
         try:

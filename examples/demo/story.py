@@ -3,9 +3,8 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from deploy.local.deployment import Deployment, discard_deployment, running_deployment
@@ -14,6 +13,7 @@ from examples.demo import catalog
 from examples.demo.books import reconcile
 from examples.demo.public_api import Addresses, PublicAPI
 from examples.demo.sending import WireCount, send_malformed, send_requests
+from examples.demo.stopwatch import Stopwatch
 from examples.demo.summary import keep_invoice_pages, read_summary
 from examples.demo.traces import read_requests
 
@@ -21,23 +21,6 @@ INVOICE_SECONDS_MAX = 120.0
 POLL_SECONDS = 0.2
 Progress = Callable[[int], None]
 Hook = Callable[[Deployment], Awaitable[None]]
-
-
-@dataclass
-class Stopwatch:
-    """Seconds of each part of the story, in its order."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    _started: float = field(default_factory=monotonic)
-    _last: float = field(default_factory=monotonic)
-
-    def lap(self, name: str) -> None:
-        now = monotonic()
-        self.seconds[name] = round(now - self._last, 2)
-        self._last = now
-
-    def total(self) -> None:
-        self.seconds["total"] = round(monotonic() - self._started, 2)
 
 
 @dataclass

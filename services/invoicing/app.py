@@ -9,20 +9,28 @@ from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from services.invoicing.api.carry_overs import carry_overs_router
 from services.invoicing.api.common import Services
+from services.invoicing.api.corrections import corrections_router
 from services.invoicing.api.coupons import coupons_router
+from services.invoicing.api.credit_notes import credit_notes_router
 from services.invoicing.api.documents import documents_router
+from services.invoicing.api.drafts import drafts_router
 from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
 from services.invoicing.api.stripe import stripe_router
+from services.invoicing.api.taxes import taxes_router
 from services.invoicing.api.tracing import tracing_router
 from services.invoicing.api.webhook_deliveries import webhook_deliveries_router
 from services.invoicing.api.webhook_endpoints import webhook_endpoints_router
 from services.invoicing.consumers import StatementConsumer, subscribe
+from services.invoicing.corrections import due
+from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_accounts import StripeAccounts
+from services.invoicing.stripe_events import refused_events
 from services.invoicing.stripe_sync.loop import InvoiceSync
 from services.invoicing.tables import outbox
 from services.invoicing.webhooks import WebhookProcessor
@@ -33,8 +41,15 @@ from shared.broker import create_broker, create_producer
 from shared.clock import Clock, SystemClock
 from shared.database import Database
 from shared.health import health_router
+from shared.housekeeping import repeat
 from shared.logging import configure_logging
+from shared.metrics import metrics_router
 from shared.outbox import OutboxRelay
+from shared.strict_json import StrictJson
+
+BODY_BYTES_MAX = 1024 * 1024
+STRIPES_WEBHOOKS = "/v1/webhooks/stripe/"
+"""What is signed is read as it came, after its signature was checked."""
 
 
 def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastAPI:
@@ -61,6 +76,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
         finally:
             await close()
 
+    metrics = CollectorRegistry()
     pepper = settings.secret_key.get_secret_value().encode()
     app = create_api(
         "Tallyroll invoicing",
@@ -68,19 +84,25 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
         lifespan=lifespan,
         access=Access(database, pepper, clock),
     )
+    app.add_middleware(StrictJson, bytes_max=BODY_BYTES_MAX, apart=(STRIPES_WEBHOOKS,))
     app.state.close = close  # for whoever uses the app without its lifespan
     app.include_router(invoices_router(services))
     app.include_router(carry_overs_router(services))
     app.include_router(coupons_router(services))
+    app.include_router(taxes_router(services))
+    app.include_router(corrections_router(services))
+    app.include_router(credit_notes_router(services))
     app.include_router(documents_router(services))
+    app.include_router(drafts_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))
-    app.include_router(stripe_router(services))
+    app.include_router(stripe_router(services, refused_events(metrics)))
     app.include_router(
         webhook_endpoints_router(services, webhooks_out.endpoints, webhooks_out.listeners)
     )
     app.include_router(webhook_deliveries_router(services))
     app.include_router(health_router({"postgres": database.ping}))
+    app.include_router(metrics_router(metrics))
     return app
 
 
@@ -91,8 +113,16 @@ async def _running(services: Services, webhooks_out: WebhooksOut) -> AsyncIterat
     async with AsyncExitStack() as stack:
         loops = [
             OutboxRelay(database, outbox, partial(create_producer, settings.kafka_bootstrap)).run(),
-            InvoiceSync(database, services.accounts, clock, interval).run(),
+            InvoiceSync(
+                database,
+                services.accounts,
+                clock,
+                interval,
+                in_flight=settings.invoicing_invoices_in_flight,
+            ).run(),
+            CorrectionSync(database, services.accounts, clock, interval).run(),
             WebhookProcessor(database, services.accounts, clock, interval).run(),
+            repeat(due.INTERVAL_SECONDS, due.DueWatch(database, services.accounts, clock).look),
             *webhooks_out.loops(),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]

@@ -4,8 +4,11 @@ from datetime import datetime
 
 from pydantic import Field
 
-from services.invoicing.handlers import UNSENDABLE
+from services.invoicing.attention_actions import action_for
+from services.invoicing.corrections.models import ActionOrder, CreditNote
+from services.invoicing.domain.standing import Fact, waits_for_a_person
 from services.invoicing.models import Invoice
+from services.invoicing.repository.standing import WaitingFacts
 from services.invoicing.webhooks_out.models import EXHAUSTED, GONE, DeadDeliveries
 from shared.attention import AttentionAction, AttentionItem, call
 
@@ -33,7 +36,7 @@ def attention_item(invoice: Invoice, since: datetime | None = None) -> Invoicing
         reason=reason,
         message=f"The invoice is {invoice.state}: {reason}. The tenant does not have it.",
         since=since,
-        action=_action(invoice, reason),
+        action=action_for(invoice, reason),
     )
 
 
@@ -75,22 +78,75 @@ def _of_invoice(
     )
 
 
-def _action(invoice: Invoice, reason: str) -> AttentionAction:
-    path = f"/v1/invoices/{invoice.invoice_id}"
-    if reason == "stripe_account_missing":
-        text = "Connect the vendor's Stripe account; the invoice then goes on by itself."
-        return call("PUT", "/v1/stripe-account", text)
-    if reason.startswith("billing_"):
-        text = "Set the tenant's billing to on (accounts API) when it is to be invoiced."
-        return call("PUT", f"/v1/tenants/{invoice.tenant_id}", text)
-    if reason in UNSENDABLE:
-        text = (
-            "See what it is made of, then correct the price book or the usage: "
-            "the difference goes on the next statement."
+_FACT_ACTIONS: dict[Fact, str] = {
+    "overdue": "Remind the tenant; give the invoice up with mark-uncollectible, or credit it.",
+    "payment_failed": "Ask the tenant for another means of payment on Stripe's hosted page.",
+    "finalization_failed": "Complete what the reason names (mostly the tenant's address), retry.",
+    "refund_failed": "The bank did not take the refund: pay it back another way.",
+    "disputed": "Answer the dispute at Stripe before it is due.",
+}
+
+
+def standing_items(waiting: WaitingFacts) -> list[InvoicingItem]:
+    """Return what is to be done about an invoice's payments, an item for each fact."""
+    path = f"/v1/invoices/{waiting.invoice_id}/standing"
+    return [
+        InvoicingItem(
+            code="invoice_payment",
+            subject=waiting.invoice_id,
+            ids={"invoice_id": waiting.invoice_id, "tenant_id": waiting.tenant_id},
+            message=f"The invoice's payment: {fact.replace('_', ' ')}.",
+            since=waiting.observed_at,
+            action=call("GET", path, _FACT_ACTIONS[fact]),
+            kind="invoice_payment",
+            invoice_id=waiting.invoice_id,
+            tenant_id=waiting.tenant_id,
+            reason=fact if reason is None else f"{fact}:{reason}",
         )
-        return call("GET", f"{path}/details", text)
-    text = "Look at the invoice at Stripe, then retry; a draft that differs is built anew."
-    return call("POST", f"{path}/retry", text)
+        for fact, reason in sorted(waiting.facts.items())
+        if waits_for_a_person(fact, reason)
+    ]
+
+
+def refused_action_item(order: ActionOrder) -> InvoicingItem:
+    """Return what is to be done about an order that Stripe refused."""
+    text = "Look at the invoice at Stripe; order again when what the reason names is gone."
+    route = "void" if order.action == "void" else "mark-uncollectible"
+    reason = f"{order.action}:{order.reason or 'unknown'}"
+    return InvoicingItem(
+        code="refused_correction",
+        subject=order.invoice_id,
+        ids={"invoice_id": order.invoice_id, "tenant_id": order.tenant_id},
+        message=f"Stripe refused what was ordered for the invoice: {reason}.",
+        since=order.created_at,
+        action=call("POST", f"/v1/invoices/{order.invoice_id}/{route}", text),
+        kind="refused_correction",
+        invoice_id=order.invoice_id,
+        tenant_id=order.tenant_id,
+        reason=reason,
+    )
+
+
+def parked_note_item(note: CreditNote) -> InvoicingItem:
+    """Return what is to be done about a credit note that Stripe or the comparison refused."""
+    text = "Look at the invoice's payments at Stripe, then retry the credit note, or cancel it."
+    reason = note.reason or "unknown"
+    return InvoicingItem(
+        code="parked_credit_note",
+        subject=note.credit_note_id,
+        ids={
+            "credit_note_id": note.credit_note_id,
+            "invoice_id": note.invoice_id,
+            "tenant_id": note.tenant_id,
+        },
+        message=f"A credit note is parked: {reason}. The tenant does not have it.",
+        since=note.created_at,
+        action=call("POST", f"/v1/credit-notes/{note.credit_note_id}/retry", text),
+        kind="parked_credit_note",
+        invoice_id=note.invoice_id,
+        tenant_id=note.tenant_id,
+        reason=reason,
+    )
 
 
 def webhooks_item(dead: DeadDeliveries) -> InvoicingItem:

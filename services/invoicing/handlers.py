@@ -1,5 +1,6 @@
 """Use cases: one message or decision, one transaction. The caller commits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +12,21 @@ from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.numbering import invoice_number
 from services.invoicing.domain.states import State
+from services.invoicing.domain.taxing import Tax, TaxPlan, tax_day
 from services.invoicing.drafting import Draft, compose_draft
-from services.invoicing.models import Invoice
+from services.invoicing.holding import hold_draft
+from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
 from services.invoicing.repository import invoices
-from services.invoicing.tables import inbox, outbox
+from services.invoicing.repository import taxes as tax_repository
+from services.invoicing.tables import inbox
+from services.invoicing.tax.settings import plan_for
+from services.invoicing.telling import tell
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.errors import conflict
-from shared.events.invoice_changed import InvoiceChanged
 from shared.events.statement_rated import StatementRated
 from shared.ids import new_id
 from shared.inbox import claim_message
-from shared.outbox import Outgoing, put
 
 logger = structlog.get_logger()
 
@@ -39,17 +43,52 @@ async def draft_invoice(
     if not await claim_message(connection, inbox, source=source, message_id=message_id):
         return None
     carried = await carrying.lock_open(connection, statement)
-    draft = compose_draft(statement, carried, await coupons.lock_valid(connection, statement))
+    valid = await coupons.lock_valid(connection, statement)
+    plan = await _plan(connection, statement)
+    draft = compose_draft(statement, carried, valid, plan)
     made = await invoices.insert_invoice(connection, draft.key, _invoice_values(draft, clock))
     if made is None:
         await _check_same(connection, draft.key, statement)
         return None
-    await invoices.insert_lines(connection, made, draft.lines, draft.details)
-    await invoices.insert_sent_lines(connection, made, draft.sent)
+    await record_new_draft(
+        connection,
+        made,
+        draft.lines,
+        draft.details,
+        sent=draft.sent,
+        taxes=draft.tax.taxes,
+        clock=clock,
+    )
     await carrying.record(connection, made, draft, clock)
-    await _record_state(connection, made, clock)
-    logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
     return made
+
+
+async def record_new_draft(
+    connection: AsyncConnection,
+    made: Invoice,
+    lines: Sequence[InvoiceLine],
+    details: Sequence[InvoiceLineDetail],
+    *,
+    clock: Clock,
+    sent: Sequence[InvoiceLine] = (),
+    taxes: Sequence[Tax] = (),
+) -> None:
+    """Store what a new invoice consists of, tell of it, and hold it if its vendor wants that.
+
+    `sent` are the lines that go to Stripe where those are fewer; empty: `lines` do.
+    """
+    await tax_repository.insert_taxes(connection, made, taxes)
+    await invoices.insert_lines(connection, made, lines, details)
+    await invoices.insert_sent_lines(connection, made, sent)
+    await _record_state(connection, made, clock)
+    await hold_draft(connection, made, clock)
+    logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
+
+
+async def _plan(connection: AsyncConnection, statement: StatementRated) -> TaxPlan:
+    account = Account(statement.vendor_id, statement.mode)
+    day = tax_day(statement.kind, statement.period_start, statement.period_end)
+    return await plan_for(connection, account, statement.tenant_id, day)
 
 
 def _invoice_values(draft: Draft, clock: Clock) -> dict[str, Any]:
@@ -89,28 +128,17 @@ async def change_state(
 
 
 async def _record_state(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> None:
-    now = clock.now()
-    await invoices.insert_state_change(connection, invoice, changed_at=now)
     if invoice.state == "approved":
-        return  # a step inside invoicing: others hear of it when the invoice is issued
-    message = InvoiceChanged(
-        vendor_id=invoice.vendor_id,
-        mode=invoice.mode,
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.invoice_id,
-        statement_id=invoice.statement_id,
-        invoice_key=invoice.invoice_key,
-        number=invoice.number,
-        state=invoice.state,
-        reason=invoice.reason,
-        currency=invoice.currency,
-        total_minor=invoice.total_minor,
-        period_start=invoice.period_start,
-        period_end=invoice.period_end,
-        stripe_invoice_id=invoice.stripe_invoice_id,
-        changed_at=now,
-    )
-    await put(connection, outbox, [Outgoing(message)])
+        # A step inside invoicing: others hear of it when the invoice is issued.
+        await invoices.insert_state_change(
+            connection,
+            invoice,
+            state=invoice.state,
+            reason=invoice.reason,
+            changed_at=clock.now(),
+        )
+        return
+    await tell(connection, invoice, invoice.state, invoice.reason, clock)
 
 
 async def approve_invoice(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> Invoice:

@@ -18,6 +18,19 @@ class InvoicingSettings(SharedSettings):
     invoicing_sync_interval_milliseconds: int = Field(
         default=500, ge=10, le=60_000, description="pause between looks for invoices to send"
     )
+    invoicing_invoices_in_flight: int = Field(
+        default=32, ge=1, le=500, description="invoices on their way through Stripe at once"
+    )
+    stripe_requests_per_second: float | None = Field(
+        default=None,
+        ge=0,
+        le=10_000,
+        description="to one Stripe account from one process; by default 100 in live and 25 in test"
+        " mode; 0: no limit",
+    )
+    stripe_requests_per_second_endpoint: float = Field(
+        default=25, ge=0, le=10_000, description="the same to one endpoint; 0: no limit"
+    )
     webhook_allow_loopback: bool = Field(
         default=False,
         description="webhooks of test mode may go to this machine, over http too; never in"

@@ -21,8 +21,9 @@ MEDIA_TYPES: dict[str, str] = {
     "pdf": "application/pdf",
 }
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection)."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", *"\uff1d\uff0b\uff0d\uff20")
+"""A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection); = + - @ in full
+width, too."""
 
 Kind = Literal["text", "exact", "money", "quantity", "price", "integer", "day", "instant"]
 

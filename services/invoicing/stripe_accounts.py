@@ -8,10 +8,15 @@ from services.invoicing.repository import stripe as stripe_repository
 from services.invoicing.sealing import StripeCredentials, unseal
 from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_gateway import StripeGateway
+from services.invoicing.stripe_throttle import Throttle
 from services.invoicing.stripe_types import Stripe
 from shared.accounts.repository import Account
 from shared.database import Database
 from shared.errors import TallyrollError
+from shared.events.message import Mode
+
+REQUESTS_PER_SECOND = {"live": 100.0, "test": 25.0}
+"""Stripe's documented limits of an account."""
 
 _PREFIXES = {"test": ("sk_test_", "rk_test_"), "live": ("sk_live_", "rk_live_")}
 
@@ -58,9 +63,18 @@ class StripeAccounts:
         check_key(self._settings, account, credentials.api_key)
         if credentials.api_key not in self._gateways:
             self._gateways[credentials.api_key] = StripeGateway(
-                credentials.api_key, api_base=self._settings.stripe_api_base
+                credentials.api_key,
+                api_base=self._settings.stripe_api_base,
+                throttle=self._throttle(account.mode),
             )
         return self._gateways[credentials.api_key]
+
+    def _throttle(self, mode: Mode) -> Throttle:
+        overall = self._settings.stripe_requests_per_second
+        return Throttle(
+            per_endpoint=self._settings.stripe_requests_per_second_endpoint,
+            overall=REQUESTS_PER_SECOND[mode] if overall is None else overall,
+        )
 
     async def close(self) -> None:
         for gateway in self._gateways.values():

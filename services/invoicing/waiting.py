@@ -1,5 +1,7 @@
 """All that waits for a person in invoicing, as the API and the command line list it."""
 
+from datetime import timedelta
+
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,15 +10,29 @@ from services.invoicing.attention import (
     InvoicingItem,
     attention_item,
     backing_off_item,
+    parked_note_item,
+    refused_action_item,
+    standing_items,
     webhooks_item,
 )
-from services.invoicing.repository import waiting, webhook_endpoints
+from services.invoicing.models import CarryOver
+from services.invoicing.repository import (
+    actions,
+    carry_overs,
+    credit_notes,
+    standing,
+    waiting,
+    webhook_endpoints,
+)
 from services.invoicing.repository.invoices import list_waiting
 from shared.accounts.repository import Account
 from shared.attention import call, command
 
 FAILURES_MAX = 10
 """So many failures in a row take a quarter of an hour: no passing weakness of the network."""
+
+LEFT_OVER_AFTER = timedelta(days=62)
+"""By then a monthly subscription has had its next invoice, if there is one."""
 
 
 class InvoicingAttention(BaseModel):
@@ -31,13 +47,38 @@ async def list_attention(connection: AsyncConnection, account: Account) -> list[
     dead = await webhook_endpoints.list_dead(connection, account)
     letters = await waiting.count_dead_letters(connection, account)
     events = await waiting.count_failing_events(connection, account, failures=FAILURES_MAX)
+    facts = await standing.list_waiting_facts(connection, account)
+    refused = await actions.list_refused_actions(connection, account)
+    left = await carry_overs.list_left_over(connection, account, older_than=LEFT_OVER_AFTER)
+    notes = await credit_notes.list_parked_notes(connection, account)
     return [
         *(attention_item(one, since.get(one.invoice_id)) for one in parked),
         *(backing_off_item(one, since.get(one.invoice_id)) for one in stuck),
+        *(item for one in facts for item in standing_items(one)),
+        *map(refused_action_item, refused),
+        *map(parked_note_item, notes),
+        *map(_left_over, left),
         *map(webhooks_item, dead),
         *map(_dead_letters, letters),
         *([_failing_events(events)] if events["count"] else []),
     ]
+
+
+def _left_over(one: CarryOver) -> InvoicingItem:
+    owed = "is owed to the tenant" if one.amount_minor < 0 else "was not charged"
+    text = "Pay it out, or write it off, when the tenant gets no further invoice (rule 8.5)."
+    return InvoicingItem(
+        code="open_carry_over",
+        subject=one.carry_over_id,
+        ids={"carry_over_id": one.carry_over_id, "tenant_id": one.tenant_id},
+        message=f"{one.amount_exact} {one.currency} {owed}, and no invoice has followed.",
+        since=one.created_at,
+        action=call("POST", f"/v1/carry-overs/{one.carry_over_id}/settle", text),
+        kind="open_carry_over",
+        invoice_id=one.carry_over_id,
+        tenant_id=one.tenant_id,
+        reason="no_next_invoice",
+    )
 
 
 def _dead_letters(row: RowMapping) -> InvoicingItem:

@@ -5,25 +5,28 @@ duplication of deliveries changes what comes out.
 """
 
 import asyncio
-import hashlib
-import hmac
-import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from http import HTTPStatus
+from datetime import timedelta
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 
-from services.invoicing import handlers
-from services.invoicing.domain.states import state_from_stripe
-from services.invoicing.handlers import Change
+from services.invoicing.corrections.refreshing import refresh_invoice
+from services.invoicing.corrections.related import invoice_behind
 from services.invoicing.models import Invoice, StoredEvent
 from services.invoicing.repository import invoices as invoice_repository
 from services.invoicing.repository import stripe as repository
+from services.invoicing.stripe_accounts import StripeAccounts
+from services.invoicing.stripe_events import (
+    RefusedEvent,
+    invalid_signature,
+    read_body,
+    read_event,
+    verify_signature,
+)
 from services.invoicing.stripe_sync.loop import StripeProvider, invoice_lock
-from services.invoicing.stripe_sync.passage import stripe_values
 from services.invoicing.stripe_types import MISSING, RequestRefused, StripeProblem
 from shared.accounts.repository import Account
 from shared.clock import Clock
@@ -32,81 +35,11 @@ from shared.errors import TallyrollError
 
 logger = structlog.get_logger()
 
-BODY_BYTES_MAX = 512 * 1024
-TOLERANCE_SECONDS = 300
-"""How far a signature's time may lie from ours, in the past and in the future, inclusive."""
-
-EVENT_ID_LENGTH_MAX = 255
 BATCH = 100
 BACKOFF_SECONDS_MAX = 300
 SENT = "invoice.sent"
-
-
-def verify_signature(body: bytes, header: str, secrets: Sequence[str], now: datetime) -> None:
-    """Check `t=…,v1=…` over the raw bytes against each active secret; raises `invalid_signature`.
-
-    The answer does not say what was wrong.
-    """
-    parts = [part.strip().partition("=") for part in header.split(",")]
-    times = [value for name, _, value in parts if name == "t"]
-    given = [value.encode() for name, _, value in parts if name == "v1"]
-    if len(times) != 1 or not _is_near(times[0], now):
-        raise _invalid_signature()
-    signed = times[0].encode() + b"." + body
-    wanted = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
-    # Every pair is compared, so that the time taken tells nothing.
-    matches = [hmac.compare_digest(one.encode(), other) for one in wanted for other in given]
-    if not any(matches):
-        raise _invalid_signature()
-
-
-def _is_near(seconds: str, now: datetime) -> bool:
-    plain = seconds.isascii() and seconds.isdigit() and len(seconds) <= len("9999999999")
-    return plain and abs(int(now.timestamp()) - int(seconds)) <= TOLERANCE_SECONDS
-
-
-def _invalid_signature() -> TallyrollError:
-    return TallyrollError(
-        "invalid_signature", "The signature is missing, wrong or too far in time."
-    )
-
-
-def read_event(body: bytes, account: Account, now: datetime) -> dict[str, Any]:
-    """Return the inbox row of a verified event; raises `invalid_event`, `livemode_mismatch`."""
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise TallyrollError("invalid_event", "The body is no JSON.") from error
-    identity = event.get("id") if isinstance(event, dict) else None
-    kind = event.get("type") if isinstance(event, dict) else None
-    if not _is_name(identity) or not _is_name(kind):
-        raise TallyrollError("invalid_event", "An event has an id and a type.")
-    if event.get("livemode") is not (account.mode == "live"):
-        message = f"The event does not belong to {account.mode} mode."
-        raise TallyrollError("livemode_mismatch", message, subject="livemode")
-    return {
-        "vendor_id": account.vendor_id,
-        "mode": account.mode,
-        "event_id": identity,
-        "type": kind,
-        "stripe_invoice_id": _invoice_id(event),
-        "payload": body,
-        "received_at": now,
-        "next_attempt_at": now,
-    }
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= EVENT_ID_LENGTH_MAX
-
-
-def _invoice_id(event: dict[str, Any]) -> str | None:
-    data = event.get("data")
-    found = data.get("object") if isinstance(data, dict) else None
-    if not isinstance(found, dict) or found.get("object") != "invoice":
-        return None
-    identity = found.get("id")
-    return identity if _is_name(identity) else None
+PAYMENT_EVENTS = ("charge.", "refund.")
+"""Events about payments name no invoice; Stripe is asked which one was paid."""
 
 
 @dataclass
@@ -114,23 +47,34 @@ class WebhookInbox:
     """Receives Stripe's events for one deployment."""
 
     database: Database
-    accounts: Any
+    accounts: StripeAccounts
     clock: Clock
+    refused: Counter
 
-    async def receive(self, account: Account, body: bytes, signature: str) -> None:
-        """Verify and store an event; twice is once. A refused one is not stored."""
+    async def receive(self, account: Account, chunks: AsyncIterable[bytes], signature: str) -> None:
+        """Verify and store an event; sent again it is there once. A refused one is counted alone.
+
+        Raises `invalid_signature`, `invalid_event`, `livemode_mismatch`, `body_too_large` (413).
+        """
+        try:
+            await self._receive(account, await read_body(chunks), signature)
+        except RefusedEvent as refusal:
+            self.refused.labels(refusal.reason).inc()
+            logger.warning(
+                "stripe_event_refused", reason=refusal.reason, vendor_id=account.vendor_id
+            )
+            raise
+
+    async def _receive(self, account: Account, body: bytes, signature: str) -> None:
         credentials = await self.accounts.credentials(account)
         secrets = credentials.webhook_secrets if credentials else ()
-        verify_signature(body, signature, secrets, self.clock.now())
-        row = read_event(body, account, self.clock.now())
+        now = self.clock.now()
+        signed_at = verify_signature(body, signature, secrets, now)
+        row = read_event(body, account, now) | {"signed_at": signed_at}
         async with self.database.transaction() as connection:
-            fresh = await repository.store_event(connection, row)
-        logger.info("stripe_event_stored", event_id=row["event_id"], type=row["type"], fresh=fresh)
-
-
-def payload_too_large() -> TallyrollError:
-    message = f"An event has at most {BODY_BYTES_MAX} bytes."
-    return TallyrollError("body_too_large", message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            if not await repository.store_event(connection, row):
+                raise invalid_signature("replayed")
+        logger.info("stripe_event_stored", event_id=row["event_id"], type=row["type"])
 
 
 @dataclass
@@ -171,17 +115,8 @@ class WebhookProcessor:
 
     async def _process(self, event: StoredEvent) -> bool:
         """Apply an event; False when it must be tried again later."""
-        if event.stripe_invoice_id is None:
-            return True  # stored, not ours to act on
-        account = Account(event.vendor_id, event.mode)
-        async with self.database.transaction() as connection:
-            invoice = await invoice_repository.find_by_stripe_id(
-                connection, account, event.stripe_invoice_id
-            )
-        if invoice is None:
-            return True
         try:
-            return await self._refresh(invoice, event)
+            return await self._apply(event)
         except (StripeProblem, TallyrollError) as problem:
             logger.warning("stripe_event_waits", event_id=event.event_id, cause=str(problem))
             return False
@@ -190,23 +125,38 @@ class WebhookProcessor:
             logger.exception("stripe_event_failed", event_id=event.event_id)
             return False
 
+    async def _apply(self, event: StoredEvent) -> bool:
+        stripe_invoice_id = event.stripe_invoice_id or await self._invoice_behind(event)
+        if stripe_invoice_id is None:
+            return True  # stored, not ours to act on
+        account = Account(event.vendor_id, event.mode)
+        async with self.database.transaction() as connection:
+            invoice = await invoice_repository.find_by_stripe_id(
+                connection, account, stripe_invoice_id
+            )
+        return True if invoice is None else await self._refresh(invoice, event)
+
+    async def _invoice_behind(self, event: StoredEvent) -> str | None:
+        """Return the invoice of an event about a payment, a refund or a dispute."""
+        if not event.type.startswith(PAYMENT_EVENTS):
+            return None
+        stripe = await self.accounts.gateway(Account(event.vendor_id, event.mode))
+        if stripe is None:
+            return None
+        async with self.database.transaction() as connection:
+            payload = await repository.read_event_payload(connection, event)
+        return await invoice_behind(stripe, payload)
+
     async def _refresh(self, invoice: Invoice, event: StoredEvent) -> bool:
         async with self.database.leadership(invoice_lock(invoice.invoice_id)) as held:
             if not held:
                 return False
             stripe = await self.accounts.gateway(invoice.account)
-            if stripe is None or event.stripe_invoice_id is None:
+            if stripe is None or invoice.stripe_invoice_id is None:
                 return False
             try:
-                observed = await stripe.retrieve_invoice(event.stripe_invoice_id)
+                sent = event.type == SENT
+                await refresh_invoice(self.database, stripe, self.clock, invoice, sent=sent)
             except RequestRefused as refusal:
                 return refusal.code == MISSING
-            async with self.database.transaction() as connection:
-                current = await invoice_repository.read_invoice(
-                    connection, invoice.account, invoice.invoice_id, lock=True
-                )
-                state = state_from_stripe(current.state, observed.status, sent=event.type == SENT)
-                reason = current.reason if state == current.state else None
-                change = Change(state, reason, stripe_values(current, observed))
-                await handlers.change_state(connection, current, change, self.clock)
         return True

@@ -67,6 +67,14 @@ async def read_tenant(connection: AsyncConnection, account: Account, tenant_id: 
     return row
 
 
+async def read_tenants(
+    connection: AsyncConnection, account: Account, tenant_ids: Sequence[str]
+) -> Sequence[RowMapping]:
+    """Return the rows of those tenants that exist."""
+    query = _tenants(account).where(tenant.c.tenant_id.in_(tenant_ids))
+    return (await connection.execute(query)).mappings().all()
+
+
 async def list_tenants(
     connection: AsyncConnection, account: Account, *, after: str, limit: int
 ) -> Sequence[RowMapping]:

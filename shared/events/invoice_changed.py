@@ -1,6 +1,7 @@
 """`invoice.changed`: what became of an invoice, from invoicing to whoever cares.
 
-Guarantees: one message per change of state, in the order of the changes of one tenant.
+Guarantees: one message per change of state and per new fact beside it, in the order
+of the changes of one tenant.
 """
 
 from datetime import date, datetime
@@ -11,11 +12,31 @@ from pydantic import Field
 from shared.events.message import Message
 from shared.topics import INVOICE_CHANGED, Topic
 
-InvoiceState = Literal["draft", "issued", "sent", "paid", "uncollectible", "void", "parked"]
+InvoiceState = Literal[
+    "draft",
+    "issued",
+    "sent",
+    "paid",
+    "uncollectible",
+    "void",
+    "parked",
+    "partly_paid",
+    "overdue",
+    "payment_failed",
+    "finalization_failed",
+    "disputed",
+    "refunded",
+    "refund_failed",
+    "credited",
+]
+"""States, and from `partly_paid` on facts beside the state: several of these may hold at once."""
 
 
 class InvoiceChanged(Message):
-    """An invoice reached a state. `total_minor` is in ISO 4217 minor units, before tax."""
+    """An invoice reached a state, or a fact became known.
+
+    Amounts are in ISO 4217 minor units; `total_minor` is before tax.
+    """
 
     topic: ClassVar[Topic] = INVOICE_CHANGED
 
@@ -30,6 +51,13 @@ class InvoiceChanged(Message):
     reason: str | None
     currency: str
     total_minor: int
+    tax_minor: int | None = Field(
+        default=None,
+        description="null while Stripe has not told it, and in messages of before this field",
+    )
+    gross_minor: int | None = Field(
+        default=None, description="what the tenant owes: `total_minor` and `tax_minor`, or null"
+    )
     period_start: date
     period_end: date
     stripe_invoice_id: str | None

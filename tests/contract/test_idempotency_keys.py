@@ -24,6 +24,16 @@ WITHOUT = {
     "invoicing": {
         "post /v1/invoices/{invoice_id}/links": NOTHING_IS_WRITTEN,
         "put /v1/document-locale": "replaces one value by itself; the same again changes nothing",
+        "post /v1/invoices/{invoice_id}/approve": "the first approval is the answer",
+        "post /v1/invoices/{invoice_id}/void": "the same order again is the order that is there",
+        "post /v1/invoices/{invoice_id}/mark-uncollectible": "the same order again is the one that"
+        " is there",
+        "post /v1/credit-notes/{credit_note_id}/retry": "only a parked note goes on, else 409",
+        "post /v1/credit-notes/{credit_note_id}/cancel": "only a parked note is given up, else 409",
+        "put /v1/billing-settings": "replaces the whole; the same again changes nothing",
+        "put /v1/tax-rates/{rate_id}": "the same again is the version that is there",
+        "put /v1/tax-settings": "replaces the whole; the same again changes nothing",
+        "put /v1/tax-settings/{tenant_id}": "replaces the whole; the same again changes nothing",
         "post /v1/invoices/{invoice_id}/retry": "only a parked invoice goes on, else 409",
         "post /v1/carry-overs/{carry_over_id}/settle": "what is settled so stays so",
         "post /v1/coupons": "the same content again is the coupon that is there",

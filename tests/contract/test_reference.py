@@ -8,8 +8,9 @@ from fastapi import FastAPI
 
 from tests.support.reference import REFERENCE, SETTINGS, applications, documents
 
-OPEN_PATHS = ("/health/", "/docs", "/openapi", "/v1/webhooks/stripe/", "/v1/documents/")
-"""Routes without an API key: health, the API's own pages; webhooks and links, which are signed."""
+SIGNED_PATHS = ("/v1/webhooks/stripe/", "/v1/documents/")
+OPEN_PATHS = ("/health/", "/metrics", "/docs", "/openapi", *SIGNED_PATHS)
+"""Routes without an API key: health and counts, the API's own pages; webhooks and links."""
 
 DOCUMENTS = documents()
 

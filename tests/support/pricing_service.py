@@ -24,7 +24,7 @@ from shared.events.message import Message
 from shared.events.usage_aggregated import DaySealed, TenantDay, UsageAggregated, UsageRow
 from shared.ids import partition_of
 from shared.outbox import Outgoing
-from shared.topics import USAGE_AGGREGATED
+from shared.topics import USAGE_AGGREGATED, Topic
 from tests.support.database import TestDatabase
 from tests.support.stack import StackAddress
 
@@ -77,11 +77,9 @@ async def vendor_key(database: TestDatabase, vendor_id: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-async def start_at_the_end(bootstrap: str, group: str) -> None:
+async def start_at_the_end(bootstrap: str, group: str, topic: Topic = USAGE_AGGREGATED) -> None:
     """Let a new consumer group begin behind what other tests have sent."""
-    partitions = [
-        TopicPartition(USAGE_AGGREGATED.name, p) for p in range(USAGE_AGGREGATED.partitions)
-    ]
+    partitions = [TopicPartition(topic.name, p) for p in range(topic.partitions)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
     )

@@ -140,7 +140,8 @@ class WebhookSender:
         delivered = False
         if endpoint is not None and not self.faults.drops(one.attempts):
             for _ in range(self.faults.copies()):
-                delivered = await self._post(endpoint, one.payload)
+                # A copy of the same second has the same signature: a receiver may refuse it.
+                delivered = await self._post(endpoint, one.payload) or delivered
         one.attempts += 1
         schedule = QUICK_SECONDS if self.settings().retries == "quick" else STRIPE_SECONDS
         given_up = endpoint is None or one.attempts > len(schedule)

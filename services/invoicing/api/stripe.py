@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
+from prometheus_client import Counter
 
 from services.invoicing.api.common import AccountsWriter, Services, account_of
 from services.invoicing.repository import invoices
@@ -14,7 +15,7 @@ from services.invoicing.schemas import (
 )
 from services.invoicing.sealing import StripeCredentials, seal
 from services.invoicing.stripe_accounts import check_key
-from services.invoicing.webhooks import BODY_BYTES_MAX, WebhookInbox, payload_too_large
+from services.invoicing.webhooks import WebhookInbox
 from shared.accounts.repository import Account
 from shared.errors import not_found
 from shared.events.message import Mode
@@ -24,10 +25,10 @@ LAST = 4
 """As much of a secret is shown."""
 
 
-def stripe_router(services: Services) -> APIRouter:
+def stripe_router(services: Services, refused: Counter) -> APIRouter:
     """Return the routes of the vendor's Stripe account and of Stripe's webhooks."""
     router = APIRouter(prefix="/v1", tags=["stripe"])
-    webhooks = WebhookInbox(services.database, services.accounts, services.clock)
+    webhooks = WebhookInbox(services.database, services.accounts, services.clock, refused)
 
     @router.put("/stripe-account")
     async def put_stripe_account(
@@ -53,21 +54,15 @@ def stripe_router(services: Services) -> APIRouter:
         request: Request,
         stripe_signature: Annotated[str, Header()] = "",
     ) -> EventReceived:
-        """Take an event of Stripe's: signed, at most 512 KiB; processed after the answer."""
-        body = await _read_body(request)
-        await webhooks.receive(Account(vendor_id, mode), body, stripe_signature)
+        """Take an event of Stripe's: signed, at most 512 KiB; processed after the answer.
+
+        Each delivery is signed anew; the same request a second time is refused.
+        """
+        account = Account(vendor_id, mode)
+        await webhooks.receive(account, request.stream(), stripe_signature)
         return EventReceived()
 
     return router
-
-
-async def _read_body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise payload_too_large()
-    return bytes(body)
 
 
 async def _store_account(services: Services, account: Account, written: StripeAccountWrite) -> None:

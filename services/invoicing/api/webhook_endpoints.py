@@ -145,7 +145,7 @@ def _shown(endpoints: Endpoints, endpoint: Endpoint) -> WebhookEndpointRead:
         WebhookSecretRead(
             last4=one.text[-LAST:], created_at=one.created_at, expires_at=one.expires_at
         )
-        for one in endpoints.secrets(endpoint)
+        for one in endpoints.known_secrets(endpoint)
     ]
     return WebhookEndpointRead.model_validate({**vars(endpoint), "secrets": secrets})
 

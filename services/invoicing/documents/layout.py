@@ -52,6 +52,7 @@ def lay_out(statement: UsageStatement, speech: Speech) -> dict[str, Any]:
         "han": speech.han,
         "vendor": breakable(statement.vendor.name),
         "tenant": [breakable(line) for line in _letterhead(statement.tenant, speech)],
+        "title": "Invoice details" if statement.one_off else "Usage statement",
         "mark": MARKS.get(invoice.state, ""),
         "test": invoice.mode == "test",
         "name": statement.name,
@@ -83,7 +84,8 @@ def _word(word: str) -> str:
 
 def _letterhead(tenant: Party, speech: Speech) -> list[str]:
     country = speech.country(tenant.country)
-    lines = (tenant.name, *tenant.address, country, tenant.billing_email)
+    ids = [f"Tax id {value}" for value in tenant.tax_ids]
+    lines = (tenant.name, *tenant.address, country, *ids, tenant.billing_email)
     return [line for line in lines if line]
 
 
@@ -96,12 +98,17 @@ def _facts(statement: UsageStatement, speech: Speech) -> list[list[str]]:
         ["Period", f"{speech.day(invoice.period_start)} {EN_DASH} {speech.day(last_day)}"],
         ["Issued" if issued else "Drafted", speech.day((issued or drafted).astimezone(UTC).date())],
         ["Currency", invoice.currency],
-        ["Subscription", invoice.subscription_id],
-        ["Statement", invoice.statement_id],
     ]
+    if not statement.one_off:
+        facts.append(["Subscription", invoice.subscription_id])
+        facts.append(["Statement", invoice.statement_id])
     if statement.tenant.purchase_order:
         facts.insert(1, ["Purchase order", statement.tenant.purchase_order])
     return [[label, breakable(value)] for label, value in facts]
+
+
+def _title(kind: LineKind, statement: UsageStatement) -> str:
+    return "Items" if statement.one_off and kind == "fee" else GROUPS[kind]
 
 
 def _by_kind(statement: UsageStatement) -> dict[LineKind, list[DocumentLine]]:
@@ -117,22 +124,29 @@ def _sum(lines: Sequence[DocumentLine]) -> int:
 
 def _summary(statement: UsageStatement, speech: Speech) -> list[list[str]]:
     return [
-        [GROUPS[kind], speech.money(_sum(lines))] for kind, lines in _by_kind(statement).items()
+        [_title(kind, statement), speech.money(_sum(lines))]
+        for kind, lines in _by_kind(statement).items()
     ]
 
 
-def _tax(statement: UsageStatement, speech: Speech) -> list[str] | None:
-    """Return tax and total as Stripe told them; None while it has not."""
-    tax = statement.invoice.stripe_tax_minor
-    if tax is None:
+def _tax(statement: UsageStatement, speech: Speech) -> dict[str, Any] | None:
+    """Return each tax, the total with them and what stands below; None while nobody has told it."""
+    invoice = statement.invoice
+    untold = not invoice.has_own_tax and invoice.stripe_tax_minor is None
+    if untold or invoice.gross_minor is None:
         return None
-    return [speech.money(tax), speech.money(statement.invoice.total_minor + tax)]
+    rows = [[breakable(one.title), speech.money(one.amount_minor)] for one in statement.tax_lines]
+    return {
+        "rows": rows or [["Tax", speech.money(0)]],
+        "gross": speech.money(invoice.gross_minor),
+        "text": breakable(invoice.tax_text or ""),
+    }
 
 
 def _groups(statement: UsageStatement, speech: Speech) -> list[dict[str, Any]]:
     return [
         {
-            "title": GROUPS[kind],
+            "title": _title(kind, statement),
             "amount": speech.money(_sum(lines)),
             "lines": [_line(line, speech) for line in lines],
         }

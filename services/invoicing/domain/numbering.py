@@ -19,3 +19,8 @@ def invoice_prefix(vendor_id: str) -> str:
 def invoice_number(vendor_id: str, position: int) -> str:
     """Return the number at a position of the vendor's sequence, counted from 1."""
     return f"{invoice_prefix(vendor_id)}-{position:06d}"
+
+
+def credit_note_number(vendor_id: str, position: int) -> str:
+    """Return the number of a credit note: a gapless sequence of its own, counted from 1."""
+    return f"{invoice_prefix(vendor_id)}-CN-{position:06d}"

@@ -36,7 +36,7 @@ def retry_after_ms(header: str | None, now: datetime) -> int | None:
         return min(seconds * 1000, RETRY_AFTER_MS_MAX)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if at.tzinfo is None:
         return None

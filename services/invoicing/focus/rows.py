@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.invoicing.documents.statement import DocumentLine, UsageStatement
+from services.invoicing.documents.statement import DocumentLine, TaxLine, UsageStatement
 from services.invoicing.domain.invoice_key import kind_of
 from services.invoicing.domain.line_kinds import LineKind
 from services.invoicing.models import InvoiceLineDetail
 from services.invoicing.sheets import Row
 from shared.currencies import Currency
-from shared.money import exact, nearest_decimal, parse_exact
+from shared.money import exact, format_exact, nearest_decimal, parse_exact
 
 CATEGORIES: dict[LineKind, str] = {
     "usage": "Usage",
@@ -49,12 +49,14 @@ def focus_rows(statement: UsageStatement) -> Iterator[Row]:
                 yield common | _of_usage(statement, line, detail)
         else:
             yield common | _of_line(statement, line, CATEGORIES[line.kind])
-    if statement.invoice.stripe_tax_minor:
-        yield common | _of_tax(statement, statement.invoice.stripe_tax_minor)
+    for tax in statement.tax_lines:
+        if tax.amount_minor:
+            yield common | _of_tax(statement, tax)
 
 
 def _of_invoice(statement: UsageStatement) -> Row:
     invoice, vendor = statement.invoice, statement.vendor.name
+    subscription_id = None if statement.one_off else invoice.subscription_id
     return {
         "BillingAccountId": invoice.tenant_id,
         "BillingAccountName": statement.tenant.name,
@@ -69,9 +71,9 @@ def _of_invoice(statement: UsageStatement) -> Row:
         "PricingCurrency": invoice.currency,
         "ServiceCategory": "AI and Machine Learning",
         "ServiceSubcategory": "Generative AI",
-        "SubAccountId": invoice.subscription_id,
-        "SubAccountName": invoice.subscription_id,
-        "SubAccountType": "Subscription",
+        "SubAccountId": subscription_id,
+        "SubAccountName": subscription_id,
+        "SubAccountType": None if statement.one_off else "Subscription",
         "x_StripeInvoiceId": invoice.stripe_invoice_id,
     }
 
@@ -103,11 +105,15 @@ def _of_usage(statement: UsageStatement, line: DocumentLine, detail: InvoiceLine
 def _of_line(statement: UsageStatement, line: DocumentLine, category: str) -> Row:
     own = line.line
     first, end = _charge_period(statement, line)
+    category = CATEGORIES[line.kind]
+    if statement.one_off and own.amount_minor < 0 and category == "Purchase":
+        category = "Credit"  # an item below zero is a discount that somebody wrote
+    recurs = line.kind in ("fee", "adjustment") and not statement.one_off
     row: Row = {
         "ChargeCategory": category,
         "ChargeClass": CORRECTION if line.kind == "adjustment" else None,
         "ChargeDescription": line.title,
-        "ChargeFrequency": "Recurring" if line.kind in ("fee", "adjustment") else "One-Time",
+        "ChargeFrequency": "Recurring" if recurs else "One-Time",
         "ChargePeriodStart": _midnight(first),
         "ChargePeriodEnd": _midnight(end),
         "ServiceName": own.charge,
@@ -132,17 +138,16 @@ def _charge_period(statement: UsageStatement, line: DocumentLine) -> tuple[date,
     return invoice.period_start, invoice.period_end
 
 
-def _of_tax(statement: UsageStatement, tax_minor: int) -> Row:
+def _of_tax(statement: UsageStatement, tax: TaxLine) -> Row:
     invoice, currency = statement.invoice, statement.currency
-    tax = exact(tax_minor) / 10**currency.exponent
     return {
         "ChargeCategory": "Tax",
-        "ChargeDescription": "Tax",
+        "ChargeDescription": tax.title,
         "ChargeFrequency": "One-Time",
         "ChargePeriodStart": _midnight(invoice.period_start),
         "ChargePeriodEnd": _midnight(invoice.period_end),
         "ServiceName": "Tax",
-        **_costs(currency, tax_minor, str(nearest_decimal(tax))),
+        **_costs(currency, tax.amount_minor, format_exact(tax.exact)),
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from services.invoicing.models import Invoice, InvoiceLine
+from services.invoicing.models import Invoice
 from services.invoicing.reconciling.parts import invoice_ids
 from services.invoicing.reconciling.stripe_sides import Sides, differences_of_sides
 from services.invoicing.repository import reconciling as repository
@@ -24,7 +24,7 @@ CREATED_WITHIN = timedelta(days=45)
 INTERNAL = "billing_internal"
 """The reason of an invoice that stays ours: its tenant is never billed."""
 
-Listed = tuple[StripeInvoice, list[StripeLine] | None]
+Listed = tuple[StripeInvoice, Sequence[StripeLine] | None]
 """An invoice with its lines; None where a list does not hold all of them."""
 
 
@@ -87,6 +87,7 @@ class StripeMonth:
         async with self.database.transaction() as connection:
             identities = [invoice.invoice_id for invoice in ours]
             lines = await read_all_sent_lines(connection, self.account, identities)
+            credited = await repository.read_credited(connection, self.account, identities)
         found = await self._orphans([observed for observed, _ in page])
         for observed, listed in page:
             invoice = self._ours.get(observed.id)
@@ -94,20 +95,15 @@ class StripeMonth:
                 theirs: Sequence[StripeLine] | None = listed
                 if theirs is None:
                     theirs = await self.stripe.list_lines(observed.id)
-                found += self._compare(invoice, lines[invoice.invoice_id], observed, theirs)
+                customer = self._customers.get(invoice.tenant_id)
+                own, less = lines[invoice.invoice_id], credited.get(invoice.invoice_id, 0)
+                found += self._compare(Sides(invoice, own, customer, observed, theirs, less))
         return found
 
-    def _compare(
-        self,
-        invoice: Invoice,
-        lines: Sequence[InvoiceLine],
-        observed: StripeInvoice,
-        theirs: Sequence[StripeLine],
-    ) -> list[Difference]:
+    def _compare(self, sides: Sides) -> list[Difference]:
         self.seen += 1
         self.advance(1)
-        customer = self._customers.get(invoice.tenant_id)
-        return list(differences_of_sides(Sides(invoice, lines, customer, observed, theirs)))
+        return list(differences_of_sides(sides))
 
     async def _single(self, identity: str, invoice: Invoice) -> list[Difference]:
         """Look for an invoice that no page held: created at another time, or deleted."""
@@ -151,7 +147,7 @@ def _is_missing_at_stripe(invoice: Invoice) -> bool:
     """
     return (
         invoice.stripe_invoice_id is None
-        and invoice.total_minor > 0
+        and invoice.total_minor + (invoice.tax_minor or 0) > 0
         and invoice.state != "void"
         and invoice.reason != INTERNAL
     )

@@ -28,19 +28,24 @@ Lines = Counter[tuple[str | None, int]]
 
 @dataclass(frozen=True)
 class Sides:
-    """An invoice of ours with its lines, and Stripe's with its; `customer` is the tenant's."""
+    """An invoice of ours with its lines, and Stripe's with its; `customer` is the tenant's.
+
+    `credited_minor`: what our credit notes take off it.
+    """
 
     invoice: Invoice
     lines: Sequence[InvoiceLine]
     customer: str | None
     observed: StripeInvoice
     observed_lines: Sequence[StripeLine]
+    credited_minor: int = 0
 
 
 def differences_of_sides(sides: Sides) -> Iterator[Difference]:
     """Yield what differs: someone edited it at Stripe, or one side missed a change."""
     yield from _fields(sides)
     yield from _status(sides)
+    yield from _credited(sides)
     if sides.invoice.state == "draft":
         yield from _foreign_lines(sides)  # it is being filled: only what is not ours is wrong
     else:
@@ -72,6 +77,14 @@ def _status(sides: Sides) -> Iterator[Difference]:
         yield difference("stripe_status_differs", _ids(sides), {"ours": state, "Stripe": status})
 
 
+def _credited(sides: Sides) -> Iterator[Difference]:
+    """A credit note that only one side knows: made or voided by hand, or not recorded yet."""
+    ours = to_wire(sides.credited_minor, CURRENCIES[sides.invoice.currency])
+    if ours != sides.observed.credited:
+        figures = {"ours": ours, "Stripe": sides.observed.credited}
+        yield difference("stripe_credited_differs", _ids(sides), figures)
+
+
 def _lines(sides: Sides) -> Iterator[Difference]:
     ids = _ids(sides)
     if len(sides.lines) != len(sides.observed_lines):
@@ -86,6 +99,18 @@ def _lines(sides: Sides) -> Iterator[Difference]:
     if sides.observed.total_excluding_tax != total:
         totals = {"ours": total, "Stripe": sides.observed.total_excluding_tax}
         yield difference("stripe_total_differs", ids, totals)
+    yield from _tax(sides)
+
+
+def _tax(sides: Sides) -> Iterator[Difference]:
+    """Yield where tax of our own is another at Stripe; what Stripe works out is Stripe's."""
+    if not sides.invoice.has_own_tax:
+        return
+    ours = to_wire(sides.invoice.tax_minor or 0, CURRENCIES[sides.invoice.currency])
+    net = sides.observed.total_excluding_tax
+    theirs = None if net is None else sides.observed.total - net
+    if theirs != ours:
+        yield difference("stripe_tax_differs", _ids(sides), {"ours": ours, "Stripe": theirs})
 
 
 def _foreign_lines(sides: Sides) -> Iterator[Difference]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, Update, select, update
+from sqlalchemy import Select, Update, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -56,6 +57,15 @@ async def lock_open(
     )
     ordered = query.order_by(carry_over.c.carry_over_id)
     return await _read(connection, ordered.with_for_update(of=carry_over))
+
+
+async def list_left_over(
+    connection: AsyncConnection, account: Account, *, older_than: timedelta
+) -> list[CarryOver]:
+    """Return what no invoice has taken over for so long, the oldest first."""
+    old = carry_over.c.created_at < func.now() - older_than
+    query = _all_of(account).where(*_OPEN, old).order_by(carry_over.c.carry_over_id)
+    return await _read(connection, query)
 
 
 async def insert_carry_over(

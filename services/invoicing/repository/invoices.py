@@ -1,6 +1,6 @@
 """Invoices, their lines, details, numbers and history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.states import SYNCED_STATES, State
-from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
+from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail, stored_line
 from services.invoicing.tables import (
     invoice,
     invoice_line,
@@ -125,6 +125,14 @@ async def read_invoice(
     return found[0]
 
 
+async def read_invoices(
+    connection: AsyncConnection, account: Account, invoice_ids: Sequence[str]
+) -> Sequence[Invoice]:
+    """Return those of the account's invoices that exist."""
+    query = _invoices_of(account).where(invoice.c.invoice_id.in_(invoice_ids))
+    return await _read(connection, query)
+
+
 async def find_by_stripe_id(
     connection: AsyncConnection, account: Account, stripe_invoice_id: str
 ) -> Invoice | None:
@@ -157,12 +165,16 @@ async def list_waiting(connection: AsyncConnection, account: Account) -> Sequenc
 
 
 async def list_due(
-    connection: AsyncConnection, now: datetime, limit: int
+    connection: AsyncConnection, now: datetime, limit: int, *, without: Collection[str] = ()
 ) -> Sequence[tuple[Account, str]]:
     """Return the invoices whose way through Stripe goes on now, the longest waiting first."""
     query = (
         select(invoice.c.vendor_id, invoice.c.mode, invoice.c.invoice_id)
-        .where(invoice.c.state.in_(SYNCED_STATES), invoice.c.next_attempt_at <= now)
+        .where(
+            invoice.c.state.in_(SYNCED_STATES),
+            invoice.c.next_attempt_at <= now,
+            invoice.c.invoice_id.not_in(without),
+        )
         .order_by(invoice.c.next_attempt_at, invoice.c.invoice_id)
         .limit(limit)
     )
@@ -186,7 +198,7 @@ async def read_lines(
     lines: dict[str, list[InvoiceLine]] = {identity: [] for identity in invoice_ids}
     for row in (await connection.execute(query)).mappings():
         values = dict(row)
-        lines[values.pop("invoice_id")].append(InvoiceLine(**values))
+        lines[values.pop("invoice_id")].append(stored_line(values))
     return lines
 
 
@@ -206,7 +218,7 @@ async def read_all_sent_lines(
     sent: dict[str, list[InvoiceLine]] = {}
     for row in (await connection.execute(query)).mappings():
         values = dict(row)
-        sent.setdefault(values.pop("invoice_id"), []).append(InvoiceLine(**values))
+        sent.setdefault(values.pop("invoice_id"), []).append(stored_line(values))
     rest = [identity for identity in invoice_ids if identity not in sent]
     return sent | await read_lines(connection, account, rest)
 
@@ -250,13 +262,18 @@ async def update_invoice(
 
 
 async def insert_state_change(
-    connection: AsyncConnection, of: Invoice, *, changed_at: datetime
+    connection: AsyncConnection,
+    of: Invoice,
+    *,
+    state: str,
+    reason: str | None,
+    changed_at: datetime,
 ) -> None:
-    """Append the invoice's state to its history."""
+    """Append a state, or a fact beside it, to the invoice's history."""
     next_position = select(func.coalesce(func.max(invoice_state_change.c.position), 0) + 1).where(
         invoice_state_change.c.invoice_id == of.invoice_id
     )
-    values = _owner(of) | {"state": of.state, "reason": of.reason, "changed_at": changed_at}
+    values = _owner(of) | {"state": state, "reason": reason, "changed_at": changed_at}
     await connection.execute(
         insert(invoice_state_change).values(position=next_position.scalar_subquery(), **values)
     )
@@ -275,6 +292,19 @@ async def take_sequence_position(connection: AsyncConnection, account: Account) 
         set_={"last_position": invoice_sequence.c.last_position + 1},
     ).returning(invoice_sequence.c.last_position)
     return int((await connection.execute(taken)).scalar_one())
+
+
+async def last_sequence(
+    connection: AsyncConnection, account: Account, tenant_id: str, *, kind: str
+) -> int:
+    """Return the highest sequence of a tenant's invoices of a kind; 0 when it has none."""
+    query = select(func.coalesce(func.max(invoice.c.sequence), 0)).where(
+        invoice.c.vendor_id == account.vendor_id,
+        invoice.c.mode == account.mode,
+        invoice.c.tenant_id == tenant_id,
+        invoice.c.kind == kind,
+    )
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def hurry(connection: AsyncConnection, account: Account, now: datetime) -> None:

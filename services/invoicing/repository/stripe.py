@@ -1,19 +1,18 @@
-"""What we keep of Stripe: accounts, customers, jobs, received events."""
+"""What we keep of Stripe: accounts, customers, received events."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.invoicing.models import StoredEvent, StripeJob
-from services.invoicing.tables import stripe_account, stripe_customer, stripe_job, webhook_inbox
+from services.invoicing.models import StoredEvent
+from services.invoicing.tables import stripe_account, stripe_customer, webhook_inbox
 from shared.accounts.repository import Account
 
-_JOB_COLUMNS = [stripe_job.c[field.name] for field in fields(StripeJob)]
 _EVENT_COLUMNS = [webhook_inbox.c[field.name] for field in fields(StoredEvent)]
 
 
@@ -46,6 +45,19 @@ async def read_customer_id(
     return (await connection.execute(query)).scalar_one_or_none()
 
 
+async def find_customer_owners(
+    connection: AsyncConnection, account: Account, customer_ids: Sequence[str]
+) -> dict[str, str]:
+    """Return which tenant each of the customers is linked to, where there is one."""
+    query = select(stripe_customer.c.stripe_customer_id, stripe_customer.c.tenant_id).where(
+        stripe_customer.c.vendor_id == account.vendor_id,
+        stripe_customer.c.mode == account.mode,
+        stripe_customer.c.stripe_customer_id.in_(customer_ids),
+    )
+    rows = (await connection.execute(query)).all()
+    return {row.stripe_customer_id: row.tenant_id for row in rows}
+
+
 async def insert_customer_id(
     connection: AsyncConnection, account: Account, tenant_id: str, customer_id: str
 ) -> None:
@@ -58,59 +70,18 @@ async def insert_customer_id(
     await connection.execute(statement.on_conflict_do_nothing())
 
 
-async def open_job(connection: AsyncConnection, job: StripeJob) -> StripeJob:
-    """Write a job, or count one more attempt of the pending one that is there; return it.
-
-    What is stored wins: its parameters go out again as they are.
-    """
-    statement = insert(stripe_job).values(**asdict(job))
-    pending = statement.on_conflict_do_update(
-        index_elements=["vendor_id", "mode", "tenant_id", "material"],
-        set_={"attempts": stripe_job.c.attempts + 1},
-        where=stripe_job.c.state == "pending",
-    )
-    await connection.execute(pending)
-    query = select(*_JOB_COLUMNS).where(*_is(job))
-    return StripeJob(**(await connection.execute(query)).mappings().one())
-
-
-def _is(job: StripeJob) -> list[Any]:
-    return [
-        stripe_job.c.vendor_id == job.vendor_id,
-        stripe_job.c.mode == job.mode,
-        stripe_job.c.tenant_id == job.tenant_id,
-        stripe_job.c.material == job.material,
-    ]
-
-
-async def close_job(
-    connection: AsyncConnection, job: StripeJob, *, state: str, response_id: str | None
-) -> None:
-    values = {"state": state, "response_id": response_id}
-    await connection.execute(update(stripe_job).where(*_is(job)).values(values))
-
-
-async def list_jobs(
-    connection: AsyncConnection, account: Account, *, step: str, target: str
-) -> Sequence[StripeJob]:
-    """Return the jobs of one step on one Stripe object, oldest first."""
-    query = (
-        select(*_JOB_COLUMNS)
-        .where(
-            stripe_job.c.vendor_id == account.vendor_id,
-            stripe_job.c.mode == account.mode,
-            stripe_job.c.step == step,
-            stripe_job.c.target == target,
-        )
-        .order_by(stripe_job.c.first_attempted_at, stripe_job.c.material)
-    )
-    return [StripeJob(**row) for row in (await connection.execute(query)).mappings()]
-
-
 async def store_event(connection: AsyncConnection, values: dict[str, Any]) -> bool:
-    """Store a verified event once; False when it is there already."""
-    statement = insert(webhook_inbox).values(values).on_conflict_do_nothing()
-    result = await connection.execute(statement.returning(webhook_inbox.c.event_id))
+    """Store a verified event once, and when it was signed last.
+
+    False when it was signed no later than a delivery of it before: the same request again.
+    """
+    statement = insert(webhook_inbox).values(values)
+    later = statement.on_conflict_do_update(
+        index_elements=["vendor_id", "mode", "event_id"],
+        set_={"signed_at": statement.excluded.signed_at},
+        where=func.coalesce(webhook_inbox.c.signed_at < statement.excluded.signed_at, true()),
+    )
+    result = await connection.execute(later.returning(webhook_inbox.c.event_id))
     return result.first() is not None
 
 
@@ -124,6 +95,15 @@ async def list_due_events(
         .limit(limit)
     )
     return [StoredEvent(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def read_event_payload(connection: AsyncConnection, event: StoredEvent) -> bytes:
+    query = select(webhook_inbox.c.payload).where(
+        webhook_inbox.c.vendor_id == event.vendor_id,
+        webhook_inbox.c.mode == event.mode,
+        webhook_inbox.c.event_id == event.event_id,
+    )
+    return bytes((await connection.execute(query)).scalar_one())
 
 
 async def update_event(

@@ -2,26 +2,24 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
 from services.invoicing.domain.gate import compare_lines
 from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
 from services.invoicing.repository import invoices as invoice_repository
-from services.invoicing.repository import stripe as stripe_repository
+from services.invoicing.repository import stripe_jobs
 from services.invoicing.stripe_sync import requests
 from services.invoicing.stripe_sync.journal import Journal
 from services.invoicing.stripe_sync.requests import StripeCall
+from services.invoicing.stripe_sync.together import Writer
 from services.invoicing.stripe_types import MISSING, RequestRefused, Stripe
 from shared.database import Database
 
 logger = structlog.get_logger()
 
 REBUILDS_MAX = 3
-CLOCK_SLACK = timedelta(hours=1)
-"""Stripe's clock and ours may differ by this much when we look by time of creation."""
-
 _DEAD = frozenset({"void", "deleted"})
 
 
@@ -37,6 +35,10 @@ class Drafts:
     stripe: Stripe
     journal: Journal
     lines: list[InvoiceLine]
+    writer: Writer | None = None
+
+    def __post_init__(self) -> None:
+        self.writer = self.writer or Writer(self.database)
 
     async def filled(
         self, invoice: Invoice, tenant: Tenant, customer_id: str
@@ -47,10 +49,15 @@ class Drafts:
         finalized is returned as it is.
         """
         for _ in range(REBUILDS_MAX):
+            fresh = invoice.stripe_invoice_id is None
             invoice, draft_id = await self._existing(invoice, tenant, customer_id)
+            if fresh:
+                # Nothing of ours can be in it yet; what others put there, the gate sees.
+                await self._add(invoice, draft_id, self.lines)
+                return invoice, draft_id
             if await self._fill(invoice, draft_id):
                 return invoice, draft_id
-            invoice = await self._discard(invoice, draft_id)
+            invoice = await self.discard(invoice, draft_id)
         raise NotSendable("draft_keeps_changing")
 
     async def _existing(
@@ -69,15 +76,21 @@ class Drafts:
         async def look(job: StripeJob) -> str | None:
             wanted = json.loads(job.params)["metadata"]
             found = await self.stripe.list_invoices(
-                customer_id, created_from=self.created_from(job)
+                customer_id, created_from=requests.created_from(job)
             )
             same = (one.id for one in found if wanted.items() <= one.metadata.items())
             return next(same, None)
 
         draft_id = await self.journal.perform(make, look, first=invoice.attempt)
-        async with self.database.transaction() as connection:
-            values = {"stripe_invoice_id": draft_id, "attempt": attempts[-1]}
-            return await invoice_repository.update_invoice(connection, invoice, values), draft_id
+        values = {"stripe_invoice_id": draft_id, "attempt": attempts[-1]}
+        return await self._update(invoice, values), draft_id
+
+    async def _update(self, invoice: Invoice, values: dict[str, Any]) -> Invoice:
+        assert self.writer is not None
+        changed: Invoice = await self.writer.change(
+            lambda connection: invoice_repository.update_invoice(connection, invoice, values)
+        )
+        return changed
 
     async def _fill(self, invoice: Invoice, draft_id: str) -> bool:
         """Add the lines that are missing; False when the draft must be replaced."""
@@ -107,7 +120,7 @@ class Drafts:
         added twice.
         """
         async with self.database.transaction() as connection:
-            jobs = await stripe_repository.list_jobs(
+            jobs = await stripe_jobs.list_jobs(
                 connection, invoice.account, step="add_lines", target=draft_id
             )
         for job in jobs:
@@ -128,24 +141,24 @@ class Drafts:
         return job.target if _line_keys(job) <= held else None
 
     async def _add(self, invoice: Invoice, draft_id: str, missing: list[InvoiceLine]) -> None:
-        for index in range(len(requests.lines_calls(invoice, draft_id, missing, attempt=1))):
+        chunks = requests.chunk_count(missing)
+        for index in range(chunks):
 
             def make(attempt: int, index: int = index) -> StripeCall:
                 return requests.lines_calls(invoice, draft_id, missing, attempt=attempt)[index]
 
             await self.journal.perform(make, self._look_for_lines)
 
-    async def _discard(self, invoice: Invoice, draft_id: str) -> Invoice:
+    async def discard(self, invoice: Invoice, draft_id: str) -> Invoice:
         """Delete the draft and raise the attempt. Dying between the two: it is found missing."""
         logger.warning("stripe_draft_replaced", invoice_id=invoice.invoice_id)
         await self.stripe.delete_draft(draft_id)
-        async with self.database.transaction() as connection:
-            values = {"stripe_invoice_id": None, "attempt": invoice.attempt + 1}
-            return await invoice_repository.update_invoice(connection, invoice, values)
+        values = {"stripe_invoice_id": None, "attempt": invoice.attempt + 1}
+        return await self._update(invoice, values)
 
     async def delete_others(self, invoice: Invoice, customer_id: str, *, keep: str) -> None:
         """Leave one Stripe invoice with this key: delete other drafts, refuse any other."""
-        since = _seconds(invoice.created_at)
+        since = requests.created_since(invoice.created_at)
         found = await self.stripe.list_invoices(customer_id, created_from=since)
         for other in found:
             if other.metadata.get("invoice_key") != invoice.invoice_key or other.id == keep:
@@ -154,15 +167,6 @@ class Drafts:
                 await self.stripe.delete_draft(other.id)
             elif other.status not in _DEAD:
                 raise NotSendable("duplicate_stripe_invoice")
-
-    @staticmethod
-    def created_from(job: StripeJob) -> int:
-        """Return since when (seconds since 1970) what the job made can have been created."""
-        return _seconds(job.first_attempted_at)
-
-
-def _seconds(instant: datetime) -> int:
-    return int((instant - CLOCK_SLACK).timestamp())
 
 
 def _line_keys(job: StripeJob) -> set[str]:

@@ -20,8 +20,9 @@ import structlog
 
 from services.invoicing.domain.idempotency import idempotency_key, may_resend
 from services.invoicing.models import StripeJob
-from services.invoicing.repository import stripe as repository
+from services.invoicing.repository.stripe_jobs import ClosedJob
 from services.invoicing.stripe_sync.requests import StripeCall, canonical_json
+from services.invoicing.stripe_sync.together import Writer
 from services.invoicing.stripe_types import FailureReplayed, RequestRefused, Stripe
 from shared.clock import Clock
 from shared.database import Database
@@ -39,10 +40,15 @@ class TooManyAttempts(Exception):  # noqa: N818 - it says what happened
 
 
 class Journal:
-    """Performs calls on one Stripe account and remembers them."""
+    """Performs calls on one Stripe account and remembers them.
 
-    def __init__(self, database: Database, stripe: Stripe, clock: Clock) -> None:
-        self._database = database
+    Invoices under way at the same time share a `writer`, and with it their transactions.
+    """
+
+    def __init__(
+        self, database: Database, stripe: Stripe, clock: Clock, *, writer: Writer | None = None
+    ) -> None:
+        self._writer = writer or Writer(database)
         self._stripe = stripe
         self._clock = clock
 
@@ -106,13 +112,15 @@ class Journal:
             first_attempted_at=self._clock.now(),
             response_id=None,
         )
-        async with self._database.transaction() as connection:
-            return await repository.open_job(connection, job)
+        return await self._writer.open_job(job)
 
     async def _close(self, job: StripeJob, response_id: str | None) -> None:
         state = "abandoned" if response_id is None else "done"
-        async with self._database.transaction() as connection:
-            await repository.close_job(connection, job, state=state, response_id=response_id)
+        await self._writer.close_job(ClosedJob(job, state, response_id))
+
+    async def adopt(self, call: StripeCall, response_id: str) -> None:
+        """Record a call whose object is there already, as if it had been made."""
+        await self._close(await self._open(call), response_id)
 
     async def resend(self, job: StripeJob, call: StripeCall, look: Look) -> None:
         """Bring a pending job to an end with what is stored of it."""

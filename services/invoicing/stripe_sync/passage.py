@@ -1,26 +1,34 @@
 """One invoice from draft to sent: the steps in their order, each safe to begin again.
 
-1. The tenant's customer, once. 2. An empty draft. 3. Its lines, in chunks. 4. The gate: what Stripe
-holds is read back and compared; nothing passes that differs. 5. The number, bound to the invoice.
-6. Finalizing. 7. Sending. Dying between two steps loses nothing: the next run reads what is there
-and goes on.
+1. The tenant's customer, once, and what changed of it. 2. An empty draft. 3. Its lines, in chunks.
+4. The gate: what Stripe holds is read back and compared; nothing passes that differs. 5. The
+number, bound to the invoice. 6. Finalizing. 7. Sending. Dying between two steps loses nothing: the
+next run reads what is there and goes on.
 """
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 
 from services.invoicing import handlers
+from services.invoicing.corrections.balance import foreign_balance
 from services.invoicing.domain.gate import ExpectedDraft, ObservedDraft, differences
 from services.invoicing.domain.states import state_from_stripe
 from services.invoicing.domain.wire import from_wire, to_wire
 from services.invoicing.handlers import Change
 from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
-from services.invoicing.repository import stripe as stripe_repository
 from services.invoicing.stripe_sync import requests
+from services.invoicing.stripe_sync.customers import Customers
 from services.invoicing.stripe_sync.drafts import Drafts, NotSendable
 from services.invoicing.stripe_sync.journal import Journal
-from services.invoicing.stripe_types import Stripe, StripeInvoice
+from services.invoicing.stripe_sync.tax_at_stripe import (
+    TaxAtStripe,
+    has_negative_line,
+    own_tax_on_wire,
+)
+from services.invoicing.stripe_sync.together import Work, Writer
+from services.invoicing.stripe_types import NOT_LOCATED, RequestRefused, Stripe, StripeInvoice
 from shared.clock import Clock
 from shared.database import Database
 from shared.money import CURRENCIES
@@ -38,9 +46,12 @@ class Passage:
     invoice: Invoice
     lines: list[InvoiceLine]
     tenant: Tenant
+    writer: Writer | None = None
+    """Shared by the invoices that are under way at the same time."""
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.database, self.stripe, self.clock)
+        self._writer = self.writer or Writer(self.database)
+        self.journal = Journal(self.database, self.stripe, self.clock, writer=self._writer)
 
     async def run(self) -> None:
         """Take the invoice as far as it goes; raises `NotSendable`, `StripeProblem`."""
@@ -51,49 +62,53 @@ class Passage:
 
     async def _approved_draft(self) -> str:
         """Return our draft at Stripe, filled, compared and numbered."""
-        drafts = Drafts(self.database, self.stripe, self.journal, self.lines)
-        customer_id = await self._customer()
-        self.invoice, draft_id = await drafts.filled(self.invoice, self.tenant, customer_id)
-        observed = await self.stripe.retrieve_invoice(draft_id)
+        drafts = Drafts(self.database, self.stripe, self.journal, self.lines, self._writer)
+        invoice = self.invoice
+        if has_negative_line(invoice, self.lines):
+            raise NotSendable("negative_line_beside_automatic_tax")
+        customer_id = await Customers(
+            self.database,
+            self.stripe,
+            self.journal,
+            invoice.account,
+            invoice.tenant_id,
+            self.tenant,
+            locate=invoice.tax_treatment == "automatic",
+        ).current()
+        tax = TaxAtStripe(self.database, self.stripe, self.journal, invoice, self.tenant)
+        await tax.tell(customer_id)
+        observed = await self._located(drafts, customer_id)
+        draft_id = observed.id
         if observed.status != "draft" and self._is_ours(observed):
             return draft_id
         await self._pass_gate(observed)
         await drafts.delete_others(self.invoice, customer_id, keep=draft_id)
-        async with self.database.transaction() as connection:
-            self.invoice = await handlers.approve_invoice(connection, self.invoice, self.clock)
+        await self._write(
+            lambda connection: handlers.approve_invoice(connection, self.invoice, self.clock)
+        )
         return draft_id
+
+    async def _located(self, drafts: Drafts, customer_id: str) -> StripeInvoice:
+        """Return our filled draft; raises `RequestRefused` if Stripe knows no place for its tax.
+
+        A draft keeps the place that it was filled with: after another address it is made anew.
+        """
+        for _ in range(2):
+            self.invoice, draft_id = await drafts.filled(self.invoice, self.tenant, customer_id)
+            observed = await self.stripe.retrieve_invoice(draft_id)
+            if observed.status != "draft" or observed.located:
+                return observed
+            self.invoice = await drafts.discard(self.invoice, draft_id)
+        raise RequestRefused(NOT_LOCATED, HTTPStatus.BAD_REQUEST)
 
     def _is_ours(self, observed: StripeInvoice) -> bool:
         """Tell whether a finalized invoice is the one that we had approved."""
         return self.invoice.number is not None and observed.number == self.invoice.number
 
-    async def _customer(self) -> str:
-        account, tenant_id = self.invoice.account, self.invoice.tenant_id
-        async with self.database.transaction() as connection:
-            known = await stripe_repository.read_customer_id(connection, account, tenant_id)
-        if known is not None:
-            return known
-        customer_id = await self.journal.perform(
-            lambda attempt: requests.customer_call(
-                account, tenant_id, self.tenant, attempt=attempt
-            ),
-            self._look_for_customer,
-        )
-        async with self.database.transaction() as connection:
-            await stripe_repository.insert_customer_id(connection, account, tenant_id, customer_id)
-        return customer_id
-
-    async def _look_for_customer(self, job: StripeJob) -> str | None:
-        wanted = (job.vendor_id, job.mode, job.tenant_id)
-        found = await self.stripe.list_customers(created_from=Drafts.created_from(job))
-        owners = [
-            (one.id, tuple(one.metadata.get(name) for name in ("vendor_id", "mode", "tenant_id")))
-            for one in found
-        ]
-        return next((identity for identity, owner in owners if owner == wanted), None)
-
     async def _pass_gate(self, observed: StripeInvoice) -> None:
-        lines = await self.stripe.list_lines(observed.id)
+        lines = observed.lines
+        if lines is None:
+            lines = tuple(await self.stripe.list_lines(observed.id))
         found = differences(
             self._expected(),
             ObservedDraft(
@@ -101,9 +116,13 @@ class Passage:
                 invoice_key=observed.metadata.get("invoice_key"),
                 currency=observed.currency,
                 total_excluding_tax=observed.total_excluding_tax,
-                starting_balance=observed.starting_balance,
+                starting_balance=await foreign_balance(
+                    self.database, self.stripe, self.invoice, observed
+                ),
                 lines=tuple((line.line_key, line.amount) for line in lines),
                 lines_sha256=observed.metadata.get("lines_sha256"),
+                total=observed.total,
+                automatic_tax=observed.automatic_tax,
             ),
         )
         if found:
@@ -116,6 +135,10 @@ class Passage:
             total=to_wire(self.invoice.total_minor, CURRENCIES[self.invoice.currency]),
             lines=tuple((line.line_key, line.stripe_amount) for line in self.lines),
             lines_sha256=self.invoice.lines_sha256,
+            tax=own_tax_on_wire(self.invoice),
+            automatic_tax=None
+            if self.invoice.tax_treatment == "none"
+            else self.invoice.tax_treatment == "automatic",
         )
 
     async def _issue(self, draft_id: str) -> None:
@@ -131,7 +154,9 @@ class Passage:
             self._look_for_finalized,
         )
         issued = await self.stripe.retrieve_invoice(draft_id)
-        if issued.total_excluding_tax != self._expected().total or not self._is_ours(issued):
+        if self._expected().money_differs(issued.total_excluding_tax, issued.total):
+            raise NotSendable("issued_differs")
+        if not self._is_ours(issued):
             raise NotSendable("issued_differs")
         await self._change(Change("issued", values=stripe_values(invoice, issued)))
         if issued.status != "open":
@@ -162,8 +187,13 @@ class Passage:
         return None
 
     async def _change(self, change: Change) -> None:
-        async with self.database.transaction() as connection:
-            self.invoice = await handlers.change_state(connection, self.invoice, change, self.clock)
+        await self._write(
+            lambda connection: handlers.change_state(connection, self.invoice, change, self.clock)
+        )
+
+    async def _write(self, work: Work) -> None:
+        """Commit a change of the invoice; until then ours stays as it was."""
+        self.invoice = await self._writer.change(work)
 
 
 def stripe_values(invoice: Invoice, observed: StripeInvoice) -> tuple[tuple[str, object], ...]:

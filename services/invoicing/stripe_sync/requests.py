@@ -7,14 +7,19 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from services.invoicing.models import Invoice, InvoiceLine, Tenant
-from services.invoicing.stripe_types import Step
+from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
+from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
+from services.invoicing.stripe_sync import tax_params
+from services.invoicing.stripe_types import Step, StripeCustomer
 from shared.accounts.repository import Account
 
 CHUNK_LINES = 100
 DESCRIPTION_LENGTH_MAX = 500
 FIELD_LENGTH_MAX = 140
 DAYS_UNTIL_DUE = 30
+ADDRESS_FIELDS = ("line1", "line2", "city", "state", "postal_code", "country")
+CLOCK_SLACK = timedelta(hours=1)
+"""Stripe's clock and ours may differ by this much when we look by time of creation."""
 
 _ELLIPSIS = "…"
 
@@ -36,7 +41,10 @@ def canonical_json(params: dict[str, Any]) -> str:
     return json.dumps(params, ensure_ascii=False, separators=(",", ":"))
 
 
-def customer_call(account: Account, tenant_id: str, tenant: Tenant, *, attempt: int) -> StripeCall:
+def customer_call(
+    account: Account, tenant_id: str, tenant: Tenant, *, attempt: int, locate: bool = False
+) -> StripeCall:
+    """Return the call that makes a customer; `locate`: only if its place is one for tax."""
     address = {name: text for name, text in tenant.address.items() if text}
     params: dict[str, Any] = {
         "name": tenant.name,
@@ -50,8 +58,52 @@ def customer_call(account: Account, tenant_id: str, tenant: Tenant, *, attempt: 
         params["email"] = tenant.billing_email
     if address:
         params["address"] = address
+    if locate:
+        params["tax"] = tax_params.LOCATE
     material = f"cus/{account.vendor_id}/{tenant_id}/{attempt}"
     return StripeCall(account, tenant_id, "create_customer", "", material, params)
+
+
+def customer_fields(tenant: Tenant) -> dict[str, Any]:
+    """Return all that Stripe is told of a tenant; an empty text clears a field there."""
+    given = {"name": tenant.name, "email": tenant.billing_email, "address": tenant.address}
+    return _fields(given)
+
+
+def sent_fields(calls: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the same as it was sent by calls in their order; what none sent is empty."""
+    known = dict(pair for params in calls for pair in params.items())
+    return _fields(known)
+
+
+def held_fields(customer: StripeCustomer) -> dict[str, Any]:
+    """Return the same as Stripe holds it."""
+    return _fields(vars(customer))
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    address = given.get("address") or {}
+    return {
+        "name": given.get("name") or "",
+        "email": given.get("email") or "",
+        "address": {name: address.get(name) or "" for name in ADDRESS_FIELDS},
+    }
+
+
+def customer_update_call(
+    account: Account,
+    tenant_id: str,
+    changes: dict[str, Any],
+    *,
+    customer_id: str,
+    number: int,
+    attempt: int,
+    locate: bool = False,
+) -> StripeCall:
+    """Return the call that sets what changed; `number` counts a customer's calls."""
+    material = f"cus-update/{customer_id}/{number}/{attempt}"
+    params = changes | ({"tax": tax_params.LOCATE} if locate else {})
+    return StripeCall(account, tenant_id, "update_customer", customer_id, material, params)
 
 
 def invoice_call(
@@ -70,7 +122,7 @@ def invoice_call(
         "pending_invoice_items_behavior": "exclude",
         "collection_method": "send_invoice",
         "days_until_due": DAYS_UNTIL_DUE,
-        "description": f"Usage from {period}",
+        "description": _described(invoice, period),
         "custom_fields": fields,
         "metadata": {
             "invoice_key": invoice.invoice_key,
@@ -80,9 +132,19 @@ def invoice_call(
             "lines_sha256": invoice.lines_sha256,
             "statement_id": invoice.statement_id,
         },
+        **tax_params.invoice_fields(invoice),
     }
     material = f"inv/{invoice.invoice_key}/{attempt}"
     return StripeCall(invoice.account, invoice.tenant_id, "create_invoice", "", material, params)
+
+
+def _described(invoice: Invoice, period: str) -> str:
+    one_off = invoice.subscription_id == NO_SUBSCRIPTION
+    return f"Services from {period}" if one_off else f"Usage from {period}"
+
+
+def chunk_count(lines: Sequence[InvoiceLine]) -> int:
+    return -(-len(lines) // CHUNK_LINES)
 
 
 def lines_calls(
@@ -101,7 +163,7 @@ def lines_calls(
 
 def _line_params(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
     return {
-        "amount": line.stripe_amount,
+        **tax_params.line_money(invoice, line),
         "description": shorten(line.description, DESCRIPTION_LENGTH_MAX),
         "metadata": {"line_key": line.line_key},
         # Both ends are inclusive at Stripe, ours is exclusive.
@@ -140,3 +202,13 @@ def shorten(text: str, length_max: int) -> str:
 
 def _seconds(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def created_since(instant: datetime) -> int:
+    """Return since when (seconds since 1970) what we made then can have been created."""
+    return int((instant - CLOCK_SLACK).timestamp())
+
+
+def created_from(job: StripeJob) -> int:
+    """Return the same for what a job made."""
+    return created_since(job.first_attempted_at)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from cryptography.fernet import InvalidToken
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.webhook_address import RefusedUrl, read_target
@@ -132,7 +133,7 @@ class Endpoints:
         """
         now = self.clock.now()
         endpoint = await webhook_endpoints.read(connection, key, lock=True)
-        valid = valid_secrets(unseal_secrets(self.secret_key, key, endpoint.sealed), now)
+        valid = self.known_secrets(endpoint)
         ends = now + overlap
         older = tuple(
             SigningSecret(one.text, one.created_at, min(ends, one.expires_at or ends))
@@ -151,8 +152,16 @@ class Endpoints:
         logger.info("webhook_secret_rotated", endpoint_id=key.endpoint_id, valid=1 + len(older))
         return secret
 
+    def known_secrets(self, endpoint: Endpoint) -> tuple[SigningSecret, ...]:
+        """Return the secrets that sign now; none when they do not open: a rotation heals that."""
+        try:
+            return self.secrets(endpoint)
+        except InvalidToken:
+            logger.warning("webhook_secrets_unreadable", endpoint_id=endpoint.endpoint_id)
+            return ()
+
     def secrets(self, endpoint: Endpoint) -> tuple[SigningSecret, ...]:
-        """Return the secrets that sign now, the newest first."""
+        """Return the secrets that sign now, the newest first; raises `InvalidToken`."""
         known = unseal_secrets(self.secret_key, endpoint.key, endpoint.sealed)
         return valid_secrets(known, self.clock.now())
 

@@ -26,6 +26,8 @@ class InvoiceData(Frozen):
     reason: str | None = Field(description="why it is parked or waits; a stable code")
     currency: str = Field(description="ISO 4217")
     total: str = Field(description="before tax, a decimal in `currency`")
+    tax: str | None = Field(description="a decimal; null while Stripe has not told it")
+    gross: str | None = Field(description="what the tenant owes: total and tax; null as tax")
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")
     changed_at: datetime = Field(description="when the invoice reached the state")
@@ -110,11 +112,13 @@ def _invoice(
         reason=reason,
         currency="USD",
         total="114.64",
+        tax="21.78",
+        gross="136.42",
         period_start=date(2023, 11, 1),
         period_end=date(2023, 12, 1),
         changed_at=datetime.fromisoformat("2023-12-01T06:00:00Z"),
     )
-    return EventType(name, description, InvoiceData, example)
+    return EventType(name, description, InvoiceData, example, version=2)
 
 
 INVOICE_TYPES: dict[InvoiceState, EventType] = {
@@ -127,6 +131,26 @@ INVOICE_TYPES: dict[InvoiceState, EventType] = {
     "parked": _invoice(
         "invoice.parked", "parked", "waits for a person; `reason` says why", "lines_differ"
     ),
+    "partly_paid": _invoice("invoice.partly_paid", "partly_paid", "a part of it is paid"),
+    "overdue": _invoice("invoice.overdue", "overdue", "not paid when it was due"),
+    "payment_failed": _invoice("invoice.payment_failed", "payment_failed", "a payment failed"),
+    "finalization_failed": _invoice(
+        "invoice.finalization_failed",
+        "finalization_failed",
+        "Stripe could not finalize it; `reason` says why",
+        "customer_tax_location_invalid",
+    ),
+    "disputed": _invoice(
+        "invoice.disputed",
+        "disputed",
+        "a payment of it is disputed; `reason` is how the dispute stands",
+        "needs_response",
+    ),
+    "refunded": _invoice(
+        "invoice.refunded", "refunded", "payments went back; `reason`: partial or full", "partial"
+    ),
+    "refund_failed": _invoice("invoice.refund_failed", "refund_failed", "a refund came back"),
+    "credited": _invoice("invoice.credited", "credited", "a credit note was issued for it"),
 }
 INVOICE_WAITING = _invoice(
     "invoice.waiting", "draft", "waits until `reason` is gone", "stripe_account_missing"

@@ -14,11 +14,12 @@ from functools import partial
 from typing import Protocol
 
 import structlog
+from cryptography.fernet import InvalidToken
 
 from services.invoicing.domain.webhook_address import RefusedUrl, Target, read_target
 from services.invoicing.repository import webhook_claims, webhook_endpoints
 from services.invoicing.webhooks_out.endpoints import Endpoints
-from services.invoicing.webhooks_out.models import Answer, Claimed, Endpoint
+from services.invoicing.webhooks_out.models import Answer, Attempted, Claimed, Endpoint
 from services.invoicing.webhooks_out.secrets import EndpointKey, sign
 from services.invoicing.webhooks_out.settling import settle_delivery
 from shared.clock import Clock
@@ -145,7 +146,10 @@ class WebhookDeliveries:
         )
         async with self.database.transaction() as connection:
             await settle_delivery(
-                connection, claimed, answer, now=self.clock.now(), attempts_max=self.attempts_max
+                connection,
+                Attempted(claimed, endpoint.url, answer),
+                now=self.clock.now(),
+                attempts_max=self.attempts_max,
             )
 
     async def _send(self, endpoint: Endpoint, claimed: Claimed) -> Answer:
@@ -155,14 +159,16 @@ class WebhookDeliveries:
             target = read_target(endpoint.url, allow_loopback=loopback)
         except RefusedUrl:
             return Answer(None, "address_refused", 0)
+        try:
+            secrets = self.endpoints.secrets(endpoint)
+        except InvalidToken:  # the deployment's secret key is another
+            return Answer(None, "secrets_unreadable", 0)
         now = self.clock.now()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
             "webhook-id": claimed.event_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": sign(
-                self.endpoints.secrets(endpoint), claimed.event_id, claimed.payload, now
-            ),
+            "webhook-signature": sign(secrets, claimed.event_id, claimed.payload, now),
         }
         return await self.sender.post(target, headers, claimed.payload)

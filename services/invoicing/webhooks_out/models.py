@@ -94,6 +94,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Attempted:
+    """What was sent where, and what came of it."""
+
+    claimed: Claimed
+    url: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
 class DeadDeliveries:
     """How much of an endpoint waits for a person."""
 

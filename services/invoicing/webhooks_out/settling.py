@@ -10,7 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.invoicing.domain.webhook_retry import pause_ms, retry_after_ms
 from services.invoicing.repository import webhook_claims, webhook_endpoints
 from services.invoicing.webhooks_out.endpoints import disable_gone
-from services.invoicing.webhooks_out.models import EXHAUSTED, GONE, Answer, Claimed
+from services.invoicing.webhooks_out.models import (
+    EXHAUSTED,
+    GONE,
+    Answer,
+    Attempted,
+    Claimed,
+    Endpoint,
+)
 
 _JITTER = 1_001
 _NOT_GOOD = HTTPStatus.MULTIPLE_CHOICES
@@ -20,13 +27,16 @@ _PAUSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 async def settle_delivery(
     connection: AsyncConnection,
-    claimed: Claimed,
-    answer: Answer,
+    attempted: Attempted,
     *,
     now: datetime,
     attempts_max: int,
 ) -> None:
-    """Store an attempt's answer; the delivery is done, due again, or dead."""
+    """Store an attempt's answer; the delivery is done, due again, or dead.
+
+    A failure at a URL that is not the endpoint's any more says nothing of it: due again at once.
+    """
+    claimed, answer = attempted.claimed, attempted.answer
     endpoint = await webhook_endpoints.find(connection, claimed.key, lock=True)
     if endpoint is None:
         return  # deleted meanwhile, with its deliveries
@@ -46,6 +56,21 @@ async def settle_delivery(
         if endpoint.failing_since is not None:
             await webhook_endpoints.change(connection, claimed.key, {"failing_since": None})
         return
+    if endpoint.url != attempted.url:
+        await webhook_claims.settle(connection, claimed, {"next_attempt_at": now}, pending=True)
+        return
+    await _settle_failure(connection, endpoint, attempted, now=now, attempts_max=attempts_max)
+
+
+async def _settle_failure(
+    connection: AsyncConnection,
+    endpoint: Endpoint,
+    attempted: Attempted,
+    *,
+    now: datetime,
+    attempts_max: int,
+) -> None:
+    claimed, answer = attempted.claimed, attempted.answer
     wait = retry_after_ms(answer.retry_after, now)
     values = _after_failure(claimed, answer, wait, now=now, attempts_max=attempts_max)
     await webhook_claims.settle(connection, claimed, values, pending=True)

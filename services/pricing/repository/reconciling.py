@@ -15,24 +15,41 @@ from shared.accounts.repository import Account
 UsageKey = tuple[str, date, str, str]
 """(tenant, usage day, model, kind)."""
 
+UsageSum = tuple[Decimal, int, str]
+"""(quantity, events, digest of the parts)."""
+
 _SUMS = text(
     """
-    select tenant_id, usage_day, model, kind,
-        sum(quantity) as quantity, cast(sum(events) as bigint) as events
-    from pricing.usage_daily
-    where vendor_id = :vendor_id and mode = :mode and booked_day = :day
+    select tenant_id, usage_day, model, kind, sum(quantity) as quantity,
+        cast(sum(events) as bigint) as events,
+        md5(string_agg(concat_ws('|', attributes, trim_scale(quantity), events), e'\n'
+            order by attributes)) as digest
+    from (
+        select tenant_id, usage_day, model, kind,
+            concat_ws('|', provider, agent, context_band, service_tier, batch, speed, region,
+                purpose, status, entry) collate "C" as attributes,
+            sum(quantity) as quantity, sum(events) as events
+        from pricing.usage_daily
+        where vendor_id = :vendor_id and mode = :mode and booked_day = :day
+        group by 1, 2, 3, 4, 5
+    ) rows
     group by 1, 2, 3, 4
     """
 )
+"""The digest is over what else a sum is made of: agents, and all that prices may depend on."""
 
 
 async def read_sums_of_day(
     connection: AsyncConnection, account: Account, day: date
-) -> dict[UsageKey, tuple[Decimal, int]]:
-    """Return (quantity, events) of the copy of what is booked in a day."""
+) -> dict[UsageKey, UsageSum]:
+    """Return the sums of the copy of what is booked in a day."""
     rows = await connection.execute(_SUMS, {**keys(account), "day": day})
     return {
-        (row.tenant_id, row.usage_day, row.model, row.kind): (Decimal(row.quantity), row.events)
+        (row.tenant_id, row.usage_day, row.model, row.kind): (
+            Decimal(row.quantity),
+            row.events,
+            row.digest,
+        )
         for row in rows
     }
 
@@ -249,13 +266,14 @@ async def list_billed(
 
 @dataclass(frozen=True)
 class BilledLine:
-    """A line of a statement, with how many details it has and what they add up to."""
+    """A line of a statement: how many details it has, what they add up to, a digest of them."""
 
     line_key: str
     amount_exact: str
     quantity: Decimal
     details: int
     details_quantity: Decimal
+    details_digest: str | None
 
 
 _LINES = text(
@@ -264,9 +282,15 @@ _LINES = text(
         l.line ->> 'amount_exact' as amount_exact,
         cast(l.line ->> 'quantity' as numeric) as quantity,
         jsonb_array_length(l.line -> 'details') as details,
-        (select coalesce(sum(d.quantity), 0)
-         from jsonb_to_recordset(l.line -> 'details') as d (quantity numeric)) as details_quantity
-    from pricing.statement s, jsonb_array_elements(s.content -> 'lines') as l (line)
+        d.quantity as details_quantity, d.digest as details_digest
+    from pricing.statement s, jsonb_array_elements(s.content -> 'lines') as l (line),
+        lateral (
+            select coalesce(sum(cast(one ->> 'quantity' as numeric)), 0) as quantity,
+                md5(string_agg(concat_ws('|', one ->> 'agent', one ->> 'model', one ->> 'kind',
+                    one ->> 'usage_day', trim_scale(cast(one ->> 'quantity' as numeric)),
+                    one ->> 'amount_exact'), e'\n' order by position)) as digest
+            from jsonb_array_elements(l.line -> 'details') with ordinality as d (one, position)
+        ) d
     where s.vendor_id = :vendor_id and s.mode = :mode and s.statement_id = any(:statements)
     """
 ).bindparams(bindparam("statements", type_=ARRAY(Text)))

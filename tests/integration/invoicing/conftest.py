@@ -18,6 +18,7 @@ from sqlalchemy import text
 from deploy.local.stripe_simulator import create_simulator
 from services.invoicing import handlers
 from services.invoicing.app import create_app
+from services.invoicing.corrections.loop import CorrectionSync
 from services.invoicing.models import Invoice
 from services.invoicing.repository import invoices
 from services.invoicing.settings import InvoicingSettings
@@ -160,6 +161,9 @@ class World:
     def sync(self, stripe: Stripe | None = None) -> InvoiceSync:
         return InvoiceSync(self.database, OneStripe(stripe or self.gateway), self.clock)
 
+    def corrections(self, stripe: Stripe | None = None) -> CorrectionSync:
+        return CorrectionSync(self.database, OneStripe(stripe or self.gateway), self.clock)
+
     async def read(self, invoice: Invoice) -> Invoice:
         async with self.database.transaction() as connection:
             return await invoices.read_invoice(connection, self.account, invoice.invoice_id)
@@ -171,6 +175,11 @@ class World:
     async def rows(self, query: str, **params: Any) -> list[Any]:
         async with self.database.transaction() as connection:
             return list((await connection.execute(text(query), params)).all())
+
+    async def rows_count(self, state: str) -> int:
+        """Return how many invoices of this vendor are in a state."""
+        query = "select 1 from invoicing.invoice where vendor_id = :v and state = :state"
+        return len(await self.rows(query, v=self.vendor_id, state=state))
 
     async def messages(self, invoice: Invoice) -> list[str]:
         """Return the states that went into the outbox for an invoice."""
@@ -205,7 +214,9 @@ async def _world(
     await gateway.close()
     async with world.database.transaction() as connection:
         # What one test leaves due, the next one's loop would take up.
-        await connection.execute(text("truncate invoicing.invoice, invoicing.webhook_inbox"))
+        tables = ("invoice", "webhook_inbox", "invoice_action", "credit_note")
+        names = ", ".join(f"invoicing.{name}" for name in tables)
+        await connection.execute(text(f"truncate {names}"))
 
 
 SECRET_KEY = "a-secret-key-of-thirty-two-bytes-or-more"
@@ -218,6 +229,7 @@ class Api:
 
     http: httpx.AsyncClient
     world: World
+    delivered: int = 0
 
     async def key(self, *scopes: Scope, tenant_id: str | None = None, mode: Mode = "test") -> Any:
         """Return the headers of a new key with these scopes, all if none is named."""
@@ -233,16 +245,35 @@ class Api:
             )
         return {"Authorization": f"Bearer {format_key(minted)}"}
 
-    async def deliver(self, event: Any, *, secret: str = WEBHOOK_SECRET, late: int = 0) -> Any:
-        """Post an event as Stripe does; `late` shifts the signature's time by seconds."""
-        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    def signature(self, event: Any, *, secret: str = WEBHOOK_SECRET, late: int = 0) -> str:
+        """Return the header of a delivery, signed `late` seconds after the clock's time."""
         seconds = int(self.world.clock.now().timestamp()) + late
-        digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, "sha256").hexdigest()
+        signed = f"{seconds}.".encode() + _body(event)
+        digest = hmac.new(secret.encode(), signed, "sha256").hexdigest()
+        return f"t={seconds},v1={digest}"
+
+    async def deliver(
+        self,
+        event: Any,
+        *,
+        secret: str = WEBHOOK_SECRET,
+        late: int | None = None,
+        header: str | None = None,
+    ) -> Any:
+        """Post an event as Stripe does: signed anew, a second after the delivery before."""
+        if late is None:
+            late, self.delivered = self.delivered % 300, self.delivered + 1
+        if header is None:
+            header = self.signature(event, secret=secret, late=late)
         return await self.http.post(
             f"/v1/webhooks/stripe/{self.world.vendor_id}/test",
-            content=body,
-            headers={"Stripe-Signature": f"t={seconds},v1={digest}"},
+            content=_body(event),
+            headers={"Stripe-Signature": header},
         )
+
+
+def _body(event: Any) -> bytes:
+    return event if isinstance(event, bytes) else json.dumps(event).encode()
 
 
 @pytest.fixture(name="api")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import InvalidToken
 
+from services.invoicing.app import BODY_BYTES_MAX
 from services.invoicing.sealing import unseal
 from shared.accounts.keys import Scope
 from shared.accounts.repository import Account
@@ -247,3 +248,36 @@ async def test_the_documentation_is_served(api: Any) -> None:
 
     assert "/v1/invoices/{invoice_id}" in schema["paths"]
     assert schema["components"]["schemas"]["InvoiceRead"]["examples"]
+
+
+WRITES = [
+    ("POST", "/v1/invoices"),
+    ("POST", "/v1/coupons"),
+    ("PUT", "/v1/stripe-account"),
+    ("PUT", "/v1/billing-settings"),
+    ("PUT", "/v1/webhook-endpoints/books"),
+    ("PUT", "/v1/document-locale"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"currency": "USD", "currency": "EUR"}', "invalid_json"),
+        (b'{"description": "\\u0000"}', "invalid_json"),
+        (b'{"amount": NaN}', "invalid_json"),
+        (b"[" * 5_000, "invalid_json"),
+        (b" " * (BODY_BYTES_MAX + 1), "body_too_large"),
+    ],
+)
+async def test_a_body_says_one_thing(
+    api: Any, *, method: str, path: str, body: bytes, code: str
+) -> None:
+    """What parsers guess is refused with a code on every route that writes, as in pricing."""
+    headers = await api.key() | {"Content-Type": "application/json"}
+
+    answer = await api.http.request(method, path, content=body, headers=headers)
+
+    assert code == answer.json()["code"]
+    assert answer.status_code in (400, 413)

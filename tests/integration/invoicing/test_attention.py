@@ -101,6 +101,20 @@ async def test_events_of_stripe_that_cannot_be_processed_wait(world: Any) -> Non
     assert ("stripe_events_failing", world.clock.now()) == (item.code, item.since)
 
 
+async def test_what_no_invoice_takes_over_waits(world: Any, statement: Any) -> None:
+    """Money that we owe, and no invoice comes: after two months somebody is asked."""
+    now = datetime.now(UTC)
+    world.clock.instant = now - timedelta(days=61)
+    await world.draft(statement(("a", "-3"), total="-3", tenant_id="young"))
+    world.clock.instant = now - timedelta(days=63)
+    made = await world.draft(statement(("a", "-3"), total="-3"))
+
+    (item,) = await _items(world)
+
+    assert ("open_carry_over", made.invoice_id) == (item.code, item.subject)
+    assert f"POST /v1/carry-overs/{made.invoice_id}/settle" == item.action.words
+
+
 async def test_all_services_are_asked(world: Any, statement: Any, database: TestDatabase) -> None:
     """One list over the three databases, in the way of the data, for one account."""
     await world.draft(statement(("a", "1"), total="2"))

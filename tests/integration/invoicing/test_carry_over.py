@@ -169,7 +169,7 @@ async def test_it_is_listed_and_settled_by_hand(api: Any, statement: Any) -> Non
         ("0.3", {"settled_as": "paid_out", "reason": "r"}, 409, "wrong_settlement"),
         ("-1", {"settled_as": "written_off", "reason": "r"}, 409, "wrong_settlement"),
         ("-1", {"settled_as": "paid_out", "reason": " "}, 400, "invalid_request"),
-        ("-1", {"settled_as": "paid_out", "reason": "a\x00b"}, 400, "invalid_request"),
+        ("-1", {"settled_as": "paid_out", "reason": "a\x00b"}, 400, "invalid_json"),
     ],
 )
 async def test_what_cannot_be_settled_so(

@@ -114,7 +114,7 @@ async def test_it_is_set_once_and_ended_once(api: Any, statement: Any) -> None:
         ({"amount": "1", "currency": "USD"}, 400, "invalid_request"),
         ({"percent": None, "amount": "1"}, 400, "invalid_request"),
         ({"percent": None, "amount": "1", "currency": "UGX"}, 400, "invalid_request"),
-        ({"name": "a\x00b"}, 400, "invalid_request"),
+        ({"name": "a\x00b"}, 400, "invalid_json"),
         ({"applies_to": []}, 400, "invalid_request"),
         ({"last_period": "2025-12-31"}, 400, "invalid_request"),
         ({"invoices_max": 0}, 400, "invalid_request"),

@@ -11,6 +11,7 @@ import pytest
 
 from services.invoicing import stripe_gateway
 from services.invoicing.stripe_gateway import StripeGateway
+from tests.support.killing import Killed, KillingStripe
 
 STRIPE_KEY = "sk_test_invoicing"
 LINES = (("a", "100.333"), ("b", "0.333"), ("c", "0.334"))
@@ -22,34 +23,6 @@ STEPS = {
     "finalize_invoice": "/v1/invoices/*/finalize",
     "send_invoice": "/v1/invoices/*/send",
 }
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours catches it."""
-
-
-@dataclass
-class KillingStripe:
-    """Dies once at a step, before the call leaves or after it is answered."""
-
-    inner: Any
-    step: str
-    moment: str
-    armed: bool = True
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    async def post(self, step: str, target: str, params: Any, *, key: str) -> str:
-        dying = self.armed and step == self.step
-        if dying and self.moment == "before":
-            self.armed = False
-            raise Killed
-        answer: str = await self.inner.post(step, target, params, key=key)
-        if dying:
-            self.armed = False
-            raise Killed
-        return answer
 
 
 @dataclass

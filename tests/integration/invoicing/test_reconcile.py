@@ -93,6 +93,25 @@ BROKEN = {
         ),
         ["seal_not_in_pricing"],
     ),
+    "metering has no seal of a day between": (
+        "delete from metering.seal where vendor_id = :vendor and day = '2026-01-09'",
+        ["seal_not_in_metering"],
+    ),
+    "metering has no seal of the last day": (
+        "delete from metering.seal where vendor_id = :vendor and day = '2026-01-31'",
+        ["seal_not_in_metering"],
+    ),
+    "a row of the copy has another price context": (
+        "update pricing.usage_daily set service_tier = 'batch' where vendor_id = :vendor",
+        ["rollup_copy_attributes_differ"],
+    ),
+    "a row of the copy is another agent's": (
+        (
+            "update pricing.usage_daily set agent = 'x' "
+            "where vendor_id = :vendor and kind = 'output_text'"
+        ),
+        ["rollup_copy_attributes_differ"],
+    ),
     "a detail of a statement is another": (
         DETAIL,
         ["copy_statement_differ", "statement_line_differs"],
@@ -141,6 +160,29 @@ BROKEN = {
             "where vendor_id = :vendor and kind = 'output_text'"
         ),
         ["statement_line_differs"],
+    ),
+    "a detail is another agent's": (
+        (
+            "update invoicing.invoice_line_detail set agent = 'x' "
+            "where vendor_id = :vendor and kind = 'output_text'"
+        ),
+        ["statement_line_differs"],
+    ),
+    "a detail's exact amount is another": (
+        (
+            "update invoicing.invoice_line_detail set amount_exact = '19' "
+            "where vendor_id = :vendor and kind = 'output_text'"
+        ),
+        ["statement_line_differs"],
+    ),
+    "a statement was invoiced twice": (
+        (
+            "insert into invoicing.invoice select (jsonb_populate_record(null::invoicing.invoice, "
+            "to_jsonb(i) || jsonb_build_object('invoice_id', 'twice', 'invoice_key', 'twice', "
+            "'number', null, 'stripe_invoice_id', null, 'sequence', 9, 'total_minor', 0, "
+            "'total_exact', '0'))).* from invoicing.invoice i where vendor_id = :vendor"
+        ),
+        ["statement_invoiced_twice", "statement_line_differs"],
     ),
     "a sent line is another": (
         (
@@ -202,6 +244,34 @@ async def test_a_recount_that_differs_is_named(closed: Closed) -> None:
     ) == closed.month.lines[0]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "delete from invoicing.carry_over where vendor_id = :vendor",
+        "update invoicing.carry_over set amount_exact = '-2' where vendor_id = :vendor",
+        "update invoicing.carry_over set into_invoice_id = null where vendor_id = :vendor",
+        "delete from invoicing.invoice_line where line_key like '~carried/%'",
+    ],
+)
+async def test_what_is_lost_between_two_invoices_is_named(
+    closed: Closed, statement: Any, query: str
+) -> None:
+    """What one invoice leaves is a row and a line on both; either alone is told."""
+    for number, total in ((2, "-3"), (3, "10")):
+        line = usage_line(f"fee-{number}", "", 1, total, details=[], unit="periods")
+        values = {"sequence": number, "kind": "opening", "lines": [line]}
+        names = {"statement_id": f"{closed.statement.statement_id}-{number}"}
+        made = statement(total=total, **values, **names)
+        await closed.month.issue(made)
+        await closed.world.draft(made)
+    await closed.world.sync().sync_due()
+    assert [] == await closed.month.codes()
+
+    await closed.month.tamper(query)
+
+    assert "invoice_carried_differ" in await closed.month.codes()
+
+
 async def test_what_someone_edits_at_stripe_is_named(closed: Closed) -> None:
     """Metadata changed by hand shows; so does an invoice that was voided without our hearing."""
     await closed.world.simulator.post(closed.stripe_path, **{"metadata[lines_sha256]": "0"})
@@ -209,6 +279,27 @@ async def test_what_someone_edits_at_stripe_is_named(closed: Closed) -> None:
 
     await closed.world.simulator.post(f"{closed.stripe_path}/void")
     assert ["stripe_lines_hash_differs", "stripe_status_differs"] == await closed.month.codes()
+
+
+async def test_a_credit_note_made_by_hand_is_named(closed: Closed) -> None:
+    """What someone credits at Stripe alone is told with both figures."""
+    note = {"invoice": closed.invoice.stripe_invoice_id, "amount": "500"}
+    await closed.world.simulator.post("/v1/credit_notes", **note)
+
+    assert ["stripe_credited_differs"] == await closed.month.codes()
+    assert closed.month.lines[0].endswith(": ours 0, Stripe 500")
+
+
+async def test_a_day_that_neither_side_has_sealed_between_sealed_days_is_named(
+    closed: Closed,
+) -> None:
+    """Days are sealed in a row (rule 5.1): a hole is no open day."""
+    await closed.month.tamper(
+        "delete from metering.seal where vendor_id = :vendor and day = '2026-01-09'",
+        "delete from pricing.sealed_day where vendor_id = :vendor and day = '2026-01-09'",
+    )
+
+    assert ["day_not_sealed"] == await closed.month.codes()
 
 
 async def test_a_line_added_to_a_draft_is_named(closed: Closed) -> None:
@@ -329,7 +420,8 @@ async def test_what_cannot_be_read_is_told(closed: Closed) -> None:
 async def test_days_that_are_open_are_left_out(closed: Closed) -> None:
     """What is not sealed may still change: it is a note, never a difference."""
     await closed.month.tamper(
-        "delete from metering.seal where vendor_id = :vendor and day > '2026-01-20'"
+        "delete from metering.seal where vendor_id = :vendor and day > '2026-01-20'",
+        "delete from pricing.sealed_day where vendor_id = :vendor and day > '2026-01-20'",
     )
 
     done = await closed.month.reconcile()

@@ -244,6 +244,24 @@ async def test_an_endpoint_that_is_gone_waits_for_a_person(
     assert [] == await kinds()
 
 
+async def test_a_rotation_heals_secrets_that_do_not_open(
+    api: Any, hooks: Hooks, headers: Any
+) -> None:
+    """After a change of the deployment's secret key an endpoint is shown without secrets."""
+    await hooks.add("https://hooks.example.com/")
+    async with hooks.database.transaction() as connection:
+        await connection.exec_driver_sql("update invoicing.webhook_endpoint set sealed = 'x'")
+
+    shown = await api.http.get("/v1/webhook-endpoints", headers=headers)
+    rotated = await api.http.post(
+        "/v1/webhook-endpoints/books/rotate-secret", json={}, headers=headers
+    )
+
+    assert [[]] == [one["secrets"] for one in shown.json()["webhook_endpoints"]]
+    assert 200 == rotated.status_code
+    assert rotated.json()["secret"][-4:] == rotated.json()["secrets"][0]["last4"]
+
+
 async def test_a_rotation_is_answered_with_the_new_secret(
     api: Any, hooks: Hooks, headers: Any
 ) -> None:

@@ -4,8 +4,10 @@ import random
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from services.invoicing.webhooks import BODY_BYTES_MAX, WebhookProcessor
+from services.invoicing.stripe_events import BODY_BYTES_MAX
+from services.invoicing.webhooks import WebhookProcessor
 
 
 @pytest.fixture(name="sent")
@@ -67,6 +69,68 @@ async def test_an_old_snapshot_in_an_event_is_not_believed(world: Any, api: Any,
     await _process(world)
 
     assert ("sent", None) == await world.state(sent)
+
+
+async def _refused(api: Any) -> dict[str, float]:
+    """Return the counts of refused events by reason, as Prometheus reads them; zeros left out."""
+    page = (await api.http.get("/metrics")).text
+    return {
+        sample.labels["reason"]: sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == "tallyroll_stripe_events_refused_total" and sample.value
+    }
+
+
+@pytest.mark.parametrize(
+    ("delivery", "reason"),
+    [
+        ({"secret": "whsec_guess"}, "forged"),
+        ({"late": -301}, "stale"),
+        ({"late": -301, "secret": "whsec_guess"}, "forged"),
+        ({"late": 301}, "future"),
+        ({"header": ""}, "unsigned"),
+        ({"header": "t=1"}, "unsigned"),
+        ({"livemode": True}, "other_mode"),
+        ({"body": b"{}"}, "invalid"),
+        ({"body": b" " * (BODY_BYTES_MAX + 1)}, "too_large"),
+    ],
+)
+async def test_a_refused_event_is_counted_by_its_reason_and_not_stored(
+    world: Any, api: Any, sent: Any, *, delivery: dict[str, Any], reason: str
+) -> None:
+    """Who operates sees why; nothing is stored, and a good event is not counted."""
+    event = (await _events(world))[0]
+    assert {} == await _refused(api)
+    livemode = {"livemode": delivery.pop("livemode", False)}
+
+    answer = await api.deliver(delivery.pop("body", event | livemode), **delivery)
+
+    assert answer.status_code == (413 if reason == "too_large" else 400)
+    assert {reason: 1} == await _refused(api)
+    assert 0 == await _stored(world)
+    assert 200 == (await api.deliver(event)).status_code
+    assert {reason: 1} == await _refused(api)
+
+
+async def test_the_same_request_again_is_refused_and_the_same_event_signed_later_is_not(
+    world: Any, api: Any, sent: Any
+) -> None:
+    """Stripe signs each delivery anew, so a request that comes twice was copied on its way."""
+    event, other = (await _events(world))[:2]
+    header = api.signature(event, late=-20)
+
+    first = await api.deliver(event, header=header)
+    replayed = await api.deliver(event, header=header)
+    assert (200, 400) == (first.status_code, replayed.status_code)
+    assert {"replayed": 1} == await _refused(api)
+
+    again = await api.deliver(event, late=-10)
+    older = await api.deliver(event, header=header)
+    unrelated = await api.deliver(other, late=-20)
+    assert (200, 400, 200) == (again.status_code, older.status_code, unrelated.status_code)
+    assert {"replayed": 2} == await _refused(api)
+    assert 2 == await _stored(world)
 
 
 @pytest.mark.parametrize("late", [-301, 301, 86_400])

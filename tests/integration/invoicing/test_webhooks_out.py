@@ -356,6 +356,33 @@ async def test_an_endpoint_may_go_while_it_is_sent_to(hooks: Hooks, receiver: Re
     assert [] == await hooks.deliveries()
 
 
+@pytest.mark.parametrize("status", [410, 500])
+async def test_an_answer_from_the_url_before_says_nothing_of_the_new_one(
+    hooks: Hooks, receiver: Receiver, status: int
+) -> None:
+    """Moved while it is sent to: the delivery goes to the new URL at once, nothing is disabled."""
+    async with running_receiver() as old:
+        old.hold, old.answers = asyncio.Event(), [answer(status, Retry_After="3600")]
+        await hooks.add(old.url)
+        await hooks.happen()
+        sending = asyncio.create_task(hooks.loop().send_due())
+        await old.until(1)
+        await hooks.add(receiver.url)
+        old.hold.set()
+        await sending
+    endpoint = await hooks.endpoint()
+    assert ("enabled", None, None) == (
+        endpoint.state,
+        endpoint.failing_since,
+        endpoint.paused_until,
+    )
+
+    await hooks.send()
+
+    assert [("delivered", None)] == await hooks.states()
+    assert 1 == len(receiver.received)
+
+
 async def test_an_answer_counts_though_the_endpoint_was_disabled(
     hooks: Hooks, receiver: Receiver
 ) -> None:
@@ -439,3 +466,21 @@ async def test_a_fault_with_one_endpoint_leaves_the_loop(hooks: Hooks, receiver:
 
     assert [("delivered", None)] == await hooks.states("good")
     assert [("pending", None)] == await hooks.states("broken")
+
+
+async def test_secrets_that_do_not_open_are_a_failure_that_ends(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    """Under another secret key nothing is sent unsigned: attempts say why, then a person acts."""
+    await hooks.add(receiver.url)
+    async with hooks.database.transaction() as connection:
+        await connection.exec_driver_sql("update invoicing.webhook_endpoint set sealed = 'x'")
+    event_id = str(await hooks.happen())
+
+    for _ in range(ATTEMPTS_MAX + 1):
+        await hooks.send(later=HALF_A_DAY)
+
+    assert [("dead", "attempts_exhausted")] == await hooks.states()
+    failures = [one.failure for one in await hooks.attempts(event_id)]
+    assert ["secrets_unreadable"] * ATTEMPTS_MAX == failures
+    assert [] == receiver.received

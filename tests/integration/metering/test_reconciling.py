@@ -53,7 +53,7 @@ async def test_sums_are_those_of_sealed_days(ledger: Ledger, tmp_path: Path) -> 
         sums = await read_sums_of_day(connection, account, LAST_DAY)
 
     assert (LAST_DAY, []) == (days[-1], later)
-    assert {2} == {events for _, events in sums.values()}
+    assert {2} == {events for _, events, _ in sums.values()}
 
 
 async def _archived(ledger: Ledger, folder: Path) -> Archive:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from services.invoicing.documents.statement import UsageStatement
+from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
 from services.invoicing.focus.columns import COLUMNS
 from services.invoicing.focus.export import _write, month_of
 from services.invoicing.focus.rows import focus_rows
@@ -20,6 +21,7 @@ from services.invoicing.sheets import Form, open_sink
 from shared.errors import TallyrollError
 from tests.support import focus_spec
 from tests.support.invoice_statements import (
+    TWO_RATES,
     Use,
     fee_line,
     usage_line,
@@ -42,7 +44,7 @@ def _csv_rows(statement: UsageStatement) -> list[dict[str, str]]:
 
 
 def _owed(statement: UsageStatement) -> Decimal:
-    minor = statement.invoice.total_minor + (statement.invoice.stripe_tax_minor or 0)
+    minor = statement.invoice.total_minor + (statement.invoice.told_tax_minor or 0)
     return Decimal(minor).scaleb(-statement.currency.exponent)
 
 
@@ -134,6 +136,17 @@ def test_a_progressive_invoice_tells_no_usage() -> None:
     assert [] == [fault for row in rows for fault in focus_spec.faults_of(row)]
 
 
+def test_each_tax_of_our_own_is_a_row() -> None:
+    """With its name, its cost and, before it was rounded, its exact amount."""
+    rows = _csv_rows(usage_statement([fee_line("a", "1.111")], plan=TWO_RATES))
+
+    assert [
+        ("Charge a", "1.11", "1.111"),
+        ("GST Canada 5 %", "0.06", "0.05555"),
+        ("QST Québec 9.975 %", "0.11", "0.11082225"),
+    ] == [(row["ChargeDescription"], row["BilledCost"], row["ListCost"]) for row in rows]
+
+
 def test_a_row_is_a_day_of_an_agent_on_a_model_by_token_type(everything: UsageStatement) -> None:
     """A detail's day is its charge period, its agent the resource, its count what was consumed."""
     row = _csv_rows(everything)[1]
@@ -150,6 +163,20 @@ def test_a_row_is_a_day_of_an_agent_on_a_model_by_token_type(everything: UsageSt
         "InvoiceId": "DEMO-000042",
         "BillingAccountName": "Acme Robotics GmbH",
     }.items() <= row.items()
+
+
+def test_a_one_off_invoice_has_no_subscription_and_nothing_that_recurs() -> None:
+    """The place holder for no subscription is no name of one; what is below zero is a credit."""
+    lines = [fee_line("001", "120"), fee_line("002", "-20")]
+    rows = _csv_rows(usage_statement(lines, subscription_id=NO_SUBSCRIPTION))
+
+    assert [("", "", "")] * 2 == [
+        (row["SubAccountId"], row["SubAccountName"], row["SubAccountType"]) for row in rows
+    ]
+    assert [("Purchase", "One-Time"), ("Credit", "One-Time")] == [
+        (row["ChargeCategory"], row["ChargeFrequency"]) for row in rows
+    ]
+    assert [] == [fault for row in rows for fault in focus_spec.faults_of(row)]
 
 
 @pytest.mark.parametrize(

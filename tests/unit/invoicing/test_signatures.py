@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import stripe
 
-from services.invoicing.webhooks import verify_signature
+from services.invoicing.stripe_events import verify_signature
 from shared.errors import TallyrollError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -18,7 +18,11 @@ from services.invoicing.documents.layout import STEPS_SHOWN, breakable, lay_out
 from services.invoicing.documents.locales import Speech, parse_locale
 from services.invoicing.documents.statement import Party, UsageStatement
 from services.invoicing.documents.typesetting import typeset
+from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
+from services.invoicing.domain.taxing import TaxPlan
 from tests.support.invoice_statements import (
+    TENANT,
+    TWO_RATES,
     Use,
     fee_line,
     usage_line,
@@ -85,6 +89,28 @@ def test_page_one_says_who_what_and_how_much() -> None:
         *("at its price", "$1,234.567", "research", "gpt-5", "input_uncached"),
     ):
         assert words in page
+
+
+def test_a_one_off_invoice_names_no_subscription() -> None:
+    """There is none, nor a statement of usage behind it; what it charges are no fees of a plan."""
+    content = _content(usage_statement([fee_line("001", "5")], subscription_id=NO_SUBSCRIPTION))
+
+    assert {"Subscription", "Statement"}.isdisjoint(label for label, _ in content["facts"])
+    assert ("Invoice details", "Items") == (content["title"], content["groups"][0]["title"])
+
+
+def test_page_one_says_which_taxes_and_why_there_is_none() -> None:
+    """Each rate with its name, the total with tax, the words of a reverse charge, tax ids."""
+    line = usage_line("001-input", [Use(Decimal(1000), Fraction(100))])
+    reverse = TaxPlan("reverse_charge", text="VAT is owed by the recipient")
+    tenant = replace(TENANT, tax_ids=("DE123456789",))
+    taxed = _pages(usage_statement([line], plan=TWO_RATES))[0]
+    reversed_ = _pages(usage_statement([line], plan=reverse, tenant=tenant))[0]
+
+    for words in ("GST Canada 5 %", "$5.00", "QST Québec 9.975 %", "$9.98", "$114.98"):
+        assert words in taxed
+    for words in ("Reverse charge", "VAT is owed by the recipient", "Tax id DE123456789"):
+        assert words in reversed_
 
 
 def test_a_statement_says_when_its_invoice_was_issued() -> None:

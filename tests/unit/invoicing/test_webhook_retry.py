@@ -42,6 +42,8 @@ def test_jitter_only_lengthens_by_a_quarter_at_most() -> None:
         ("soon", None),
         ("١٢", None),
         ("Sun, 99 Mar 2026 12:10:00 GMT", None),
+        ("Sun, 01 Mar 99999999999999999999 12:10:00 GMT", None),
+        ("Sun, 01 Mar 2026 12:10:00 +99999999999999999999", None),
         ("", None),
         (None, None),
     ],

@@ -120,6 +120,23 @@ async def test_a_refusal_is_a_problem_document(
     assert "application/problem+json" == answer.headers["content-type"]
 
 
+async def test_a_path_apart_gets_its_body_unread() -> None:
+    """A signature is over the raw bytes: who verifies them decides what is no JSON."""
+    app = FastAPI()
+
+    @app.post("/signed/{name}")
+    async def echo(name: str, request: Request) -> Any:
+        return {"length": len(await request.body())}
+
+    app.add_middleware(StrictJson, bytes_max=100, apart=("/signed/",))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test"
+    ) as client:
+        answer = await client.post("/signed/a", content=b"{" * 200)
+
+    assert {"length": 200} == answer.json()
+
+
 async def test_what_has_no_body_is_not_looked_at(client: httpx.AsyncClient) -> None:
     """A reading is answered whatever its headers say."""
     answer = await client.get("/", headers={"Content-Type": "text/plain"})

@@ -14,7 +14,7 @@ from deploy.local.stripe_simulator.resources.invoice_object import (
 )
 from deploy.local.stripe_simulator.resources.lookup import page_of
 from deploy.local.stripe_simulator.shapes import PAGE, Choice, Shape, Text, TimeFilter, uncovered
-from deploy.local.stripe_simulator.state import Body, filters_of
+from deploy.local.stripe_simulator.state import Body, Filter, filters_of
 
 # After each failed attempt of automatic collection; then Stripe gives up.
 RETRY_DAYS = (3, 5, 7)
@@ -169,6 +169,9 @@ def _intent_fields(amount: int, failure: tuple[str, str] | None) -> Body:
 
 def list_payments(call: Call) -> Body:
     filters = filters_of(call.params, "invoice", "status", "created")
+    payment = call.params.get("payment")
+    if payment is not None:
+        filters.append(Filter("_payment_intent", "eq", payment["payment_intent"]))
     return page_of(call, "invoice_payment", "/v1/invoice_payments", *filters)
 
 
@@ -194,7 +197,14 @@ OPERATIONS = [
                 "created": TimeFilter(),
                 "invoice": Text(),
                 "status": Choice(("canceled", "open", "paid")),
-                **uncovered("payment"),
+                "payment": Shape(
+                    {
+                        "payment_intent": Text(),
+                        "type": Choice(("payment_intent",)),
+                        **uncovered("payment_record"),
+                    },
+                    required=("payment_intent", "type"),
+                ),
             }
         ),
         list_payments,

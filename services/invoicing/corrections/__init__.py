@@ -1,0 +1,1 @@
+"""What is done about an issued invoice, and what became of its payments."""
