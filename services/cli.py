@@ -21,6 +21,7 @@ from services.migrations import HISTORIES
 from services.pricing import cli as pricing
 from services.pricing import cli_cost, cli_pricebook
 from services.pricing.repository import invariants as copy
+from services.pricing.repository.invariants_invoiced import check_invoiced_before
 from services.pricing.repository.invariants_ledger import check_ledger
 from shared.accounts.bootstrap import bootstrap_vendor
 from shared.accounts.repository import Account
@@ -130,6 +131,7 @@ async def _verify(scope: Scope) -> list[Checked]:
             await check_copy(counted, priced, scope),
             await check_copy_by_user(priced, scope),
             await check_credits(priced, scope),
+            await check_invoiced(priced, scope),
         ]
         return checked
     finally:
@@ -177,6 +179,14 @@ async def check_credits(priced: Database, scope: Scope) -> Checked:
     async with priced.transaction("REPEATABLE READ") as connection:
         finding = await check_ledger(connection, scope.vendor_id, scope.mode)
     return Checked("credits balance", Finding(finding.looked_at, finding.offending))
+
+
+async def check_invoiced(priced: Database, scope: Scope) -> Checked:
+    """Check that what is invoiced before its time is credited, or granted, once."""
+    async with priced.transaction("REPEATABLE READ") as connection:
+        finding = await check_invoiced_before(connection, scope.vendor_id, scope.mode)
+    offending = Finding(finding.looked_at, finding.offending)
+    return Checked("what is invoiced ahead is settled once", offending)
 
 
 def main() -> None:

@@ -9,11 +9,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from services.pricing.domain.progressive import ProgressiveBilled
 from services.pricing.handlers.invoices import settle_invoice
 from services.pricing.handlers.meter_readings import live_lookup
 from services.pricing.handlers.progressive import bill_crossed
 from services.pricing.handlers.wallets import give
 from services.pricing.repository import progressive, sealing
+from services.pricing.repository.invariants_invoiced import check_invoiced_before
+from services.pricing.repository.invariants_ledger import LedgerFinding
 from services.pricing.repository.locks import lock_closing, tenant_partition
 from services.pricing.repository.wallets import Wallet
 from services.pricing.tables import outbox
@@ -138,6 +141,35 @@ async def _crash(store: Database, vendor: str) -> None:
         meters = await live_lookup(connection, account)
         assert await bill_crossed(connection, account, "main", meters) is not None
         raise RuntimeError("crash")
+
+
+async def test_a_period_that_forgot_what_was_invoiced_is_found(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """`tallyrollctl verify` says nothing of a sound vendor, and names a credit that is missing."""
+    await sell(client, headers, "200")
+    await grow(store, vendor, 1, 100)
+    await look(store)
+    sound = [await _check(store, vendor)]
+    await seal(store, vendor, NOVEMBER_END)
+    sound.append(await _check(store, vendor))
+    forged = ProgressiveBilled("forged", 9, Fraction(7), Fraction(7), NOVEMBER_10)
+    async with store.transaction() as connection:
+        await progressive.add(connection, account_of(vendor), "main", 1, forged)
+    found = await _check(store, vendor)
+
+    assert [(1, []), (1, [])] == [(one.looked_at, one.offending) for one in sound]
+    assert [True, True] == [
+        told.endswith(words)
+        for told, words in zip(
+            found.offending, ("says None, not 7", "takes off nothing, not 7"), strict=True
+        )
+    ]
+
+
+async def _check(store: Database, vendor: str) -> LedgerFinding:
+    async with store.transaction() as connection:
+        return await check_invoiced_before(connection, vendor, None)
 
 
 async def test_usage_that_is_corrected_is_settled_by_the_period(

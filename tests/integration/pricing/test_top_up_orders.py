@@ -9,13 +9,15 @@ import httpx
 import pytest
 
 from services.pricing.handlers.invoices import settle_invoice
-from services.pricing.handlers.wallets import draw
+from services.pricing.handlers.wallets import draw, give
 from services.pricing.repository import wallets
+from services.pricing.repository.invariants_invoiced import check_invoiced_before
 from services.pricing.repository.invariants_ledger import check_ledger
 from services.pricing.repository.wallets import Wallet
 from services.pricing.tables import outbox
 from shared.database import Database
 from shared.events.invoice_changed import InvoiceChanged
+from tests.support.credit_values import grant
 from tests.support.pricing_statements import line, statement
 
 from .billing_api import Headers, statements_of
@@ -134,7 +136,9 @@ async def test_a_paid_order_is_granted_once(
     (granted,) = wallet["grants"]
     async with store.transaction() as connection:
         ledger = await check_ledger(connection, vendor, None)
+        settled = await check_invoiced_before(connection, vendor, None)
 
+    assert (1, []) == (settled.looked_at, settled.offending)
     assert "0" == before
     assert ("paid", granted["grant_id"]) == (shown["state"], shown["grant_id"])
     terms = granted["terms"]
@@ -158,6 +162,20 @@ async def test_a_crash_leaves_neither_note_nor_grant(
     held = Wallet(vendor, "test", "globex", "USD")
     async with store.transaction() as connection:
         assert [100] == [state.balance for state in await wallets.read_states(connection, held)]
+
+
+async def test_a_grant_that_nobody_paid_is_found(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """`tallyrollctl verify` names an order whose credit is there without a payment."""
+    made = await ordered(client, headers)
+    held = Wallet(vendor, "test", "globex", "USD")
+    async with store.transaction() as connection:
+        forged = grant(f"top-up-{made['order_id']}", 100)
+        await give(connection, held, forged, on=TODAY.date(), origin="grant")
+        found = await check_invoiced_before(connection, vendor, None)
+
+    assert [True] == [one.endswith("100 is granted, nothing is due") for one in found.offending]
 
 
 async def _crash(store: Database, vendor: str, made: Answer) -> None:
