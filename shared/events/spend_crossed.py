@@ -21,7 +21,8 @@ class SpendCrossed(Message):
     """A bound that was crossed.
 
     `wallet_low`: prepaid credit fell below it, and was not bought. `spend_threshold`: what the
-    usage of an open period comes to has reached a threshold of its plan.
+    usage of an open period comes to has reached a threshold of its plan (then with a statement), or
+    an amount of its spend alerts.
     """
 
     topic: ClassVar[Topic] = SPEND_CROSSED

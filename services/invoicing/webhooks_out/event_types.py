@@ -69,17 +69,21 @@ class WalletData(Frozen):
 
 
 class UsageThresholdData(Frozen):
-    """What the usage of an open period comes to. Its invoice follows as `invoice.drafted`."""
+    """What the usage of an open period comes to.
+
+    With a statement, a threshold of the plan: its invoice follows as `invoice.drafted`.
+    Without one, an amount of the subscription's spend alerts: nothing is invoiced.
+    """
 
     tenant_id: str = Field(description="whose usage it is")
-    subscription_id: str = Field(description="whose plan has the threshold")
+    subscription_id: str = Field(description="whose period it is")
     currency: str = Field(description="ISO 4217")
-    threshold_exact: str = Field(description="the highest that was reached; plain decimal")
+    threshold_exact: str = Field(description="that was reached; plain decimal")
     spend_exact: str = Field(description="plain decimal, or numerator/denominator; unrounded")
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")
     reached_on: date = Field(description="in UTC")
-    statement_id: str | None = Field(description="of the usage so far, in pricing's API")
+    statement_id: str | None = Field(description="of the usage so far; null for an alert")
 
 
 class TestData(Frozen):
@@ -202,7 +206,7 @@ WALLET_LOW = EventType(
 )
 USAGE_THRESHOLD_CROSSED = EventType(
     "usage.threshold_crossed",
-    "the spend of an open period reached a threshold of its plan; once for each",
+    "the spend of an open period reached a threshold of its plan, or an amount to be told of",
     UsageThresholdData,
     UsageThresholdData(
         tenant_id="hooli",

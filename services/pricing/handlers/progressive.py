@@ -85,7 +85,7 @@ async def _crossed(
     thresholds = await _thresholds(connection, account, row, on=day)
     if thresholds is None:
         return None
-    rated = await _rate(connection, account, row, period, meters)
+    rated = await rate_open(connection, account, row, period, meters)
     if rated is None:
         return None
     known = await progressive.list_of_period(
@@ -113,7 +113,7 @@ async def _thresholds(
     return None if sold is None else sold.plan.thresholds
 
 
-async def _rate(
+async def rate_open(
     connection: AsyncConnection,
     account: Account,
     row: RowMapping,
