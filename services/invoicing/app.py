@@ -21,6 +21,7 @@ from services.invoicing.api.drafts import drafts_router
 from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
 from services.invoicing.api.stripe import stripe_router
+from services.invoicing.api.taxes import taxes_router
 from services.invoicing.api.tracing import tracing_router
 from services.invoicing.api.webhook_deliveries import webhook_deliveries_router
 from services.invoicing.api.webhook_endpoints import webhook_endpoints_router
@@ -88,6 +89,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(invoices_router(services))
     app.include_router(carry_overs_router(services))
     app.include_router(coupons_router(services))
+    app.include_router(taxes_router(services))
     app.include_router(corrections_router(services))
     app.include_router(credit_notes_router(services))
     app.include_router(documents_router(services))

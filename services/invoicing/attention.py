@@ -4,10 +4,9 @@ from datetime import datetime
 
 from pydantic import Field
 
+from services.invoicing.attention_actions import action_for
 from services.invoicing.corrections.models import ActionOrder, CreditNote
-from services.invoicing.domain.holds import HOLD_REASONS
 from services.invoicing.domain.standing import Fact, waits_for_a_person
-from services.invoicing.handlers import UNSENDABLE
 from services.invoicing.models import Invoice
 from services.invoicing.repository.standing import WaitingFacts
 from services.invoicing.webhooks_out.models import EXHAUSTED, GONE, DeadDeliveries
@@ -37,7 +36,7 @@ def attention_item(invoice: Invoice, since: datetime | None = None) -> Invoicing
         reason=reason,
         message=f"The invoice is {invoice.state}: {reason}. The tenant does not have it.",
         since=since,
-        action=_action(invoice, reason),
+        action=action_for(invoice, reason),
     )
 
 
@@ -77,30 +76,6 @@ def _of_invoice(
         tenant_id=invoice.tenant_id,
         reason=reason,
     )
-
-
-def _action(invoice: Invoice, reason: str) -> AttentionAction:
-    path = f"/v1/invoices/{invoice.invoice_id}"
-    if reason == "stripe_account_missing":
-        text = "Connect the vendor's Stripe account; the invoice then goes on by itself."
-        return call("PUT", "/v1/stripe-account", text)
-    if reason.startswith("billing_"):
-        text = "Set the tenant's billing to on (accounts API) when it is to be invoiced."
-        return call("PUT", f"/v1/tenants/{invoice.tenant_id}", text)
-    if reason in HOLD_REASONS:
-        text = "Look at the draft, then approve it; a grace period ends by itself."
-        return call("POST", f"{path}/approve", text)
-    if reason.startswith("customer_edited_at_stripe"):
-        text = "Tenant and customer at Stripe both changed: make them agree, then retry."
-        return call("POST", f"{path}/retry", text)
-    if reason in UNSENDABLE:
-        text = (
-            "See what it is made of, then correct the price book or the usage: "
-            "the difference goes on the next statement."
-        )
-        return call("GET", f"{path}/details", text)
-    text = "Look at the invoice at Stripe, then retry; a draft that differs is built anew."
-    return call("POST", f"{path}/retry", text)
 
 
 _FACT_ACTIONS: dict[Fact, str] = {

@@ -32,6 +32,7 @@ async def lock_open(connection: AsyncConnection, statement: StatementRated) -> S
             one.subscription_id,
             one.period_start,
             one.period_end,
+            None if one.taxable_exact is None else parse_exact(one.taxable_exact),
         )
         for one in found
     ]
@@ -44,9 +45,11 @@ async def record(connection: AsyncConnection, made: Invoice, draft: Draft, clock
         assert taken == len(draft.carried_in), "they were locked while open"
     if draft.carried_out is None:
         return
+    out = draft.carried_out
     values = {
-        "amount_exact": format_exact(draft.carried_out),
-        "amount_minor": round_to_minor_units(draft.carried_out, CURRENCIES[made.currency]),
+        "amount_exact": format_exact(out.amount),
+        "amount_minor": round_to_minor_units(out.amount, CURRENCIES[made.currency]),
+        "taxable_exact": None if out.taxable == out.amount else format_exact(out.taxable),
         "created_at": clock.now(),
     }
     await carry_overs.insert_carry_over(connection, made, values)

@@ -6,13 +6,14 @@ from fractions import Fraction
 from typing import Any
 
 from services.invoicing.domain.allocation import Allocation, ExactLine, allocate, payable_multiple
-from services.invoicing.domain.carrying import CarriedIn, is_carried
+from services.invoicing.domain.carrying import CarriedIn, CarriedOut, is_carried
 from services.invoicing.domain.coupons import NamedCoupon
 from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.line_kinds import adjusted_from, line_kind
 from services.invoicing.domain.rollup import LINES_MAX, RollupLine, SentGroup, group_lines
 from services.invoicing.domain.states import State
+from services.invoicing.domain.taxing import NO_TAX, TaxPlan
 from services.invoicing.domain.wire import lines_sha256
 from services.invoicing.draft_lines import sent_lines, stored_details, stored_lines
 from services.invoicing.models import InvoiceLine, InvoiceLineDetail
@@ -24,6 +25,7 @@ from services.invoicing.own_lines import (
     credit_lines,
     exact_amount,
 )
+from services.invoicing.tax.drafts import UNTAXED, DraftTax, draft_tax, taxable_of, with_tax
 from shared.events.statement_rated import StatementLine, StatementRated
 from shared.money import CURRENCIES, Currency, format_exact, round_to_minor_units
 
@@ -38,7 +40,7 @@ class Draft:
     """An invoice to store; `values` are its columns beside the key.
 
     `sent` is empty where the lines are sent as they are. `carried_in` are the ids of what it takes
-    over from invoices before it; `carried_out` (not 0) is left to the next one.
+    over from invoices before it; `carried_out` is left to the next one.
     """
 
     key: InvoiceKey
@@ -47,17 +49,20 @@ class Draft:
     details: tuple[InvoiceLineDetail, ...]
     sent: tuple[InvoiceLine, ...] = ()
     carried_in: tuple[str, ...] = ()
-    carried_out: Fraction | None = None
+    carried_out: CarriedOut | None = None
+    tax: DraftTax = UNTAXED
 
 
 def compose_draft(
     statement: StatementRated,
     carried: Sequence[CarriedIn] = (),
     coupons: Sequence[NamedCoupon] = (),
+    plan: TaxPlan = NO_TAX,
 ) -> Draft:
     """Compose the invoice of a statement, which takes over what is `carried` to it.
 
-    `coupons` are those for it, in their order. Raises `InvalidStatement`.
+    `coupons` are those for it, in their order; `plan` is how it is taxed. Raises
+    `InvalidStatement`.
     """
     currency = _currency(statement)
     agrees = _agrees(statement)
@@ -71,11 +76,12 @@ def compose_draft(
         *coupon_lines(rated, coupons if agrees else ()),
         *carried_in_lines(taken),
     ]
-    out = _carried_out(ordered, currency) if agrees else None
+    out = _carried_out(ordered, taken, plan, currency) if agrees else None
     if out is not None:
-        ordered.append(carried_out_line(out))
+        ordered.append(carried_out_line(out.amount))
     _check_keys(ordered)
-    return _composed(statement, ordered, currency, agrees=agrees, taken=taken, out=out)
+    tax = draft_tax(plan, taxable_of(_amounts(ordered), taken, out), currency)
+    return _composed(statement, ordered, currency, agrees=agrees, taken=taken, out=out, tax=tax)
 
 
 def _composed(
@@ -85,17 +91,22 @@ def _composed(
     *,
     agrees: bool,
     taken: Sequence[CarriedIn],
-    out: Fraction | None,
+    out: CarriedOut | None,
+    tax: DraftTax,
 ) -> Draft:
     groups = _groups(ordered, currency)
     allocation = allocate(
-        [_exact_line(line) for line in ordered], currency, [group.members for group in groups]
+        [_exact_line(line) for line in ordered],
+        currency,
+        [group.members for group in groups],
+        tax_minor=tax.minor,
     )
-    _check_range(statement, allocation)
+    _check_range(statement, allocation, tax)
     lines = stored_lines(ordered, allocation, groups, currency)
-    sent = sent_lines(lines, groups)
+    lines, sent = with_tax(lines, sent_lines(lines, groups), tax, currency)
     wire = [(line.line_key, line.stripe_amount) for line in sent or lines]
-    state, reason = _first_state(allocation, agrees=agrees, carried_out=out is not None)
+    charged = allocation.total_minor + tax.minor
+    state, reason = _first_state(charged, agrees=agrees, carried_out=out is not None)
     return Draft(
         key=_key(statement),
         values={
@@ -108,12 +119,14 @@ def _composed(
             "lines_sha256": lines_sha256(currency.code, wire),
             "state": state,
             "reason": reason,
+            **tax.columns(),
         },
         lines=lines,
         details=stored_details(ordered, allocation),
         sent=sent,
         carried_in=tuple(one.carry_over_id for one in taken),
         carried_out=out,
+        tax=tax,
     )
 
 
@@ -123,10 +136,20 @@ def _agrees(statement: StatementRated) -> bool:
     return total == exact_amount(statement.total_exact)
 
 
-def _carried_out(lines: Sequence[StatementLine], currency: Currency) -> Fraction | None:
+def _amounts(lines: Sequence[StatementLine]) -> list[tuple[str, Fraction]]:
+    return [(line.line_key, exact_amount(line.amount_exact)) for line in lines]
+
+
+def _carried_out(
+    lines: Sequence[StatementLine], taken: Sequence[CarriedIn], plan: TaxPlan, currency: Currency
+) -> CarriedOut | None:
     """Return what these lines leave to the next invoice; None: they are an invoice."""
-    total = sum((exact_amount(line.amount_exact) for line in lines), Fraction(0))
-    return total if is_carried(round_to_minor_units(total, currency), currency) else None
+    amounts = _amounts(lines)
+    total = sum((amount for _, amount in amounts), Fraction(0))
+    taxable = taxable_of(amounts, taken, None)
+    tax = draft_tax(plan, taxable, currency).minor
+    carried = is_carried(round_to_minor_units(total, currency), currency, tax)
+    return CarriedOut(total, taxable) if carried else None
 
 
 def _check_keys(ordered: Sequence[StatementLine]) -> None:
@@ -152,8 +175,8 @@ def _rollup_line(line: StatementLine) -> RollupLine:
     )
 
 
-def _check_range(statement: StatementRated, allocation: Allocation) -> None:
-    amounts = [allocation.total_minor]
+def _check_range(statement: StatementRated, allocation: Allocation, tax: DraftTax) -> None:
+    amounts = [allocation.total_minor + tax.minor, allocation.total_minor]
     for line in allocation.lines:
         amounts += [line.amount_minor, *line.details_minor]
     if statement.sequence > SEQUENCE_MAX or max(map(abs, amounts)) > AMOUNT_MINOR_MAX:
@@ -186,13 +209,16 @@ def _exact_line(line: StatementLine) -> ExactLine:
 
 
 def _first_state(
-    allocation: Allocation, *, agrees: bool, carried_out: bool
+    charged_minor: int, *, agrees: bool, carried_out: bool
 ) -> tuple[State, str | None]:
-    """Return where the invoice begins. Nothing to pay is paid: it is not sent to Stripe."""
+    """Return where the invoice begins. Nothing to pay is paid: it is not sent to Stripe.
+
+    What is to pay is with tax: credit may pay all but the tax.
+    """
     if not agrees:
         return "parked", "statement_total_differs"
     if carried_out:
         return "paid", "carried_over"
-    if allocation.total_minor == 0:
+    if charged_minor == 0:
         return "paid", "zero_total"
     return "draft", None

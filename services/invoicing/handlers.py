@@ -12,11 +12,14 @@ from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.numbering import invoice_number
 from services.invoicing.domain.states import State
+from services.invoicing.domain.taxing import Tax, TaxPlan, tax_day
 from services.invoicing.drafting import Draft, compose_draft
 from services.invoicing.holding import hold_draft
 from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
 from services.invoicing.repository import invoices
+from services.invoicing.repository import taxes as tax_repository
 from services.invoicing.tables import inbox
+from services.invoicing.tax.settings import plan_for
 from services.invoicing.telling import tell
 from shared.accounts.repository import Account
 from shared.clock import Clock
@@ -40,13 +43,21 @@ async def draft_invoice(
     if not await claim_message(connection, inbox, source=source, message_id=message_id):
         return None
     carried = await carrying.lock_open(connection, statement)
-    draft = compose_draft(statement, carried, await coupons.lock_valid(connection, statement))
+    valid = await coupons.lock_valid(connection, statement)
+    plan = await _plan(connection, statement)
+    draft = compose_draft(statement, carried, valid, plan)
     made = await invoices.insert_invoice(connection, draft.key, _invoice_values(draft, clock))
     if made is None:
         await _check_same(connection, draft.key, statement)
         return None
     await record_new_draft(
-        connection, made, draft.lines, draft.details, sent=draft.sent, clock=clock
+        connection,
+        made,
+        draft.lines,
+        draft.details,
+        sent=draft.sent,
+        taxes=draft.tax.taxes,
+        clock=clock,
     )
     await carrying.record(connection, made, draft, clock)
     return made
@@ -60,16 +71,24 @@ async def record_new_draft(
     *,
     clock: Clock,
     sent: Sequence[InvoiceLine] = (),
+    taxes: Sequence[Tax] = (),
 ) -> None:
     """Store what a new invoice consists of, tell of it, and hold it if its vendor wants that.
 
     `sent` are the lines that go to Stripe where those are fewer; empty: `lines` do.
     """
+    await tax_repository.insert_taxes(connection, made, taxes)
     await invoices.insert_lines(connection, made, lines, details)
     await invoices.insert_sent_lines(connection, made, sent)
     await _record_state(connection, made, clock)
     await hold_draft(connection, made, clock)
     logger.info("invoice_drafted", invoice_id=made.invoice_id, state=made.state, reason=made.reason)
+
+
+async def _plan(connection: AsyncConnection, statement: StatementRated) -> TaxPlan:
+    account = Account(statement.vendor_id, statement.mode)
+    day = tax_day(statement.kind, statement.period_start, statement.period_end)
+    return await plan_for(connection, account, statement.tenant_id, day)
 
 
 def _invoice_values(draft: Draft, clock: Clock) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.invoicing.domain.allocation import Allocation, ExactLine, allocate
 from services.invoicing.domain.carrying import is_carried
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION, InvoiceKey
+from services.invoicing.domain.taxing import tax_day
 from services.invoicing.domain.wire import lines_sha256, lines_to_wire
 from services.invoicing.drafting import AMOUNT_MINOR_MAX
 from services.invoicing.handlers import record_new_draft
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.own_lines import ROUNDING_LINE, ROUNDING_LINE_KEY
 from services.invoicing.repository import invoices
+from services.invoicing.tax.drafts import DraftTax, draft_tax, with_tax
+from services.invoicing.tax.settings import plan_for
 from shared.accounts.repository import Account, read_tenant
 from shared.clock import Clock
 from shared.database import lock_transaction
@@ -56,13 +59,15 @@ async def draft_manual_invoice(
     """Draft a one-off invoice; raises `unknown_tenant`, `invalid_invoice`."""
     await read_tenant(connection, account, written.tenant_id)
     currency = CURRENCIES[written.currency]
-    allocation = allocate([ExactLine(line.amount) for line in written.lines], currency)
+    tax = await _tax(connection, account, written, currency)
+    exact_lines = [ExactLine(line.amount) for line in written.lines]
+    allocation = allocate(exact_lines, currency, tax_minor=tax.minor)
     _check(allocation, currency)
-    lines = _lines(written, allocation, currency)
+    lines, other = with_tax(_lines(written, allocation, currency), (), tax, currency)
     key = await _next_key(connection, account, written)
     invoice_id, now = new_id(), clock.now()
-    sent = [(line.line_key, line.stripe_amount) for line in lines]
-    nothing = allocation.total_minor == 0
+    sent = [(line.line_key, line.stripe_amount) for line in other or lines]
+    nothing = allocation.total_minor + tax.minor == 0
     values: dict[str, Any] = {
         "invoice_id": invoice_id,
         "period_end": written.period_end,
@@ -76,11 +81,21 @@ async def draft_manual_invoice(
         "reason": "zero_total" if nothing else None,
         "created_at": now,
         "next_attempt_at": now,
+        **tax.columns(),
     }
     made = await invoices.insert_invoice(connection, key, values)
     assert made is not None, "the tenant's sequence is locked"
-    await record_new_draft(connection, made, lines, (), clock=clock)
+    await record_new_draft(connection, made, lines, (), sent=other, taxes=tax.taxes, clock=clock)
     return made
+
+
+async def _tax(
+    connection: AsyncConnection, account: Account, written: ManualInvoice, currency: Currency
+) -> DraftTax:
+    day = tax_day(MANUAL, written.period_start, written.period_end)
+    plan = await plan_for(connection, account, written.tenant_id, day)
+    net = sum((line.amount for line in written.lines), Fraction(0))
+    return draft_tax(plan, net, currency)
 
 
 def _check(allocation: Allocation, currency: Currency) -> None:

@@ -1,17 +1,25 @@
 """Invoicing's own values, as handlers and the repository exchange them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
 from services.invoicing.domain.carrying import CarryState, Settlement
+from services.invoicing.domain.line_taxes import LineTax
 from services.invoicing.domain.states import State
+from services.invoicing.domain.taxing import OWN, Treatment
 from shared.accounts.repository import Account
 from shared.events.message import Mode
 
 
 @dataclass(frozen=True)
 class Invoice:
-    """An invoice. `period_end` is exclusive; amounts in ISO 4217 minor units, before tax."""
+    """An invoice. `period_end` is exclusive; amounts in ISO 4217 minor units, before tax.
+
+    `tax_minor` is tax of our own, worked out with the draft; None where Stripe works it out.
+    `tax_text` stands on the invoice (why it is exempt, for one).
+    """
 
     invoice_id: str
     invoice_key: str
@@ -37,10 +45,31 @@ class Invoice:
     stripe_tax_minor: int | None
     failures: int
     created_at: datetime
+    tax_treatment: Treatment = "none"
+    tax_minor: int | None = 0
+    tax_text: str | None = None
 
     @property
     def account(self) -> Account:
         return Account(self.vendor_id, self.mode)
+
+    @property
+    def has_own_tax(self) -> bool:
+        """Tell whether the tax is ours: Stripe's must be the same."""
+        return self.tax_treatment in OWN
+
+    @property
+    def told_tax_minor(self) -> int | None:
+        """The tax as far as it is known: ours, else what Stripe told last."""
+        if self.has_own_tax or self.stripe_tax_minor is None:
+            return self.tax_minor
+        return self.stripe_tax_minor
+
+    @property
+    def gross_minor(self) -> int | None:
+        """What the tenant owes; None while Stripe has not told the tax."""
+        tax = self.told_tax_minor
+        return None if tax is None else self.total_minor + tax
 
 
 @dataclass(frozen=True)
@@ -59,7 +88,7 @@ class InvoiceLine:
     A fee in advance is for days of its own, `[period_start, period_end)`; None: the invoice's.
     `steps` are read for documents only: `read_lines` leaves them out. `sent_key` is the key of the
     line that stands for this one and others at Stripe, `stripe_amount` then its share of that;
-    None: the line is sent itself.
+    None: the line is sent itself. `taxes` are those that are sent with it.
     """
 
     position: int
@@ -75,10 +104,17 @@ class InvoiceLine:
     period_end: date | None = None
     steps: tuple[LineStep, ...] = ()
     sent_key: str | None = None
+    taxes: tuple[LineTax, ...] = ()
 
     def at(self, position: int) -> "InvoiceLine":
         """Return the line at another position."""
         return replace(self, position=position)
+
+
+def stored_line(values: Mapping[str, Any]) -> InvoiceLine:
+    """Return a line as its row has it, where taxes are plain objects."""
+    taxes = tuple(LineTax(**tax) for tax in values["taxes"])
+    return InvoiceLine(**(dict(values) | {"taxes": taxes}))
 
 
 @dataclass(frozen=True)
@@ -151,6 +187,7 @@ class CarryOver:
     settled_reason: str | None
     settled_by: str | None
     settled_at: datetime | None
+    taxable_exact: str | None = None
 
     @property
     def state(self) -> CarryState:
@@ -190,6 +227,26 @@ class StoredEvent:
 
 
 @dataclass(frozen=True)
+class TaxId:
+    """A tax id of a tenant, such as a VAT number; `type` in Stripe's words (`eu_vat`)."""
+
+    type: str
+    value: str
+
+
+@dataclass(frozen=True)
+class TenantTax:
+    """A tenant's tax ids, what Stripe has of them (tax id -> id there).
+
+    `not_located` is the address that Stripe knew no place for.
+    """
+
+    tax_ids: tuple[TaxId, ...] = ()
+    at_stripe: Mapping[TaxId, str] = field(default_factory=dict)
+    not_located: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
 class Tenant:
     """What an invoice needs to know of its tenant."""
 
@@ -198,3 +255,4 @@ class Tenant:
     address: dict[str, str]
     purchase_order: str | None
     billing: str
+    tax: TenantTax = field(default_factory=TenantTax)

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.invoicing.domain.states import State
+from services.invoicing.domain.taxing import Treatment
+from services.invoicing.tax.schemas import InvoiceTaxRead
 from shared.events.message import Mode
 
 ApiKey = Annotated[str, StringConstraints(pattern=r"^(sk|rk)_(test|live)_[A-Za-z0-9_-]{1,240}$")]
@@ -66,7 +68,7 @@ class InvoiceLineRead(BaseModel):
 
 
 class InvoiceRead(BaseModel):
-    """An invoice. Amounts are before tax, in ISO 4217 minor units."""
+    """An invoice. Amounts are in ISO 4217 minor units, before tax unless they say otherwise."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -83,6 +85,23 @@ class InvoiceRead(BaseModel):
                     "currency": "USD",
                     "total_minor": 15003,
                     "total_exact": "150.0312",
+                    "tax_treatment": "rates",
+                    "tax_minor": 2851,
+                    "gross_minor": 17854,
+                    "tax_text": None,
+                    "taxes": [
+                        {
+                            "rate_id": "de-vat",
+                            "label": "VAT",
+                            "jurisdiction": "Germany",
+                            "country": "DE",
+                            "percent": "19",
+                            "taxable_exact": "150.0312",
+                            "taxable_minor": 15003,
+                            "tax_exact": "28.505928",
+                            "tax_minor": 2851,
+                        }
+                    ],
                     "period_start": "2023-11-01",
                     "period_end": "2023-12-01",
                     "lines": [
@@ -115,8 +134,13 @@ class InvoiceRead(BaseModel):
     state: State
     reason: str | None = Field(description="why it is parked or waits; a stable code")
     currency: str
-    total_minor: int
+    total_minor: int = Field(description="before tax")
     total_exact: str
+    tax_treatment: Treatment = Field(description="none, or whose tax it is; set with the draft")
+    tax_minor: int | None = Field(description="null while Stripe has not told it")
+    gross_minor: int | None = Field(description="what the tenant owes; null as the tax")
+    tax_text: str | None = Field(description="stands on the invoice")
+    taxes: list[InvoiceTaxRead] = Field(description="our own; empty where Stripe works them out")
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")
     lines: list[InvoiceLineRead]

@@ -16,6 +16,7 @@ import structlog
 
 from services.invoicing.stripe_http import ConnectionFailed, ThrottledHttp
 from services.invoicing.stripe_money import MoneyCalls
+from services.invoicing.stripe_tax import TaxCalls, line_taxes
 from services.invoicing.stripe_throttle import Throttle
 from services.invoicing.stripe_types import (
     MISSING,
@@ -50,6 +51,8 @@ _UNAUTHORIZED = frozenset({401, 403})
 STEPS: dict[Step, str] = {
     "create_customer": "/v1/customers",
     "update_customer": "/v1/customers/{}",
+    "create_tax_id": "/v1/customers/{}/tax_ids",
+    "create_product": "/v1/products",
     "create_invoice": "/v1/invoices",
     "add_lines": "/v1/invoices/{}/add_lines",
     "set_number": "/v1/invoices/{}",
@@ -88,7 +91,7 @@ class _SdkHttp(stripe.HTTPClient):
         await self._connections.close()
 
 
-class StripeGateway(MoneyCalls):
+class StripeGateway(MoneyCalls, TaxCalls):
     """One Stripe account, spoken to asynchronously; closed at shutdown."""
 
     def __init__(
@@ -270,6 +273,8 @@ def _invoice(answer: Any) -> StripeInvoice:
         due_date=answer["due_date"],
         attempted=answer["attempted"],
         finalization_error=_finalization_error(answer),
+        automatic_tax=answer["automatic_tax"]["enabled"],
+        located=answer["automatic_tax"]["status"] != "requires_location_inputs",
         lines=_listed_lines(answer),
         credited=answer["pre_payment_credit_notes_amount"]
         + answer["post_payment_credit_notes_amount"],
@@ -290,7 +295,8 @@ def _finalization_error(answer: Any) -> str | None:
 
 def _line(answer: Any) -> StripeLine:
     assert type(answer["amount"]) is int, "an amount is an int"
-    return StripeLine(_metadata(answer).get("line_key"), answer["amount"], answer["id"])
+    taxes = line_taxes(answer)
+    return StripeLine(_metadata(answer).get("line_key"), answer["amount"], answer["id"], taxes)
 
 
 def _listed_lines(answer: Any) -> tuple[StripeLine, ...] | None:

@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol
 Step = Literal[
     "create_customer",
     "update_customer",
+    "create_tax_id",
+    "create_product",
     "create_invoice",
     "add_lines",
     "set_number",
@@ -18,12 +20,22 @@ Step = Literal[
 
 
 @dataclass(frozen=True)
+class StripeTax:
+    """A tax on a line, by the id of its rate at Stripe; amounts in Stripe's integers."""
+
+    tax_rate: str
+    taxable: int
+    amount: int
+
+
+@dataclass(frozen=True)
 class StripeLine:
     """A line at Stripe; `line_key` is None for a line that we did not send."""
 
     line_key: str | None
     amount: int
     id: str
+    taxes: tuple[StripeTax, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,10 @@ class StripeInvoice:
     attempted: bool
     finalization_error: str | None
     credited: int
+    automatic_tax: bool = False
+    located: bool = True
+    """False: automatic tax cannot tell where the customer is."""
+
     lines: tuple[StripeLine, ...] | None = None
     """All of its lines, or None when there are more than the answer holds (ten)."""
 
@@ -96,6 +112,15 @@ class StripeCustomer:
     address: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class StripeTaxId:
+    """A customer's tax id."""
+
+    id: str
+    type: str
+    value: str
+
+
 class StripeProblem(Exception):  # noqa: N818 - some mean that nobody knows yet
     """Stripe did not do what was asked, or nobody knows whether it did."""
 
@@ -138,6 +163,12 @@ class Stripe(Protocol):
 
     async def list_customers(self, *, created_from: int) -> list[StripeCustomer]: ...
 
+    async def list_tax_ids(self, customer_id: str) -> list[StripeTaxId]: ...
+
+    async def delete_tax_id(self, customer_id: str, tax_id: str) -> None:
+        """Delete a customer's tax id; one that is gone already is no problem."""
+        ...
+
     async def delete_draft(self, invoice_id: str) -> None:
         """Delete a draft; one that is gone already is no problem."""
         ...
@@ -163,3 +194,9 @@ class Stripe(Protocol):
 
 MISSING = "resource_missing"
 """The code of a refusal for an object that does not exist."""
+
+EXISTS = "resource_already_exists"
+"""The code of a refusal for an object whose id is taken."""
+
+NOT_LOCATED = "customer_tax_location_invalid"
+"""The code of a refusal for a customer whose address does not tell where tax is due."""

@@ -56,6 +56,9 @@ invoice = Table(
     Column("total_exact", Text, nullable=False),
     Column("total_minor", BigInteger, nullable=False),
     Column("lines_sha256", Text, nullable=False),
+    Column("tax_treatment", Text, nullable=False, server_default="none"),
+    Column("tax_minor", BigInteger, server_default=text("0"), comment="null: Stripe's to work out"),
+    Column("tax_text", Text, comment="stands on the invoice"),
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("number", Text),
@@ -109,6 +112,7 @@ def _line() -> list[Column[Any]]:
         Column("stripe_amount", BigInteger, nullable=False),
         Column("period_start", Date, comment="null: as the invoice's"),
         Column("period_end", Date, comment="exclusive; null: as the invoice's"),
+        Column("taxes", JSONB, nullable=False, server_default=text("'[]'"), comment="sent with it"),
     ]
 
 
@@ -188,6 +192,7 @@ carry_over = Table(
     Column("currency", Text, nullable=False),
     Column("amount_exact", Text, nullable=False, comment="below zero: owed to the tenant"),
     Column("amount_minor", BigInteger, nullable=False),
+    Column("taxable_exact", Text, comment="what of it is not taxed yet; null: the amount"),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("into_invoice_id", Text, comment="the invoice that took it; null again if that is void"),
     Column("settled_as", Text),

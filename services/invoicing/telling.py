@@ -34,6 +34,8 @@ async def tell(
         reason=reason,
         currency=invoice.currency,
         total_minor=invoice.total_minor,
+        tax_minor=invoice.told_tax_minor,
+        gross_minor=invoice.gross_minor,
         period_start=invoice.period_start,
         period_end=invoice.period_end,
         stripe_invoice_id=invoice.stripe_invoice_id,

@@ -1,6 +1,7 @@
 """Golden vectors of what invoicing decides, through the functions that make invoices."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -9,6 +10,7 @@ from services.invoicing.domain.allocation import ExactLine, allocate
 from services.invoicing.domain.coupons import Coupon, discounts
 from services.invoicing.domain.credit_notes import credit_of
 from services.invoicing.domain.taxes import Taxable, TaxRounding, taxes_of
+from services.invoicing.domain.taxing import Rate, TaxPlan, taxes_on
 from shared.currencies import CURRENCIES, Currency
 from shared.money import parse_exact, round_to_minor_units
 from shared.vectors import Case, Results, Runner, Vector, major
@@ -35,8 +37,12 @@ def tax(vector: Vector, case: Case) -> Results:
     """Taxes of several rates on one net amount."""
     currency, price = CURRENCIES[vector["currency"]], vector["price"]
     net = parse_exact(case["taxable"])
-    parts = [Taxable(net, parse_exact(rate)) for rate in price["rates_percent"]]
-    taxes = taxes_of(parts, currency, price["tax_rounding"])
+    percents = [parse_exact(rate) for rate in price["rates_percent"]]
+    if price["tax_rounding"] == TAX_ROUNDING:
+        taxes = _taxes(net, percents, currency)
+    else:
+        parts = [Taxable(net, percent) for percent in percents]
+        taxes = taxes_of(parts, currency, price["tax_rounding"])
     return {"taxes": [major(one, currency) for one in taxes], **_taxed(net, sum(taxes), currency)}
 
 
@@ -80,15 +86,23 @@ def with_tax(runner: Runner, exact: str, total: str) -> Runner:
         percent = vector["price"].get("tax_percent")
         if percent is None:
             return results
-        currency, rounding = CURRENCIES[vector["currency"]], TAX_ROUNDING
-        parts = [Taxable(results[exact], parse_exact(percent))]
-        came = _taxed(results[exact], sum(taxes_of(parts, currency, rounding)), currency)
+        currency = CURRENCIES[vector["currency"]]
+        taxes = _taxes(results[exact], [parse_exact(percent)], currency)
+        came = _taxed(results[exact], sum(taxes), currency)
         return {**results, "tax": came["tax"], total: came["total"]}
 
     return taxed
 
 
 TAX_ROUNDING: TaxRounding = "invoice"
+"""How invoices are taxed."""
+
+
+def _taxes(net: Fraction, percents: Sequence[Fraction], currency: Currency) -> list[int]:
+    """Return the taxes of an invoice on a net amount, as its draft has them."""
+    rates = [Rate(str(at), "tax", "", "", percent, date.min) for at, percent in enumerate(percents)]
+    taxes = taxes_on(TaxPlan("rates", tuple(rates)), net, currency)
+    return [tax.tax_minor for tax in taxes] or [0 for _ in percents]
 
 
 def _coupon(content: Mapping[str, Any]) -> Coupon:

@@ -35,7 +35,7 @@ InvoiceState = Literal[
 class InvoiceChanged(Message):
     """An invoice reached a state, or a fact became known.
 
-    `total_minor` is in ISO 4217 minor units, before tax.
+    Amounts are in ISO 4217 minor units; `total_minor` is before tax.
     """
 
     topic: ClassVar[Topic] = INVOICE_CHANGED
@@ -51,6 +51,13 @@ class InvoiceChanged(Message):
     reason: str | None
     currency: str
     total_minor: int
+    tax_minor: int | None = Field(
+        default=None,
+        description="null while Stripe has not told it, and in messages of before this field",
+    )
+    gross_minor: int | None = Field(
+        default=None, description="what the tenant owes: `total_minor` and `tax_minor`, or null"
+    )
     period_start: date
     period_end: date
     stripe_invoice_id: str | None

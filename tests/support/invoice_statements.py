@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.invoicing.documents.statement import DocumentLine, Party, UsageStatement
 from services.invoicing.domain.carrying import CarriedIn
 from services.invoicing.domain.coupons import Coupon, NamedCoupon
+from services.invoicing.domain.taxing import NO_TAX, Rate, TaxPlan
 from services.invoicing.drafting import compose_draft
 from services.invoicing.models import Invoice, InvoiceLineDetail
 from shared.events.statement_rated import StatementRated
@@ -93,7 +94,7 @@ def usage_statement(
 ) -> UsageStatement:
     """Return the usage statement of an invoice that is made of these lines.
 
-    `credits`, `carried` and `coupons` too.
+    `credits`, `carried` and `coupons` too; `plan` is how it is taxed.
     """
     total = sum((Fraction(line["amount_exact"]) for line in lines), Fraction(0))
     rated = StatementRated.model_validate(
@@ -120,7 +121,8 @@ def usage_statement(
             "credits": values.pop("credits", []),
         }
     )
-    draft = compose_draft(rated, values.pop("carried", ()), values.pop("coupons", ()))
+    carried, coupons = values.pop("carried", ()), values.pop("coupons", ())
+    draft = compose_draft(rated, carried, coupons, values.pop("plan", NO_TAX))
     details: dict[int, list[InvoiceLineDetail]] = defaultdict(list)
     for detail in draft.details:
         details[detail.line_position].append(detail)
@@ -130,6 +132,7 @@ def usage_statement(
         tenant=tenant,
         lines=tuple(DocumentLine(one, tuple(details[one.position])) for one in draft.lines),
         issued_at=issued_at,
+        taxes=draft.tax.taxes,
     )
 
 
@@ -161,6 +164,7 @@ def _invoice(
         "stripe_tax_minor": tax_minor,
         "failures": 0,
         "created_at": datetime(2026, 11, 1, 6, tzinfo=UTC),
+        **{name: drafted[name] for name in ("tax_treatment", "tax_minor", "tax_text")},
     }
     return Invoice(**(fields | values))
 
@@ -204,6 +208,23 @@ CARRIED = st.lists(
 )
 
 
+TWO_RATES = TaxPlan(
+    "rates",
+    (
+        Rate("gst", "GST", "Canada", "CA", Fraction(5), FIRST),
+        Rate("qst", "QST", "Québec", "CA", Fraction("9.975"), FIRST),
+    ),
+)
+PLANS = st.sampled_from(
+    [
+        NO_TAX,
+        TaxPlan("automatic"),
+        TaxPlan("reverse_charge", text="Reverse charge"),
+        TWO_RATES,
+    ]
+)
+
+
 @st.composite
 def usage_statements(draw: Any) -> UsageStatement:
     """Draw a statement with usage, fees, adjustments, credits, coupons, what was carried, and tax.
@@ -232,5 +253,6 @@ def usage_statements(draw: Any) -> UsageStatement:
         credits=credits_,
         coupons=draw(COUPONS),
         carried=draw(CARRIED),
+        plan=draw(PLANS),
         tax_minor=draw(st.none() | st.integers(-(10**6), 10**6)),
     )

@@ -89,10 +89,12 @@ def settle(
     discounts: Sequence[Discount] = (),
     own_discounts: Callable[[Line], Sequence[Discount]] = lambda _line: (),
     rates: Callable[[Line], Sequence[Rate]] = lambda _line: (),
+    given: Callable[[Line], Sequence[Line]] = lambda _line: (),
 ) -> Totals:
     """Write `discount_amounts` and `taxes` into each line and return the sums.
 
-    A line's own discounts come first; `subtotal` has them taken off already.
+    `given` are taxes that the caller worked out, in place of any by rates. A line's own discounts
+    come first; `subtotal` has them taken off already.
     """
     totals = Totals()
     left = []
@@ -114,7 +116,11 @@ def settle(
             left[at] -= _take(lines[at], discount, share)
     totals.subtotal_excluding_tax = totals.subtotal
     for line, rest in zip(lines, left, strict=True):
-        totals.subtotal_excluding_tax -= _tax_line(line, rest, rates(line))
+        own = given(line)
+        if own:
+            line["taxes"] = [dict(tax) for tax in own]
+        else:
+            totals.subtotal_excluding_tax -= _tax_line(line, rest, rates(line))
     totals.taxes = summed_taxes(tax for line in lines for tax in line["taxes"])
     return totals
 

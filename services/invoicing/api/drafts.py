@@ -18,7 +18,7 @@ from services.invoicing.corrections.once import made_once
 from services.invoicing.holding import release_draft
 from services.invoicing.manual import ManualInvoice, ManualLine, draft_manual_invoice
 from services.invoicing.manual_schemas import ApprovalRead, BillingSettings, ManualInvoiceWrite
-from services.invoicing.repository import holds, invoices
+from services.invoicing.repository import holds, invoices, taxes
 from services.invoicing.repository.holds import BillingSetting
 from services.invoicing.schemas import InvoiceRead
 from shared.clock import Clock, utc_day
@@ -58,7 +58,8 @@ def drafts_router(services: Services) -> APIRouter:
             )
             invoice = await invoices.read_invoice(connection, account, made)
             lines = await invoices.read_lines(connection, account, [made])
-        return invoice_read(invoice, lines[made])
+            own = await taxes.read_taxes(connection, account, [made])
+        return invoice_read(invoice, lines[made], own[made])
 
     @router.post("/invoices/{invoice_id}/approve")
     async def approve_invoice(invoice_id: InvoiceId, caller: BillingWriter) -> ApprovalRead:

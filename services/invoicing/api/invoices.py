@@ -15,9 +15,11 @@ from services.invoicing.api.common import (
     account_of,
 )
 from services.invoicing.domain.states import State
+from services.invoicing.domain.taxing import Tax
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.repository import invoices as repository
 from services.invoicing.repository.invoices import InvoiceFilter
+from services.invoicing.repository.taxes import read_taxes
 from services.invoicing.schemas import (
     InvoiceDetailRead,
     InvoiceDetails,
@@ -27,6 +29,7 @@ from services.invoicing.schemas import (
 )
 from services.invoicing.stripe_accounts import StripeAccounts
 from services.invoicing.stripe_types import StripeProblem
+from services.invoicing.tax.schemas import tax_read
 from services.invoicing.waiting import InvoicingAttention
 from services.invoicing.waiting import list_attention as list_waiting
 from shared.accounts.access import Caller
@@ -58,25 +61,27 @@ def invoices_router(services: Services) -> APIRouter:
             found = await repository.list_invoices(
                 connection, account, InvoiceFilter(wanted, state, before, limit)
             )
-            lines = await repository.read_lines(
-                connection, account, [invoice.invoice_id for invoice in found]
-            )
+            identities = [invoice.invoice_id for invoice in found]
+            lines = await repository.read_lines(connection, account, identities)
+            taxes = await read_taxes(connection, account, identities)
         return InvoicePage(
-            invoices=[invoice_read(invoice, lines[invoice.invoice_id]) for invoice in found],
+            invoices=[
+                invoice_read(one, lines[one.invoice_id], taxes[one.invoice_id]) for one in found
+            ],
             next=found[-1].invoice_id if len(found) == limit else None,
         )
 
     @router.get("/invoices/{invoice_id}")
     async def get_invoice(invoice_id: InvoiceId, caller: BillingReader) -> InvoiceRead:
         """Return one invoice, its hosted URL freshly fetched from Stripe."""
-        invoice, lines = await _read(services, caller, invoice_id)
+        invoice, lines, taxes = await _read(services, caller, invoice_id)
         url = await _hosted_invoice_url(services.accounts, invoice)
-        return invoice_read(invoice, lines, hosted_invoice_url=url)
+        return invoice_read(invoice, lines, taxes, hosted_invoice_url=url)
 
     @router.get("/invoices/{invoice_id}/details")
     async def get_details(invoice_id: InvoiceId, caller: BillingReader) -> InvoiceDetails:
         """Return what each line is made of: by agent, model, kind and day."""
-        invoice, lines = await _read(services, caller, invoice_id)
+        invoice, lines, _ = await _read(services, caller, invoice_id)
         async with services.database.transaction() as connection:
             found = await repository.read_details(connection, account_of(caller), invoice_id)
         by_position = {line.position: line for line in lines}
@@ -118,18 +123,23 @@ def _add_attention(router: APIRouter, services: Services) -> None:
 
 async def _read(
     services: Services, caller: Caller, invoice_id: str
-) -> tuple[Invoice, list[InvoiceLine]]:
+) -> tuple[Invoice, list[InvoiceLine], list[Tax]]:
     account = account_of(caller)
     async with services.database.transaction() as connection:
         invoice = await repository.read_invoice(
             connection, account, invoice_id, tenant_id=caller.tenant_id
         )
         lines = await repository.read_lines(connection, account, [invoice_id])
-    return invoice, lines[invoice_id]
+        taxes = await read_taxes(connection, account, [invoice_id])
+    return invoice, lines[invoice_id], taxes[invoice_id]
 
 
 def invoice_read(
-    invoice: Invoice, lines: list[InvoiceLine], *, hosted_invoice_url: str | None = None
+    invoice: Invoice,
+    lines: list[InvoiceLine],
+    taxes: list[Tax],
+    *,
+    hosted_invoice_url: str | None = None,
 ) -> InvoiceRead:
     """Return an invoice as it is shown."""
     return InvoiceRead.model_validate(
@@ -137,6 +147,9 @@ def invoice_read(
             **vars(invoice),
             "tenant_id": invoice.tenant_id,
             "lines": [InvoiceLineRead.model_validate(vars(line)) for line in lines],
+            "tax_minor": invoice.told_tax_minor,
+            "gross_minor": invoice.gross_minor,
+            "taxes": [tax_read(tax) for tax in taxes],
             "hosted_invoice_url": hosted_invoice_url,
         }
     )

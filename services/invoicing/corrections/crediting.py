@@ -1,7 +1,9 @@
 """Use cases: credit notes ordered, let go on, given up. The caller commits."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,8 +17,8 @@ from services.invoicing.domain.crediting import (
     expected_credit,
 )
 from services.invoicing.domain.states import State
-from services.invoicing.models import Invoice
-from services.invoicing.repository import credit_notes, invoices
+from services.invoicing.models import Invoice, InvoiceLine
+from services.invoicing.repository import credit_notes, invoices, taxes
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.errors import Fault, TallyrollError, conflict
@@ -90,12 +92,22 @@ def _lines(wanted: Wanted) -> list[CreditNoteLine]:
 
 
 async def _billed(connection: AsyncConnection, invoice: Invoice) -> Billed:
-    found = await invoices.read_lines(connection, invoice.account, [invoice.invoice_id])
+    account, identity = invoice.account, invoice.invoice_id
+    found = (await invoices.read_lines(connection, account, [identity]))[identity]
+    sent = {line.line_key: line for line in await invoices.read_sent_lines(connection, invoice)}
+    own = (await taxes.read_taxes(connection, account, [identity]))[identity]
     return Billed(
         net_minor=invoice.total_minor,
-        tax_minor=invoice.stripe_tax_minor or 0,
-        lines={line.line_key: line.amount_minor for line in found[invoice.invoice_id]},
+        tax_minor=invoice.told_tax_minor or 0,
+        lines={line.line_key: _creditable(line, sent) for line in found},
+        percent=sum((tax.percent for tax in own), Fraction(0)) if invoice.has_own_tax else None,
     )
+
+
+def _creditable(line: InvoiceLine, sent: Mapping[str, InvoiceLine]) -> int:
+    """Return what can be credited of a line: Stripe's may be less, where others lowered it."""
+    at_stripe = sent.get(line.sent_key or line.line_key, line)
+    return min(line.amount_minor, at_stripe.amount_minor)
 
 
 async def _earlier(connection: AsyncConnection, invoice: Invoice) -> Earlier:

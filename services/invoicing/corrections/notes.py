@@ -5,6 +5,7 @@
 note. 4. The note, journaled. 5. What Stripe made is stored, the invoice refreshed, others are told.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,12 +15,14 @@ from services.invoicing.corrections.verdicts import Refused
 from services.invoicing.domain.credit_notes import Credited, Settlement, settle
 from services.invoicing.domain.crediting import preview_differences
 from services.invoicing.domain.numbering import credit_note_number
+from services.invoicing.domain.taxing import Tax
 from services.invoicing.domain.wire import from_wire, to_wire
 from services.invoicing.models import Invoice, StripeJob
-from services.invoicing.repository import credit_notes, invoices
+from services.invoicing.repository import credit_notes, invoices, taxes
 from services.invoicing.stripe_sync.journal import Journal
 from services.invoicing.stripe_sync.requests import StripeCall
-from services.invoicing.stripe_types import OutcomeUnknown, Stripe, StripeCreditNote
+from services.invoicing.stripe_types import OutcomeUnknown, Stripe, StripeCreditNote, StripeLine
+from services.invoicing.tax.credits import RateIds, credited_taxes, rate_ids_of
 from services.invoicing.telling import tell
 from shared.clock import Clock
 from shared.database import Database
@@ -46,6 +49,7 @@ class NotePassage:
     async def run(self) -> None:
         """Take the note as far as it goes; raises `Refused`, `StripeProblem`."""
         self.currency = CURRENCIES[self.note.currency]
+        self.taxes = await self._own_taxes()
         params = await self._content()
         if self.note.state == "pending":
             await self._approve(params)
@@ -61,19 +65,38 @@ class NotePassage:
         params: dict[str, Any] = {"invoice": self._identity}
         if self.note.scope != "lines":
             return params | {"amount": to_wire(self.note.total_minor, self.currency)}
-        held = {line.line_key: line.id for line in await self.stripe.list_lines(self._identity)}
+        lines = await self.stripe.list_lines(self._identity)
+        held = {line.line_key: line for line in lines if line.line_key is not None}
         amounts = await self._sent_amounts()
         if any(key not in held for key in amounts):
             raise Refused("line_is_gone")
-        lines = [
+        taxed = credited_taxes(
+            self.invoice, self.taxes, list(amounts.values()), await self._rate_ids(held)
+        )
+        if taxed is None:
+            raise Refused("tax_rate_is_gone")
+        content = [
             {
                 "type": "invoice_line_item",
-                "invoice_line_item": held[key],
+                "invoice_line_item": held[key].id,
                 "amount": to_wire(minor, self.currency),
+                **tax,
             }
-            for key, minor in amounts.items()
+            for (key, minor), tax in zip(amounts.items(), taxed, strict=True)
         ]
-        return params | {"lines": lines}
+        return params | {"lines": content}
+
+    async def _rate_ids(self, held: Mapping[str, StripeLine]) -> RateIds:
+        if not self.invoice.has_own_tax:
+            return {}
+        async with self.database.transaction() as connection:
+            return rate_ids_of(await invoices.read_sent_lines(connection, self.invoice), held)
+
+    async def _own_taxes(self) -> list[Tax]:
+        """Return the invoice's taxes, where they are ours."""
+        account, identity = self.invoice.account, self.invoice.invoice_id
+        async with self.database.transaction() as connection:
+            return (await taxes.read_taxes(connection, account, [identity]))[identity]
 
     async def _sent_amounts(self) -> dict[str, int]:
         """Return what is credited of each line that Stripe has: it may stand for several."""
@@ -104,7 +127,7 @@ class NotePassage:
             Credited(self.note.net_minor, self.note.tax_minor),
             credited,
             self.note.scope,
-            line_count=max(len(self.lines), 1),
+            line_count=self._slack(),
         )
         if from_wire(preview.post_payment_amount, self.currency) != settled.post_payment_minor:
             found.append("settlement_differs")
@@ -119,6 +142,12 @@ class NotePassage:
             self.note = await credit_notes.update_note(
                 connection, self.note, values, self.clock.now()
             )
+
+    def _slack(self) -> int:
+        """Return how many units Stripe's split of net and tax may lie off ours."""
+        if self.note.scope == "lines":
+            return 0 if self.invoice.has_own_tax else len(self.lines)
+        return max(len(self.taxes), 1)
 
     def _paid_back(self, post_payment_minor: int | None) -> dict[str, int]:
         if not post_payment_minor:

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from io import BytesIO
 
-from services.invoicing.documents.statement import DocumentLine, UsageStatement
+from services.invoicing.documents.statement import DocumentLine, TaxLine, UsageStatement
 from services.invoicing.models import InvoiceLineDetail
 from services.invoicing.sheets import Column, Form, Row, open_sink
+from shared.money import format_exact
+
+TAX_KEY = "~tax"
 
 COLUMNS = (
     *map(Column, ("invoice_id", "number", "vendor", "tenant", "tenant_name", "purchase_order")),
@@ -23,8 +26,8 @@ COLUMNS = (
     Column("amount_minor", "integer"),
     Column("currency"),
 )
-"""`period_end` is exclusive. `amount` sums to the invoice's total before tax. `steps` stands on the
-first row of a line."""
+"""`period_end` is exclusive. `amount` sums to what the tenant owes; without the rows of the kind
+`tax`, to the invoice's total before tax. `steps` stands on the first row of a line."""
 
 
 def as_file(statement: UsageStatement, form: Form) -> bytes:
@@ -54,6 +57,21 @@ def _rows(statement: UsageStatement) -> Iterator[Row]:
         for own in _rows_of(line):
             amount = Decimal(own["amount_minor"]).scaleb(-scale)
             yield common | own | {"amount": amount}
+    for tax in statement.tax_lines:
+        amount = Decimal(tax.amount_minor).scaleb(-scale)
+        yield common | _of_tax(tax) | {"amount": amount}
+
+
+def _of_tax(tax: TaxLine) -> Row:
+    return {
+        "line_kind": "tax",
+        "line_key": TAX_KEY,
+        "charge": "tax",
+        "line": tax.title,
+        "unit": "tax",
+        "amount_minor": tax.amount_minor,
+        **_amounts("1", format_exact(tax.exact)),
+    }
 
 
 def _rows_of(line: DocumentLine) -> Iterator[Row]:

@@ -84,7 +84,8 @@ def _word(word: str) -> str:
 
 def _letterhead(tenant: Party, speech: Speech) -> list[str]:
     country = speech.country(tenant.country)
-    lines = (tenant.name, *tenant.address, country, tenant.billing_email)
+    ids = [f"Tax id {value}" for value in tenant.tax_ids]
+    lines = (tenant.name, *tenant.address, country, *ids, tenant.billing_email)
     return [line for line in lines if line]
 
 
@@ -128,12 +129,18 @@ def _summary(statement: UsageStatement, speech: Speech) -> list[list[str]]:
     ]
 
 
-def _tax(statement: UsageStatement, speech: Speech) -> list[str] | None:
-    """Return tax and total as Stripe told them; None while it has not."""
-    tax = statement.invoice.stripe_tax_minor
-    if tax is None:
+def _tax(statement: UsageStatement, speech: Speech) -> dict[str, Any] | None:
+    """Return each tax, the total with them and what stands below; None while nobody has told it."""
+    invoice = statement.invoice
+    untold = not invoice.has_own_tax and invoice.stripe_tax_minor is None
+    if untold or invoice.gross_minor is None:
         return None
-    return [speech.money(tax), speech.money(statement.invoice.total_minor + tax)]
+    rows = [[breakable(one.title), speech.money(one.amount_minor)] for one in statement.tax_lines]
+    return {
+        "rows": rows or [["Tax", speech.money(0)]],
+        "gross": speech.money(invoice.gross_minor),
+        "text": breakable(invoice.tax_text or ""),
+    }
 
 
 def _groups(statement: UsageStatement, speech: Speech) -> list[dict[str, Any]]:

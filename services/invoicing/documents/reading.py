@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.documents.locales import DEFAULT_LOCALE, parse_locale
 from services.invoicing.documents.statement import DocumentLine, Party, UsageStatement
+from services.invoicing.domain.taxing import Tax
 from services.invoicing.models import Invoice, InvoiceLineDetail
-from services.invoicing.repository import documents, invoices
+from services.invoicing.repository import documents, invoices, taxes
 from services.invoicing.repository.documents import VENDOR_ITSELF
+from services.invoicing.repository.taxes import TaxSetting
 from shared.accounts import repository as accounts
 from shared.accounts.repository import Account
 from shared.errors import TallyrollError
@@ -26,7 +28,14 @@ async def read_statement(connection: AsyncConnection, invoice: Invoice) -> Usage
         tenant=await read_tenant(connection, invoice.account, invoice.tenant_id),
         lines=await read_statement_lines(connection, invoice),
         issued_at=await documents.read_issued_at(connection, invoice),
+        taxes=await read_own_taxes(connection, invoice),
     )
+
+
+async def read_own_taxes(connection: AsyncConnection, invoice: Invoice) -> tuple[Tax, ...]:
+    """Return the invoice's taxes of our own."""
+    found = await taxes.read_taxes(connection, invoice.account, [invoice.invoice_id])
+    return tuple(found[invoice.invoice_id])
 
 
 async def read_statement_lines(
@@ -54,7 +63,10 @@ async def read_vendor(connection: AsyncConnection, vendor_id: str) -> Party:
 async def read_tenant(connection: AsyncConnection, account: Account, tenant_id: str) -> Party:
     """Return a tenant; one that the accounts do not know has its id as its name."""
     try:
-        return _tenant(await accounts.read_tenant(connection, account, tenant_id))
+        found = await taxes.read_settings(connection, account, [tenant_id])
+        setting = found.get(tenant_id, TaxSetting())
+        row = await accounts.read_tenant(connection, account, tenant_id)
+        return replace(_tenant(row), tax_ids=tuple(one.value for one in setting.tax_ids))
     except TallyrollError:
         return Party(tenant_id, tenant_id)
 

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from fractions import Fraction
 from functools import cached_property
 
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
 from services.invoicing.domain.line_kinds import LineKind, adjusted_from, line_kind
+from services.invoicing.domain.taxing import Tax
 from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
-from shared.money import CURRENCIES, Currency
+from shared.money import CURRENCIES, Currency, format_exact
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Party:
     country: str = ""
     billing_email: str | None = None
     purchase_order: str | None = None
+    tax_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,25 @@ class DocumentLine:
 
 
 @dataclass(frozen=True)
-class UsageStatement:
-    """The usage statement of an invoice. Amounts are before tax, in ISO 4217 minor units.
+class TaxLine:
+    """A tax as documents show it: in minor units, and exactly, before it was rounded."""
 
-    `issued_at` None: not yet.
+    title: str
+    amount_minor: int
+    exact: Fraction
+
+
+def _tax_line(tax: Tax) -> TaxLine:
+    percent = f"{format_exact(tax.percent)} %" if tax.rate_id else ""
+    words = (tax.label, tax.jurisdiction, percent)
+    return TaxLine(" ".join(word for word in words if word), tax.tax_minor, tax.exact)
+
+
+@dataclass(frozen=True)
+class UsageStatement:
+    """The usage statement of an invoice. Amounts of lines are before tax, in ISO 4217 minor units.
+
+    `issued_at` None: not yet. `taxes` are our own.
     """
 
     invoice: Invoice
@@ -59,6 +77,18 @@ class UsageStatement:
     tenant: Party
     lines: tuple[DocumentLine, ...]
     issued_at: datetime | None = None
+    taxes: tuple[Tax, ...] = ()
+
+    @property
+    def tax_lines(self) -> list[TaxLine]:
+        """The taxes of the invoice, as far as they are known; they sum to `told_tax_minor`."""
+        invoice = self.invoice
+        if invoice.has_own_tax:
+            return [_tax_line(tax) for tax in self.taxes]
+        if not invoice.stripe_tax_minor:
+            return []
+        exact = Fraction(invoice.stripe_tax_minor, 10**self.currency.exponent)
+        return [TaxLine("Tax", invoice.stripe_tax_minor, exact)]
 
     @property
     def one_off(self) -> bool:

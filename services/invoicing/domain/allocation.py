@@ -56,11 +56,14 @@ def allocate(
     lines: Sequence[ExactLine],
     currency: Currency,
     groups: Sequence[Sequence[int]] | None = None,
+    *,
+    tax_minor: int = 0,
 ) -> Allocation:
     """Allocate an invoice; the order of `groups`, and in them of `lines`, breaks ties.
 
     `groups` are positions of lines that are sent as one, each line in exactly one; None: as they
-    are. Raises `details_do_not_sum` for a line whose details sum to another amount than its own.
+    are. `tax_minor` comes on top: it is the sum with it that can be paid. Raises
+    `details_do_not_sum` for a line whose details sum to another amount than its own.
     """
     for line in lines:
         if line.details and sum(line.details) != line.amount:
@@ -71,7 +74,7 @@ def allocate(
     scale = 10**currency.exponent
     exact = [line.amount * scale for line in lines]
     amounts = allocate_groups(rounded, exact, groups or [[at] for at in range(len(lines))])
-    total = _to_multiple(rounded, payable_multiple(currency))
+    total = _to_multiple(rounded + tax_minor, payable_multiple(currency)) - tax_minor
     return Allocation(
         total_exact=total_exact,
         total_minor=total,

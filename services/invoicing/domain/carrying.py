@@ -29,6 +29,8 @@ class CarriedIn:
     """What an earlier invoice left: an exact amount in major units, below zero where we owe it.
 
     `carry_over_id` is the id of that invoice; `[period_start, period_end)` is its period.
+    `taxable` is what of it is not taxed yet: more than the amount where prepaid credit that was
+    bought with tax had paid some of it. None: the amount.
     """
 
     carry_over_id: str
@@ -36,14 +38,25 @@ class CarriedIn:
     subscription_id: str
     period_start: date
     period_end: date
+    taxable: Fraction | None = None
 
 
-def is_carried(total_minor: int, currency: Currency) -> bool:
-    """Tell whether a total is left to the next invoice: below zero, or below the minimum charge.
+@dataclass(frozen=True)
+class CarriedOut:
+    """What an invoice leaves: an exact net amount, and what of it is not taxed yet."""
 
-    Zero is neither: nothing is left of it.
+    amount: Fraction
+    taxable: Fraction
+
+
+def is_carried(total_minor: int, currency: Currency, tax_minor: int = 0) -> bool:
+    """Tell whether an invoice is left to the next one: below zero, or below the minimum charge.
+
+    Below zero is told by the total before tax, the minimum charge by what would be charged. Zero
+    is neither: nothing is left of it.
     """
-    return total_minor < 0 or 0 < total_minor < MINIMUM_CHARGES.get(currency.code, 0)
+    charged = total_minor + tax_minor
+    return total_minor < 0 or 0 < charged < MINIMUM_CHARGES.get(currency.code, 0)
 
 
 def settlement_of(amount_minor: int) -> Settlement:

@@ -24,11 +24,15 @@ class NotCreditable(Exception):  # noqa: N818 - a verdict
 
 @dataclass(frozen=True)
 class Billed:
-    """An issued invoice in minor units; `lines` maps line keys to amounts before tax."""
+    """An issued invoice in minor units; `lines` maps line keys to amounts before tax.
+
+    `percent` is what all taxes of our own come to together; None: the tax is Stripe's.
+    """
 
     net_minor: int
     tax_minor: int
     lines: Mapping[str, int]
+    percent: Fraction | None = None
 
     @property
     def total_minor(self) -> int:
@@ -57,7 +61,7 @@ def expected_credit(
 ) -> Credited:
     """Return what the credit note comes to; raises `NotCreditable`.
 
-    The tax is the invoice's, in proportion.
+    The tax of lines is that of our own rates on the exact net, else the invoice's in proportion.
     """
     left = billed.total_minor - earlier.total_minor
     if wanted.scope == "lines":
@@ -77,6 +81,8 @@ def expected_credit(
 
 
 def _percent(billed: Billed) -> Fraction:
+    if billed.percent is not None:
+        return billed.percent
     if billed.net_minor <= 0:
         return Fraction(0)
     return Fraction(billed.tax_minor * HUNDRED, billed.net_minor)
@@ -114,8 +120,8 @@ def preview_differences(
     """Return how Stripe's preview differs from ours; empty: the note may be made.
 
     What was asked for is compared to the last unit. How it parts into net and tax may differ by a
-    unit for each line, as Stripe rounds the tax of lines and we that of the note; without tax
-    there is nothing to round.
+    unit for each of `line_count`, as Stripe rounds the tax of lines and we that of the note; 0:
+    every tax was named. Without tax there is nothing to round.
     """
     taxed = expected.tax_minor != 0 or observed.tax_minor != 0
     slack = line_count if taxed else 0

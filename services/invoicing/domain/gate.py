@@ -1,6 +1,7 @@
 """The gate before finalizing: what Stripe holds is what we sent, to the last minor unit.
 
-There is no tolerance, since we send integers. Stripe's tax is not compared.
+There is no tolerance, since we send integers. Tax of our own is compared as well; what Stripe works
+out is not.
 """
 
 from collections import Counter
@@ -9,18 +10,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ExpectedDraft:
-    """What we sent. `lines` are (line key, amount); amounts in Stripe's integers."""
+    """What we sent. `lines` are (line key, amount); amounts in Stripe's integers, `total` net.
+
+    `tax` is ours, None where it is not. `automatic_tax` is whether Stripe works it out, None where
+    either is good: an invoice that we leave without tax.
+    """
 
     invoice_key: str
     currency: str
     total: int
     lines: tuple[tuple[str, int], ...]
     lines_sha256: str
+    tax: int | None = None
+    automatic_tax: bool | None = None
+
+    def tax_differs(self, net: int | None, total: int) -> bool:
+        """Tell whether Stripe's tax, or its total with tax, is another than ours."""
+        if self.tax is None:
+            return False
+        return net is None or total - net != self.tax or total != self.total + self.tax
+
+    def money_differs(self, net: int | None, total: int) -> bool:
+        """Tell whether any of net, tax and total is another than ours."""
+        return net != self.total or self.tax_differs(net, total)
 
 
 @dataclass(frozen=True)
 class ObservedDraft:
-    """What Stripe holds. A line without our metadata has the key None.
+    """What Stripe holds; `total` is with tax. A line without our metadata has the key None.
 
     `starting_balance` is what of the customer's balance our own credit notes did not put there.
     """
@@ -32,6 +49,8 @@ class ObservedDraft:
     starting_balance: int
     lines: tuple[tuple[str | None, int], ...]
     lines_sha256: str | None
+    total: int = 0
+    automatic_tax: bool = False
 
 
 def differences(expected: ExpectedDraft, observed: ObservedDraft) -> list[str]:
@@ -44,6 +63,11 @@ def differences(expected: ExpectedDraft, observed: ObservedDraft) -> list[str]:
         ("line_count_differs", len(observed.lines) != len(expected.lines)),
         ("lines_differ", Counter(observed.lines) != Counter(expected.lines)),
         ("total_differs", observed.total_excluding_tax != expected.total),
+        ("tax_differs", expected.tax_differs(observed.total_excluding_tax, observed.total)),
+        (
+            "automatic_tax_differs",
+            expected.automatic_tax not in (None, observed.automatic_tax),
+        ),
         ("lines_hash_differs", observed.lines_sha256 != expected.lines_sha256),
         ("customer_balance", observed.starting_balance != 0),
     ]

@@ -10,7 +10,12 @@ from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.invoicing.documents.reading import read_statement_lines, read_tenant, read_vendor
+from services.invoicing.documents.reading import (
+    read_own_taxes,
+    read_statement_lines,
+    read_tenant,
+    read_vendor,
+)
 from services.invoicing.documents.statement import Party, UsageStatement
 from services.invoicing.focus.columns import COLUMNS
 from services.invoicing.focus.rows import focus_rows
@@ -75,7 +80,8 @@ async def _statements(connection: AsyncConnection, billed: Billed) -> AsyncItera
                 tenant = await read_tenant(connection, billed.account, invoice.tenant_id)
                 tenants[invoice.tenant_id] = tenant
             lines = await read_statement_lines(connection, invoice)
-            yield UsageStatement(invoice, vendor, tenant, lines)
+            taxes = await read_own_taxes(connection, invoice)
+            yield UsageStatement(invoice, vendor, tenant, lines, taxes=taxes)
         after = page[-1].invoice_id
 
 
@@ -90,7 +96,7 @@ def _write(sink: Sink, statement: UsageStatement) -> tuple[int, Decimal]:
 
 def _check_sum(statement: UsageStatement, cost: Decimal) -> None:
     invoice = statement.invoice
-    owed = invoice.total_minor + (invoice.stripe_tax_minor or 0)
+    owed = invoice.total_minor + (invoice.told_tax_minor or 0)
     if cost != Decimal(owed).scaleb(-statement.currency.exponent):
         message = "The rows of an invoice do not sum to it; nothing is exported."
         raise conflict("focus_differs", message, subject=invoice.invoice_id)

@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.invoicing.documents.statement import DocumentLine, UsageStatement
+from services.invoicing.documents.statement import DocumentLine, TaxLine, UsageStatement
 from services.invoicing.domain.invoice_key import kind_of
 from services.invoicing.domain.line_kinds import LineKind
 from services.invoicing.models import InvoiceLineDetail
 from services.invoicing.sheets import Row
 from shared.currencies import Currency
-from shared.money import exact, nearest_decimal, parse_exact
+from shared.money import exact, format_exact, nearest_decimal, parse_exact
 
 CATEGORIES: dict[LineKind, str] = {
     "usage": "Usage",
@@ -49,8 +49,9 @@ def focus_rows(statement: UsageStatement) -> Iterator[Row]:
                 yield common | _of_usage(statement, line, detail)
         else:
             yield common | _of_line(statement, line, CATEGORIES[line.kind])
-    if statement.invoice.stripe_tax_minor:
-        yield common | _of_tax(statement, statement.invoice.stripe_tax_minor)
+    for tax in statement.tax_lines:
+        if tax.amount_minor:
+            yield common | _of_tax(statement, tax)
 
 
 def _of_invoice(statement: UsageStatement) -> Row:
@@ -137,17 +138,16 @@ def _charge_period(statement: UsageStatement, line: DocumentLine) -> tuple[date,
     return invoice.period_start, invoice.period_end
 
 
-def _of_tax(statement: UsageStatement, tax_minor: int) -> Row:
+def _of_tax(statement: UsageStatement, tax: TaxLine) -> Row:
     invoice, currency = statement.invoice, statement.currency
-    tax = exact(tax_minor) / 10**currency.exponent
     return {
         "ChargeCategory": "Tax",
-        "ChargeDescription": "Tax",
+        "ChargeDescription": tax.title,
         "ChargeFrequency": "One-Time",
         "ChargePeriodStart": _midnight(invoice.period_start),
         "ChargePeriodEnd": _midnight(invoice.period_end),
         "ServiceName": "Tax",
-        **_costs(currency, tax_minor, str(nearest_decimal(tax))),
+        **_costs(currency, tax.amount_minor, format_exact(tax.exact)),
     }
 
 

@@ -44,6 +44,9 @@ def differences_of_parts(invoice: Invoice, parts: Parts) -> Iterator[Difference]
         figures = {"total": total, "lines for Stripe": sent}
         yield difference("invoice_sent_total_differ", ids, figures)
     yield from _carried(invoice, parts)
+    if invoice.has_own_tax and parts.tax_minor != invoice.tax_minor:
+        figures = {"tax": invoice.tax_minor or 0, "taxes": parts.tax_minor}
+        yield difference("invoice_tax_total_differ", ids, figures)
     for line in parts.lines:
         details = parts.details.get(line.position)
         if details and details.amount_minor != line.amount_minor:

@@ -147,7 +147,7 @@ def _is_missing_at_stripe(invoice: Invoice) -> bool:
     """
     return (
         invoice.stripe_invoice_id is None
-        and invoice.total_minor > 0
+        and invoice.total_minor + (invoice.tax_minor or 0) > 0
         and invoice.state != "void"
         and invoice.reason != INTERNAL
     )

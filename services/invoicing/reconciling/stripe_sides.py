@@ -99,6 +99,18 @@ def _lines(sides: Sides) -> Iterator[Difference]:
     if sides.observed.total_excluding_tax != total:
         totals = {"ours": total, "Stripe": sides.observed.total_excluding_tax}
         yield difference("stripe_total_differs", ids, totals)
+    yield from _tax(sides)
+
+
+def _tax(sides: Sides) -> Iterator[Difference]:
+    """Yield where tax of our own is another at Stripe; what Stripe works out is Stripe's."""
+    if not sides.invoice.has_own_tax:
+        return
+    ours = to_wire(sides.invoice.tax_minor or 0, CURRENCIES[sides.invoice.currency])
+    net = sides.observed.total_excluding_tax
+    theirs = None if net is None else sides.observed.total - net
+    if theirs != ours:
+        yield difference("stripe_tax_differs", _ids(sides), {"ours": ours, "Stripe": theirs})
 
 
 def _foreign_lines(sides: Sides) -> Iterator[Difference]:

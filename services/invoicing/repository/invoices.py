@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.states import SYNCED_STATES, State
-from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail
+from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail, stored_line
 from services.invoicing.tables import (
     invoice,
     invoice_line,
@@ -198,7 +198,7 @@ async def read_lines(
     lines: dict[str, list[InvoiceLine]] = {identity: [] for identity in invoice_ids}
     for row in (await connection.execute(query)).mappings():
         values = dict(row)
-        lines[values.pop("invoice_id")].append(InvoiceLine(**values))
+        lines[values.pop("invoice_id")].append(stored_line(values))
     return lines
 
 
@@ -218,7 +218,7 @@ async def read_all_sent_lines(
     sent: dict[str, list[InvoiceLine]] = {}
     for row in (await connection.execute(query)).mappings():
         values = dict(row)
-        sent.setdefault(values.pop("invoice_id"), []).append(InvoiceLine(**values))
+        sent.setdefault(values.pop("invoice_id"), []).append(stored_line(values))
     rest = [identity for identity in invoice_ids if identity not in sent]
     return sent | await read_lines(connection, account, rest)
 

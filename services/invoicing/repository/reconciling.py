@@ -12,6 +12,7 @@ from services.invoicing.correction_tables import credit_note
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.own_lines import CARRIED_IN_PREFIX, CARRIED_OUT_KEY
 from services.invoicing.repository.invoices import INVOICE_COLUMNS, read_lines
+from services.invoicing.repository.taxes import read_taxes
 from services.invoicing.tables import carry_over, invoice, stripe_customer
 from shared.accounts.repository import Account
 from shared.money import format_exact, parse_exact
@@ -61,7 +62,7 @@ class DetailSums:
 
 @dataclass(frozen=True)
 class Parts:
-    """The lines of an invoice, and the sums of each line's details by its position.
+    """The lines of an invoice, the sums of each line's details by its position, its own taxes.
 
     `carried`: what it took over from others and left to the next, exact, by the keys of its lines.
     """
@@ -69,6 +70,7 @@ class Parts:
     lines: Sequence[InvoiceLine]
     details: Mapping[int, DetailSums]
     carried: Mapping[str, str] = field(default_factory=dict)
+    tax_minor: int = 0
 
 
 _DETAILS = text(
@@ -97,7 +99,13 @@ async def read_parts(
         details[row.invoice_id][row.line_position] = sums
     lines = await read_lines(connection, account, invoice_ids)
     carried = await _read_carried(connection, account, invoice_ids)
-    return {name: Parts(lines[name], details[name], carried[name]) for name in invoice_ids}
+    taxes = await read_taxes(connection, account, invoice_ids)
+    return {
+        name: Parts(
+            lines[name], details[name], carried[name], sum(tax.tax_minor for tax in taxes[name])
+        )
+        for name in invoice_ids
+    }
 
 
 async def _read_carried(

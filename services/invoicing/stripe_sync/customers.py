@@ -28,6 +28,8 @@ class Customers:
     account: Account
     tenant_id: str
     tenant: Tenant
+    locate: bool = False
+    """Whether the address must tell where tax is due."""
 
     async def current(self) -> str:
         """Return the customer's id; Stripe has the tenant's name, e-mail and address by then.
@@ -64,7 +66,7 @@ class Customers:
     async def _create(self) -> str:
         customer_id = await self.journal.perform(
             lambda attempt: requests.customer_call(
-                self.account, self.tenant_id, self.tenant, attempt=attempt
+                self.account, self.tenant_id, self.tenant, attempt=attempt, locate=self.locate
             ),
             self._look_for_customer,
         )
@@ -104,6 +106,7 @@ class Customers:
                 customer_id=customer_id,
                 number=number,
                 attempt=attempt,
+                locate=self.locate,
             ),
             self._look_for_update,
         )

@@ -57,7 +57,7 @@ class Drafts:
                 return invoice, draft_id
             if await self._fill(invoice, draft_id):
                 return invoice, draft_id
-            invoice = await self._discard(invoice, draft_id)
+            invoice = await self.discard(invoice, draft_id)
         raise NotSendable("draft_keeps_changing")
 
     async def _existing(
@@ -149,7 +149,7 @@ class Drafts:
 
             await self.journal.perform(make, self._look_for_lines)
 
-    async def _discard(self, invoice: Invoice, draft_id: str) -> Invoice:
+    async def discard(self, invoice: Invoice, draft_id: str) -> Invoice:
         """Delete the draft and raise the attempt. Dying between the two: it is found missing."""
         logger.warning("stripe_draft_replaced", invoice_id=invoice.invoice_id)
         await self.stripe.delete_draft(draft_id)

@@ -118,6 +118,10 @@ class Journal:
         state = "abandoned" if response_id is None else "done"
         await self._writer.close_job(ClosedJob(job, state, response_id))
 
+    async def adopt(self, call: StripeCall, response_id: str) -> None:
+        """Record a call whose object is there already, as if it had been made."""
+        await self._close(await self._open(call), response_id)
+
     async def resend(self, job: StripeJob, call: StripeCall, look: Look) -> None:
         """Bring a pending job to an end with what is stored of it."""
         await self._send(replace(job, attempts=job.attempts + 1), call, look)

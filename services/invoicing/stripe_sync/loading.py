@@ -7,9 +7,10 @@ from typing import Protocol
 from sqlalchemy import RowMapping
 
 from services.invoicing.domain.holds import Hold
-from services.invoicing.models import Invoice, InvoiceLine, Tenant
+from services.invoicing.models import Invoice, InvoiceLine, Tenant, TenantTax
 from services.invoicing.repository import holds
 from services.invoicing.repository import invoices as repository
+from services.invoicing.repository.tenant_tax import read_tenants_tax
 from services.invoicing.stripe_types import Stripe
 from shared.accounts.repository import Account, read_tenants
 from shared.database import Database
@@ -52,7 +53,11 @@ async def load_invoices(
             held = await holds.read_holds(connection, account, invoice_ids)
             tenant_ids = {invoice.tenant_id for invoice in invoices}
             tenants = await read_tenants(connection, account, sorted(tenant_ids))
-        known = {row["tenant_id"]: _tenant(row) for row in tenants}
+            taxed = await read_tenants_tax(connection, account, sorted(tenant_ids))
+        known = {
+            row["tenant_id"]: _tenant(row, taxed.get(row["tenant_id"], TenantTax()))
+            for row in tenants
+        }
         loaded += [
             Loaded(
                 one,
@@ -73,11 +78,12 @@ async def _stripe(accounts: StripeProvider, account: Account) -> Stripe | Tallyr
         return refusal
 
 
-def _tenant(row: RowMapping) -> Tenant:
+def _tenant(row: RowMapping, tax: TenantTax) -> Tenant:
     return Tenant(
         name=row["legal_name"],
         billing_email=row["billing_email"],
         address=row["address"],
         purchase_order=row["purchase_order"],
         billing=row["billing"],
+        tax=tax,
     )

@@ -11,16 +11,19 @@ import structlog
 
 from services.invoicing import handlers
 from services.invoicing.domain.states import SYNCED_STATES
+from services.invoicing.domain.tax_places import NOT_LOCATED as ADDRESS_NOT_LOCATED
+from services.invoicing.domain.tax_places import waits_for_place
 from services.invoicing.handlers import Change
 from services.invoicing.models import Invoice
 from services.invoicing.repository import invoices as repository
+from services.invoicing.repository.tenant_tax import put_not_located
 from services.invoicing.stripe_sync.drafts import NotSendable
 from services.invoicing.stripe_sync.journal import TooManyAttempts
 from services.invoicing.stripe_sync.loading import Loaded, StripeProvider, load_invoices
 from services.invoicing.stripe_sync.locks import InvoiceLocks, invoice_lock, invoice_locks
 from services.invoicing.stripe_sync.passage import Passage
 from services.invoicing.stripe_sync.together import Writer
-from services.invoicing.stripe_types import RequestRefused, StripeProblem
+from services.invoicing.stripe_types import NOT_LOCATED, RequestRefused, StripeProblem
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.database import Database
@@ -86,13 +89,15 @@ class InvoiceSync:
         """Take an invoice, whose lock is held, as far as it goes; a failure is its own."""
         invoice = loaded.invoice
         if invoice.state not in SYNCED_STATES:
-            return
+            return None
         try:
             await self._pass(loaded)
         except NotSendable as verdict:
             await self._park(invoice, str(verdict))
         except RequestRefused as refusal:
             code = refusal.code
+            if code == NOT_LOCATED and invoice.tax_treatment == "automatic":
+                return await self._wait_for_place(loaded)
             await self._park(invoice, code if code.startswith("stripe_") else f"stripe_{code}")
         except TooManyAttempts:
             await self._park(invoice, "too_many_attempts")
@@ -116,6 +121,10 @@ class InvoiceSync:
             return await self._wait(invoice, f"billing_{tenant.billing}")
         if stripe is None:
             return await self._wait(invoice, "stripe_account_missing")
+        if invoice.tax_treatment == "automatic":
+            placeless = waits_for_place(tenant.address, tenant.tax.not_located)
+            if placeless is not None:
+                return await self._wait(invoice, placeless)
         if isinstance(stripe, TallyrollError):
             raise NotSendable(stripe.code)
         return await Passage(
@@ -129,6 +138,17 @@ class InvoiceSync:
             return None, WAIT
         # An approval takes the draft up at once; so it is looked at now and then only.
         return hold.reason(now), HELD if hold.approval else hold.until - now
+
+    async def _wait_for_place(self, loaded: Loaded) -> None:
+        """Wait for another address: Stripe is not asked again about one that it does not know."""
+        assert loaded.tenant is not None, "without a tenant nothing is sent"
+        async with self.database.transaction() as connection:
+            now = await repository.read_invoice(
+                connection, loaded.invoice.account, loaded.invoice.invoice_id, lock=True
+            )
+            address = loaded.tenant.address
+            await put_not_located(connection, now.account, now.tenant_id, address)
+        await self._wait(now, ADDRESS_NOT_LOCATED)
 
     async def _park(self, invoice: Invoice, reason: str) -> None:
         async with self.database.transaction() as connection:

@@ -7,6 +7,7 @@ next run reads what is there and goes on.
 """
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 
@@ -21,8 +22,13 @@ from services.invoicing.stripe_sync import requests
 from services.invoicing.stripe_sync.customers import Customers
 from services.invoicing.stripe_sync.drafts import Drafts, NotSendable
 from services.invoicing.stripe_sync.journal import Journal
+from services.invoicing.stripe_sync.tax_at_stripe import (
+    TaxAtStripe,
+    has_negative_line,
+    own_tax_on_wire,
+)
 from services.invoicing.stripe_sync.together import Work, Writer
-from services.invoicing.stripe_types import Stripe, StripeInvoice
+from services.invoicing.stripe_types import NOT_LOCATED, RequestRefused, Stripe, StripeInvoice
 from shared.clock import Clock
 from shared.database import Database
 from shared.money import CURRENCIES
@@ -58,6 +64,8 @@ class Passage:
         """Return our draft at Stripe, filled, compared and numbered."""
         drafts = Drafts(self.database, self.stripe, self.journal, self.lines, self._writer)
         invoice = self.invoice
+        if has_negative_line(invoice, self.lines):
+            raise NotSendable("negative_line_beside_automatic_tax")
         customer_id = await Customers(
             self.database,
             self.stripe,
@@ -65,9 +73,12 @@ class Passage:
             invoice.account,
             invoice.tenant_id,
             self.tenant,
+            locate=invoice.tax_treatment == "automatic",
         ).current()
-        self.invoice, draft_id = await drafts.filled(self.invoice, self.tenant, customer_id)
-        observed = await self.stripe.retrieve_invoice(draft_id)
+        tax = TaxAtStripe(self.database, self.stripe, self.journal, invoice, self.tenant)
+        await tax.tell(customer_id)
+        observed = await self._located(drafts, customer_id)
+        draft_id = observed.id
         if observed.status != "draft" and self._is_ours(observed):
             return draft_id
         await self._pass_gate(observed)
@@ -76,6 +87,19 @@ class Passage:
             lambda connection: handlers.approve_invoice(connection, self.invoice, self.clock)
         )
         return draft_id
+
+    async def _located(self, drafts: Drafts, customer_id: str) -> StripeInvoice:
+        """Return our filled draft; raises `RequestRefused` if Stripe knows no place for its tax.
+
+        A draft keeps the place that it was filled with: after another address it is made anew.
+        """
+        for _ in range(2):
+            self.invoice, draft_id = await drafts.filled(self.invoice, self.tenant, customer_id)
+            observed = await self.stripe.retrieve_invoice(draft_id)
+            if observed.status != "draft" or observed.located:
+                return observed
+            self.invoice = await drafts.discard(self.invoice, draft_id)
+        raise RequestRefused(NOT_LOCATED, HTTPStatus.BAD_REQUEST)
 
     def _is_ours(self, observed: StripeInvoice) -> bool:
         """Tell whether a finalized invoice is the one that we had approved."""
@@ -97,6 +121,8 @@ class Passage:
                 ),
                 lines=tuple((line.line_key, line.amount) for line in lines),
                 lines_sha256=observed.metadata.get("lines_sha256"),
+                total=observed.total,
+                automatic_tax=observed.automatic_tax,
             ),
         )
         if found:
@@ -109,6 +135,10 @@ class Passage:
             total=to_wire(self.invoice.total_minor, CURRENCIES[self.invoice.currency]),
             lines=tuple((line.line_key, line.stripe_amount) for line in self.lines),
             lines_sha256=self.invoice.lines_sha256,
+            tax=own_tax_on_wire(self.invoice),
+            automatic_tax=None
+            if self.invoice.tax_treatment == "none"
+            else self.invoice.tax_treatment == "automatic",
         )
 
     async def _issue(self, draft_id: str) -> None:
@@ -124,7 +154,9 @@ class Passage:
             self._look_for_finalized,
         )
         issued = await self.stripe.retrieve_invoice(draft_id)
-        if issued.total_excluding_tax != self._expected().total or not self._is_ours(issued):
+        if self._expected().money_differs(issued.total_excluding_tax, issued.total):
+            raise NotSendable("issued_differs")
+        if not self._is_ours(issued):
             raise NotSendable("issued_differs")
         await self._change(Change("issued", values=stripe_values(invoice, issued)))
         if issued.status != "open":

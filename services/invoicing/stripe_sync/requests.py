@@ -9,6 +9,7 @@ from typing import Any
 
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
 from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
+from services.invoicing.stripe_sync import tax_params
 from services.invoicing.stripe_types import Step, StripeCustomer
 from shared.accounts.repository import Account
 
@@ -40,7 +41,10 @@ def canonical_json(params: dict[str, Any]) -> str:
     return json.dumps(params, ensure_ascii=False, separators=(",", ":"))
 
 
-def customer_call(account: Account, tenant_id: str, tenant: Tenant, *, attempt: int) -> StripeCall:
+def customer_call(
+    account: Account, tenant_id: str, tenant: Tenant, *, attempt: int, locate: bool = False
+) -> StripeCall:
+    """Return the call that makes a customer; `locate`: only if its place is one for tax."""
     address = {name: text for name, text in tenant.address.items() if text}
     params: dict[str, Any] = {
         "name": tenant.name,
@@ -54,6 +58,8 @@ def customer_call(account: Account, tenant_id: str, tenant: Tenant, *, attempt: 
         params["email"] = tenant.billing_email
     if address:
         params["address"] = address
+    if locate:
+        params["tax"] = tax_params.LOCATE
     material = f"cus/{account.vendor_id}/{tenant_id}/{attempt}"
     return StripeCall(account, tenant_id, "create_customer", "", material, params)
 
@@ -92,10 +98,12 @@ def customer_update_call(
     customer_id: str,
     number: int,
     attempt: int,
+    locate: bool = False,
 ) -> StripeCall:
     """Return the call that sets what changed; `number` counts a customer's calls."""
     material = f"cus-update/{customer_id}/{number}/{attempt}"
-    return StripeCall(account, tenant_id, "update_customer", customer_id, material, changes)
+    params = changes | ({"tax": tax_params.LOCATE} if locate else {})
+    return StripeCall(account, tenant_id, "update_customer", customer_id, material, params)
 
 
 def invoice_call(
@@ -124,6 +132,7 @@ def invoice_call(
             "lines_sha256": invoice.lines_sha256,
             "statement_id": invoice.statement_id,
         },
+        **tax_params.invoice_fields(invoice),
     }
     material = f"inv/{invoice.invoice_key}/{attempt}"
     return StripeCall(invoice.account, invoice.tenant_id, "create_invoice", "", material, params)
@@ -154,7 +163,7 @@ def lines_calls(
 
 def _line_params(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
     return {
-        "amount": line.stripe_amount,
+        **tax_params.line_money(invoice, line),
         "description": shorten(line.description, DESCRIPTION_LENGTH_MAX),
         "metadata": {"line_key": line.line_key},
         # Both ends are inclusive at Stripe, ours is exclusive.

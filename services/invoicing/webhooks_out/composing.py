@@ -60,7 +60,6 @@ def invoice_event(changed: InvoiceChanged, message_id: str) -> Event:
     An invoice may reach a state twice, so the message is the identity.
     """
     waits = changed.state == "draft" and changed.reason is not None
-    exponent = CURRENCIES[changed.currency].exponent
     data = InvoiceData(
         invoice_id=changed.invoice_id,
         tenant_id=changed.tenant_id,
@@ -68,7 +67,9 @@ def invoice_event(changed: InvoiceChanged, message_id: str) -> Event:
         state=changed.state,
         reason=changed.reason,
         currency=changed.currency,
-        total=format_exact(Fraction(changed.total_minor, 10**exponent)),
+        total=_decimal(changed.total_minor, changed.currency),
+        tax=_told(changed.tax_minor, changed.currency),
+        gross=_told(changed.gross_minor, changed.currency),
         period_start=changed.period_start,
         period_end=changed.period_end,
         changed_at=changed.changed_at,
@@ -81,6 +82,14 @@ def invoice_event(changed: InvoiceChanged, message_id: str) -> Event:
         data=data,
         happened_at=changed.changed_at,
     )
+
+
+def _decimal(minor: int, currency: str) -> str:
+    return format_exact(Fraction(minor, 10 ** CURRENCIES[currency].exponent))
+
+
+def _told(minor: int | None, currency: str) -> str | None:
+    return None if minor is None else _decimal(minor, currency)
 
 
 def statement_event(statement: StatementRated, now: datetime) -> Event:

@@ -26,6 +26,8 @@ class InvoiceData(Frozen):
     reason: str | None = Field(description="why it is parked or waits; a stable code")
     currency: str = Field(description="ISO 4217")
     total: str = Field(description="before tax, a decimal in `currency`")
+    tax: str | None = Field(description="a decimal; null while Stripe has not told it")
+    gross: str | None = Field(description="what the tenant owes: total and tax; null as tax")
     period_start: date = Field(description="inclusive")
     period_end: date = Field(description="exclusive")
     changed_at: datetime = Field(description="when the invoice reached the state")
@@ -128,11 +130,13 @@ def _invoice(
         reason=reason,
         currency="USD",
         total="114.64",
+        tax="21.78",
+        gross="136.42",
         period_start=date(2023, 11, 1),
         period_end=date(2023, 12, 1),
         changed_at=datetime.fromisoformat("2023-12-01T06:00:00Z"),
     )
-    return EventType(name, description, InvoiceData, example)
+    return EventType(name, description, InvoiceData, example, version=2)
 
 
 INVOICE_TYPES: dict[InvoiceState, EventType] = {

@@ -199,6 +199,74 @@ async def test_coupons_and_taxes(target: Target) -> None:
     target.same((5270, 4743, 5454), (final.subtotal, final.total_excluding_tax, final.total))
 
 
+async def test_tax_amounts_of_our_own(target: Target) -> None:
+    """What we work out stands on the invoice to the unit, and goes back with a credited line."""
+    customer = await _customer(target, address={"country": "DE"})
+    rate = {
+        "display_name": "VAT",
+        "inclusive": False,
+        "percentage": "19",
+        "jurisdiction": "Germany",
+        "country": "DE",
+    }
+    taxes = [
+        {
+            "amount": 171,
+            "taxable_amount": 900,
+            "tax_rate_data": rate,
+            "taxability_reason": "standard_rated",
+        }
+    ]
+    final = await _open(
+        target,
+        customer.id,
+        {**LINE, "amount": 1000, "tax_amounts": taxes},
+        {**LINE, "amount": -100},
+        footer="Thank you",
+    )
+    target.shaped(final, stripe.Invoice)
+    target.same((900, 1071), (final.total_excluding_tax, final.total))
+    if target.stateless:
+        return
+    line = next(line for line in final.lines.data if line.taxes)
+    credited = {
+        "amount": 57,
+        "taxable_amount": 300,
+        "tax_rate": line.taxes[0].tax_rate_details.tax_rate,
+    }
+    one = {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 300}
+    note = await target.api.credit_notes.create_async(
+        {"invoice": final.id, "lines": [one | {"tax_amounts": [credited]}]}
+    )
+    target.shaped(note, stripe.CreditNote)
+    target.same((300, 357), (note.total_excluding_tax, note.total))
+
+
+async def test_automatic_tax_takes_no_line_below_zero(target: Target) -> None:
+    """A product of our own id, prices of it with quantity 1; a negative line is refused."""
+    api = target.api
+    product = await api.products.create_async({"id": _name("tallyroll"), "name": "Usage"})
+    target.shaped(product, stripe.Product)
+    customer = await _customer(
+        target, address={"country": "DE"}, tax={"validate_location": "immediately"}
+    )
+    draft = await api.invoices.create_async(
+        {"customer": customer.id, "currency": "usd", "automatic_tax": {"enabled": True}, **SEND}
+    )
+    price = {
+        "currency": "usd",
+        "product": product.id,
+        "tax_behavior": "exclusive",
+        "unit_amount": 1000,
+    }
+    priced = {"price_data": price, "quantity": 1, "metadata": {"line_key": "a"}}
+    added = await api.invoices.add_lines_async(draft.id, {"lines": [priced]})
+    target.shaped(added, stripe.Invoice)
+    target.same(1000, added.total_excluding_tax)
+    await target.refused(api.invoices.add_lines_async(draft.id, {"lines": [{"amount": -100}]}))
+    await target.refused(api.products.create_async({"id": product.id, "name": "Usage"}))
+
+
 async def test_automatic_tax_asks_for_a_place(target: Target) -> None:
     """Without an address the invoice stays a draft that requires location inputs."""
     customer = await _customer(target)

@@ -21,6 +21,7 @@ from services.invoicing.sheets import Form, open_sink
 from shared.errors import TallyrollError
 from tests.support import focus_spec
 from tests.support.invoice_statements import (
+    TWO_RATES,
     Use,
     fee_line,
     usage_line,
@@ -43,7 +44,7 @@ def _csv_rows(statement: UsageStatement) -> list[dict[str, str]]:
 
 
 def _owed(statement: UsageStatement) -> Decimal:
-    minor = statement.invoice.total_minor + (statement.invoice.stripe_tax_minor or 0)
+    minor = statement.invoice.total_minor + (statement.invoice.told_tax_minor or 0)
     return Decimal(minor).scaleb(-statement.currency.exponent)
 
 
@@ -133,6 +134,17 @@ def test_a_progressive_invoice_tells_no_usage() -> None:
     ]
     assert ["", "1000", "5", ""] == [row["ConsumedQuantity"] for row in rows]
     assert [] == [fault for row in rows for fault in focus_spec.faults_of(row)]
+
+
+def test_each_tax_of_our_own_is_a_row() -> None:
+    """With its name, its cost and, before it was rounded, its exact amount."""
+    rows = _csv_rows(usage_statement([fee_line("a", "1.111")], plan=TWO_RATES))
+
+    assert [
+        ("Charge a", "1.11", "1.111"),
+        ("GST Canada 5 %", "0.06", "0.05555"),
+        ("QST Québec 9.975 %", "0.11", "0.11082225"),
+    ] == [(row["ChargeDescription"], row["BilledCost"], row["ListCost"]) for row in rows]
 
 
 def test_a_row_is_a_day_of_an_agent_on_a_model_by_token_type(everything: UsageStatement) -> None:

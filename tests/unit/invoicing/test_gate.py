@@ -69,3 +69,42 @@ def test_a_half_filled_draft_tells_what_it_lacks(
     found = compare_lines(EXPECTED.lines, held)
 
     assert (missing, unexpected) == (found.missing, found.unexpected)
+
+
+TAXED = replace(EXPECTED, tax=57, automatic_tax=False)
+
+
+@pytest.mark.parametrize(
+    ("net", "total", "found"),
+    [
+        (300, 357, []),
+        (300, 356, ["tax_differs"]),
+        (300, 300, ["tax_differs"]),
+        (301, 357, ["total_differs", "tax_differs"]),
+        (301, 358, ["total_differs", "tax_differs"]),
+        (None, 357, ["total_differs", "tax_differs"]),
+    ],
+)
+def test_tax_of_our_own_is_compared(net: int | None, total: int, found: list[str]) -> None:
+    """Net, tax and the total with it: what balances out is found as well."""
+    observed = replace(OBSERVED, total_excluding_tax=net, total=total)
+
+    assert found == differences(TAXED, observed)
+    assert bool(found) == TAXED.money_differs(net, total)
+
+
+def test_tax_that_stripe_works_out_is_not_compared() -> None:
+    """Any tax passes, if Stripe is the one that works it out."""
+    automatic = replace(EXPECTED, automatic_tax=True)
+    observed = replace(OBSERVED, total=366)
+
+    assert [] == differences(automatic, replace(observed, automatic_tax=True))
+    assert ["automatic_tax_differs"] == differences(automatic, observed)
+    assert [] == differences(EXPECTED, replace(observed, automatic_tax=True))
+
+
+def test_automatic_tax_beside_our_own_is_found() -> None:
+    """Two taxes on one invoice are one too many."""
+    observed = replace(OBSERVED, total=357, automatic_tax=True)
+
+    assert ["automatic_tax_differs"] == differences(TAXED, observed)

@@ -27,12 +27,16 @@ def _rows(statement: UsageStatement) -> list[dict[str, str]]:
 @settings(max_examples=60, deadline=None)
 @given(usage_statements())
 def test_amounts_sum_to_the_invoice(statement: UsageStatement) -> None:
-    """The column `amount` is the total before tax, in both forms, to the minor unit."""
-    total = Decimal(statement.invoice.total_minor).scaleb(-statement.currency.exponent)
-    stored = pq.read_table(BytesIO(as_file(statement, "parquet"))).to_pylist()
+    """The column `amount` is the total with tax, and without the rows of tax the one before it."""
+    invoice, scale = statement.invoice, statement.currency.exponent
+    net = Decimal(invoice.total_minor).scaleb(-scale)
+    gross = net + Decimal(invoice.told_tax_minor or 0).scaleb(-scale)
+    rows, stored = _rows(statement), pq.read_table(BytesIO(as_file(statement, "parquet")))
+    amounts = [(row["line_kind"], Decimal(row["amount"])) for row in rows]
 
-    assert total == sum((Decimal(row["amount"]) for row in _rows(statement)), Decimal(0))
-    assert total == sum((row["amount"] for row in stored), Decimal(0))
+    assert gross == sum((amount for _, amount in amounts), Decimal(0))
+    assert net == sum((amount for kind, amount in amounts if kind != "tax"), Decimal(0))
+    assert amounts == [(row["line_kind"], row["amount"]) for row in stored.to_pylist()]
 
 
 @settings(max_examples=60, deadline=None)

@@ -19,7 +19,10 @@ from services.invoicing.documents.locales import Speech, parse_locale
 from services.invoicing.documents.statement import Party, UsageStatement
 from services.invoicing.documents.typesetting import typeset
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
+from services.invoicing.domain.taxing import TaxPlan
 from tests.support.invoice_statements import (
+    TENANT,
+    TWO_RATES,
     Use,
     fee_line,
     usage_line,
@@ -94,6 +97,20 @@ def test_a_one_off_invoice_names_no_subscription() -> None:
 
     assert {"Subscription", "Statement"}.isdisjoint(label for label, _ in content["facts"])
     assert ("Invoice details", "Items") == (content["title"], content["groups"][0]["title"])
+
+
+def test_page_one_says_which_taxes_and_why_there_is_none() -> None:
+    """Each rate with its name, the total with tax, the words of a reverse charge, tax ids."""
+    line = usage_line("001-input", [Use(Decimal(1000), Fraction(100))])
+    reverse = TaxPlan("reverse_charge", text="VAT is owed by the recipient")
+    tenant = replace(TENANT, tax_ids=("DE123456789",))
+    taxed = _pages(usage_statement([line], plan=TWO_RATES))[0]
+    reversed_ = _pages(usage_statement([line], plan=reverse, tenant=tenant))[0]
+
+    for words in ("GST Canada 5 %", "$5.00", "QST Québec 9.975 %", "$9.98", "$114.98"):
+        assert words in taxed
+    for words in ("Reverse charge", "VAT is owed by the recipient", "Tax id DE123456789"):
+        assert words in reversed_
 
 
 def test_a_statement_says_when_its_invoice_was_issued() -> None:

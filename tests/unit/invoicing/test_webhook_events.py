@@ -73,7 +73,7 @@ def test_a_body_says_type_version_time_and_whose() -> None:
     body = json.loads(invoice_event(changed(), "m-1").payload())
 
     assert ["type", "version", "timestamp", "vendor", "mode", "data"] == list(body)
-    assert ("invoice.sent", 1, "2026-03-01T12:00:00Z") == tuple(body.values())[:3]
+    assert ("invoice.sent", 2, "2026-03-01T12:00:00Z") == tuple(body.values())[:3]
 
 
 def test_a_sealed_day_is_one_event_for_all_its_parts() -> None:

@@ -245,3 +245,33 @@ async def test_a_note_is_a_document_with_lines_and_a_pdf(simulator: Any) -> None
     assert ["credit_note.created", "credit_note.updated"] == await simulator.events(
         "credit_note.created", "credit_note.updated"
     )
+
+
+async def test_tax_amounts_of_a_note_name_the_rates_of_the_invoice(simulator: Any) -> None:
+    """They stand in place of the line's share; only rates that were made for amounts are good."""
+    api = simulator.api
+    data = {"display_name": "VAT", "inclusive": False, "percentage": "19"}
+    tax = {"amount": 190, "taxable_amount": 1000, "tax_rate_data": data}
+    draft = await simulator.draft()
+    await api.invoices.add_lines_async(
+        draft.id, {"lines": [{"amount": 1000, "tax_amounts": [tax]}]}
+    )
+    final = await api.invoices.finalize_invoice_async(draft.id)
+    (line,) = final.lines.data
+    manual = await api.tax_rates.create_async(data)
+
+    def params(rate: str) -> Any:
+        credited = {"amount": 96, "taxable_amount": 500, "tax_rate": rate}
+        one = {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 500}
+        return {"invoice": final.id, "lines": [one | {"tax_amounts": [credited]}]}
+
+    rate = line.taxes[0].tax_rate_details.tax_rate
+    note = await api.credit_notes.create_async(params(rate))
+    refusals = []
+    for other in (manual.id, "txr_none"):
+        with pytest.raises(stripe.InvalidRequestError) as refusal:
+            await api.credit_notes.create_async(params(other))
+        refusals.append(refusal.value.param)
+
+    assert (500, 596) == (note.total_excluding_tax, note.total)
+    assert ["lines[0][tax_amounts][0][tax_rate]"] * 2 == refusals

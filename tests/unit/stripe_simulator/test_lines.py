@@ -155,3 +155,84 @@ async def test_preview_is_forgotten(simulator: Any) -> None:
         assert (1001, 500, "draft") == (preview.subtotal, preview.total, preview.status)
 
     assert before == (await simulator.http.get("/_sim/state")).json()["objects"]
+
+
+def _tax(amount: int = 190, taxable: int = 1000, **rate: Any) -> dict[str, Any]:
+    data = {"display_name": "VAT", "inclusive": False, "percentage": "19", **rate}
+    return {"amount": amount, "taxable_amount": taxable, "tax_rate_data": data}
+
+
+async def test_tax_amounts_are_kept_as_they_are_given(simulator: Any) -> None:
+    """No percentage is applied; equal rate data is one rate, which is archived."""
+    api = simulator.api
+    draft = await simulator.draft()
+    taxed = {"amount": 1000, "tax_amounts": [_tax(189), _tax(5, 500, percentage="1")]}
+    other = {"amount": 1000, "tax_amounts": [_tax(191)]}
+    after = await api.invoices.add_lines_async(
+        draft.id, {"lines": [taxed, other, {"amount": -300}]}
+    )
+    rates = [tax.tax_rate_details.tax_rate for line in after.lines.data for tax in line.taxes]
+    rate = await api.tax_rates.retrieve_async(rates[0])
+
+    assert (1700, 1700, 2085) == (after.subtotal, after.total_excluding_tax, after.total)
+    assert [(380, 2000), (5, 500)] == [
+        (tax.amount, tax.taxable_amount) for tax in after.total_taxes
+    ]
+    assert rates[0] == rates[2] != rates[1]
+    assert (False, "VAT", 19) == (rate.active, rate.display_name, rate.percentage)
+    cleared = await api.invoices.update_lines_async(
+        draft.id,
+        {"lines": [{"id": line.id, "tax_amounts": ""} for line in after.lines.data[:2]]},
+    )
+    assert 1700 == cleared.total
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "param"),
+    [
+        ({"amount": -1, "tax_amounts": [_tax()]}, "simulator_not_covered", "lines[0][tax_amounts]"),
+        ({"amount": 1, "tax_amounts": [_tax(inclusive=True)]}, "simulator_not_covered",
+         "lines[0][tax_amounts][0][tax_rate_data][inclusive]"),
+        ({"amount": 1, "tax_amounts": [_tax()] * 21}, None, "lines[0][tax_amounts]"),
+        ({"amount": 1, "tax_amounts": [_tax(percentage="19.12345")]}, None,
+         "lines[0][tax_amounts][0][tax_rate_data][percentage]"),
+        ({"amount": 1, "tax_amounts": [{"amount": 1, "taxable_amount": 1}]}, "parameter_missing",
+         "lines[0][tax_amounts][0][tax_rate_data]"),
+        ({"amount": 1, "tax_amounts": [{**_tax(), "rate": "x"}]}, "parameter_unknown",
+         "lines[0][tax_amounts][0][rate]"),
+    ],
+)  # fmt: skip
+async def test_bad_tax_amounts_are_named(
+    simulator: Any, line: dict[str, Any], code: str | None, param: str
+) -> None:
+    """What Stripe refuses, or says nothing about, is refused by its place."""
+    draft = await simulator.draft()
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        await simulator.api.invoices.add_lines_async(draft.id, {"lines": [line]})
+
+    assert (code, param) == (refusal.value.code, refusal.value.param)
+
+
+async def test_tax_amounts_stand_beside_no_other_tax(simulator: Any) -> None:
+    """Not beside tax rates of any line, default rates or automatic tax, whichever came first."""
+    api = simulator.api
+    rate = await api.tax_rates.create_async(
+        {"display_name": "VAT", "inclusive": False, "percentage": "19"}
+    )
+    given: dict[str, Any] = {"amount": 1000, "tax_amounts": [_tax()]}
+    by_rate, by_default, given_first = [await simulator.draft() for _ in range(3)]
+    await api.invoices.add_lines_async(
+        by_rate.id, {"lines": [{"amount": 1, "tax_rates": [rate.id]}]}
+    )
+    await api.invoices.update_async(by_default.id, {"default_tax_rates": [rate.id]})
+    await api.invoices.add_lines_async(given_first.id, {"lines": [given]})
+
+    refused: list[Any] = [
+        api.invoices.add_lines_async(by_rate.id, {"lines": [given]}),
+        api.invoices.add_lines_async(by_default.id, {"lines": [given]}),
+        api.invoices.update_async(given_first.id, {"automatic_tax": {"enabled": True}}),
+        api.invoices.update_async(given_first.id, {"default_tax_rates": [rate.id]}),
+    ]
+    for call in refused:
+        with pytest.raises(stripe.InvalidRequestError):
+            await call

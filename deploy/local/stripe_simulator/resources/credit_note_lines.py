@@ -13,6 +13,7 @@ from deploy.local.stripe_simulator.errors import StripeError, not_simulated
 from deploy.local.stripe_simulator.identifiers import new_id
 from deploy.local.stripe_simulator.operations import Call
 from deploy.local.stripe_simulator.resources.products import plain
+from deploy.local.stripe_simulator.resources.tax_amounts import credited_taxes
 from deploy.local.stripe_simulator.resources.tax_rates import arithmetic_rate, checked_rates
 from deploy.local.stripe_simulator.state import Body, Filter
 
@@ -48,7 +49,7 @@ def credited_lines(call: Call, invoice: str) -> dict[str, int]:
 
 
 def _of_invoice(call: Call, invoice: Body, given: Body, name: str, earlier: dict[str, int]) -> Line:
-    _only(given, name, "amount", "invoice_line_item", "metadata", "quantity")
+    _only(given, name, "amount", "invoice_line_item", "metadata", "quantity", "tax_amounts")
     identifier = given.get("invoice_line_item")
     if identifier is None:
         raise _missing(f"{name}[invoice_line_item]")
@@ -63,15 +64,29 @@ def _of_invoice(call: Call, invoice: Body, given: Body, name: str, earlier: dict
         raise StripeError(
             f"Only {max(left, 0)} of the line is left to credit.", param=f"{name}[amount]"
         )
-    return _share(source, before, amount) | {
-        "description": source["description"],
-        "invoice_line_item": source["id"],
-        "quantity": given.get("quantity"),
-        "unit_amount": None,
-        "unit_amount_decimal": None,
-        "type": "invoice_line_item",
-        "metadata": given.get("metadata") or {},
-    }
+    return (
+        _share(source, before, amount)
+        | _own_taxes(call, invoice, given, name)
+        | {
+            "description": source["description"],
+            "invoice_line_item": source["id"],
+            "quantity": given.get("quantity"),
+            "unit_amount": None,
+            "unit_amount_decimal": None,
+            "type": "invoice_line_item",
+            "metadata": given.get("metadata") or {},
+        }
+    )
+
+
+def _own_taxes(call: Call, invoice: Body, given: Body, name: str) -> Body:
+    """Return the taxes that the caller worked out, in place of a share of the line's."""
+    if not given.get("tax_amounts"):
+        return {}
+    at = f"{name}[tax_amounts]"
+    if invoice["automatic_tax"]["enabled"]:
+        raise StripeError("Tax amounts cannot be used together with automatic tax.", param=at)
+    return {"taxes": credited_taxes(call, given["tax_amounts"], name=at)}
 
 
 def _line_amount(given: Body, source: Body, name: str) -> int:

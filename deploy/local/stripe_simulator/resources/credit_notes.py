@@ -15,6 +15,7 @@ from deploy.local.stripe_simulator.resources.invoice_object import (
     shown_invoice,
 )
 from deploy.local.stripe_simulator.resources.lookup import page_of
+from deploy.local.stripe_simulator.resources.tax_amounts import CREDITED_TAX_AMOUNTS
 from deploy.local.stripe_simulator.resources.tax_rates import TAX_RATES
 from deploy.local.stripe_simulator.shapes import (
     PAGE,
@@ -47,7 +48,7 @@ _LINE = Shape(
         "type": Choice(("custom_line_item", "invoice_line_item")),
         "unit_amount": Integer(least=0),
         "unit_amount_decimal": DecimalText(least=0),
-        **uncovered("tax_amounts"),
+        "tax_amounts": CREDITED_TAX_AMOUNTS,
     },
     required=("type",),
 )

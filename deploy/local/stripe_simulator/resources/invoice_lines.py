@@ -86,7 +86,8 @@ def line_of_item(call: Call, record: Body, item: Body, name: str) -> Body:
 def line_record(record: Body, values: Body, item: str) -> Body:
     taken = (
         "amount", "description", "discountable", "discounts", "metadata", "period", "pricing",
-        "quantity", "quantity_decimal", "_product", "_tax_behavior", "_tax_rates", "_unit",
+        "quantity", "quantity_decimal", "_product", "_tax_amounts", "_tax_behavior",
+        "_tax_rates", "_unit",
     )  # fmt: skip
     return {
         "id": new_id("il"),
@@ -141,7 +142,7 @@ def _change_line(call: Call, record: Body, line: Body, change: Body, name: str) 
     line.update(changed_values(call, line, change, code=record["currency"], name=name))
     line["subtotal"] = line["amount"]
     check_line(record, line, name)
-    if line["discounts"] or line["_tax_rates"]:
+    if line["discounts"] or line["_tax_rates"] or line["_tax_amounts"]:
         record["_simple"] = False
     call.put("line_item", line)
 

@@ -5,6 +5,7 @@ from deploy.local.stripe_simulator.errors import StripeError
 from deploy.local.stripe_simulator.operations import Call
 from deploy.local.stripe_simulator.resources.coupons import arithmetic_discount
 from deploy.local.stripe_simulator.resources.invoice_object import all_lines
+from deploy.local.stripe_simulator.resources.tax_amounts import check_tax_amounts
 from deploy.local.stripe_simulator.resources.tax_ids import tax_ids_of
 from deploy.local.stripe_simulator.resources.tax_rates import arithmetic_rate, automatic_rate
 from deploy.local.stripe_simulator.state import Body
@@ -20,7 +21,7 @@ def add_to_totals(call: Call, record: Body, lines: list[Body]) -> None:
         check_line(record, line, "lines")
     record["_line_count"] += len(lines)
     call.state.put_all(call.account, "line_item", lines)
-    if any(line["discounts"] or line["_tax_rates"] for line in lines):
+    if any(line["discounts"] or line["_tax_rates"] or line["_tax_amounts"] for line in lines):
         record["_simple"] = False
     if is_simple(record):
         net = record["subtotal"] + sum(line["amount"] for line in lines)
@@ -38,6 +39,7 @@ def is_simple(record: Body) -> bool:
 def recompute(call: Call, record: Body) -> None:
     """Work out every line's discounts and taxes, and the sums on the invoice."""
     lines = all_lines(call.state, call.account, record["id"])
+    check_tax_amounts(record, lines, "tax_amounts")
     record["_line_count"] = len(lines)
     discounts = {
         identifier: arithmetic_discount(call, identifier)
@@ -49,6 +51,7 @@ def recompute(call: Call, record: Body) -> None:
         discounts=[discounts[identifier] for identifier in record["discounts"]],
         own_discounts=lambda line: _own(line, discounts),
         rates=rates.of,
+        given=lambda line: line["_tax_amounts"],
     )
     call.state.put_all(call.account, "line_item", lines)
     _write(record, totals, lines)

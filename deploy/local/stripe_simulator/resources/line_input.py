@@ -16,6 +16,7 @@ from deploy.local.stripe_simulator.resources.products import (
     new_product,
     plain,
 )
+from deploy.local.stripe_simulator.resources.tax_amounts import TAX_AMOUNTS, given_taxes
 from deploy.local.stripe_simulator.resources.tax_rates import TAX_RATES, checked_rates
 from deploy.local.stripe_simulator.shapes import (
     Boolean,
@@ -50,11 +51,12 @@ LINE_FIELDS: dict[str, Reader] = {
     "pricing": Shape({"price": Text()}, required=("price",)),
     "quantity": Integer(least=0),
     "quantity_decimal": DecimalText(least=0),
+    "tax_amounts": TAX_AMOUNTS,
     "tax_rates": TAX_RATES,
 }
 # A pending item's price_data takes a product only; its tax behavior also stands beside it.
 ITEM_FIELDS: dict[str, Reader] = {
-    **LINE_FIELDS,
+    **{name: reader for name, reader in LINE_FIELDS.items() if name != "tax_amounts"},
     "price_data": Shape(_UNIT, required=("currency", "product")),
     "tax_behavior": TAX_BEHAVIOR,
     "tax_code": Text(clearable=True),
@@ -86,6 +88,9 @@ def line_values(call: Call, given: Body, *, code: str, name: str, where: dict[st
         ),
         "metadata": merged_metadata({}, given.get("metadata", {})),
         "period": period,
+        "_tax_amounts": given_taxes(
+            call, given.get("tax_amounts", []), amount=amount, name=f"{name}[tax_amounts]"
+        ),
         "_tax_rates": rates,
         "_tax_behavior": given.get("tax_behavior") or values["_tax_behavior"],
     }
@@ -113,6 +118,13 @@ def changed_values(call: Call, line: Body, given: Body, *, code: str, name: str)
         )
     if "tax_rates" in given:
         values["_tax_rates"] = checked_rates(call, given["tax_rates"], f"{name}[tax_rates]")
+    if "tax_amounts" in given:
+        values["_tax_amounts"] = given_taxes(
+            call,
+            given["tax_amounts"],
+            amount=values["amount"] if "amount" in values else line["amount"],
+            name=f"{name}[tax_amounts]",
+        )
     if "tax_behavior" in given:
         values["_tax_behavior"] = given["tax_behavior"]
     return values

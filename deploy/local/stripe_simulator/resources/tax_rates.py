@@ -27,7 +27,7 @@ from deploy.local.stripe_simulator.tax_places import PERCENTAGES, place_of
 
 RATES_MAX = 5
 TAX_RATES = Repeated(Text(), most=RATES_MAX, clearable=True)
-_TYPES = ("gst", "hst", "igst", "jct", "pst", "qst", "rst", "sales_tax", "service_tax", "vat")
+TAX_TYPES = ("gst", "hst", "igst", "jct", "pst", "qst", "rst", "sales_tax", "service_tax", "vat")
 _FIELDS: dict[str, Reader] = {
     "active": Boolean(),
     "country": Text(2),
@@ -36,7 +36,7 @@ _FIELDS: dict[str, Reader] = {
     "jurisdiction": Text(50),
     "metadata": Metadata(),
     "state": Text(3),
-    "tax_type": Choice(_TYPES),
+    "tax_type": Choice(TAX_TYPES),
 }
 _CREATE = Shape(
     {**_FIELDS, "inclusive": Boolean(), "percentage": DecimalText(places=4, least=0, most=100)},
@@ -44,7 +44,7 @@ _CREATE = Shape(
 )
 
 
-def _record(call: Call, identifier: str, given: Body) -> Body:
+def new_rate(call: Call, identifier: str, given: Body) -> Body:
     percentage = given["percentage"]
     return {
         "id": identifier,
@@ -70,7 +70,7 @@ def _record(call: Call, identifier: str, given: Body) -> Body:
 
 
 def create_tax_rate(call: Call) -> Body:
-    record = _record(call, new_id("txr"), call.params)
+    record = new_rate(call, new_id("txr"), call.params)
     call.put("tax_rate", record)
     record_event(call, "tax_rate.created", public(record))
     return public(record)
@@ -149,7 +149,7 @@ def _automatic_id(call: Call, place: str, percentage: str, *, inclusive: bool) -
             "percentage": DecimalText().read(percentage, "percentage"),
             "state": state or None,
         }
-        call.put("tax_rate", _record(call, identifier, given))
+        call.put("tax_rate", new_rate(call, identifier, given))
     return identifier
 
 

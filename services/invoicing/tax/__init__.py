@@ -1,0 +1,1 @@
+"""Tax of invoices: rates and settings, what a draft carries, what Stripe is told."""
