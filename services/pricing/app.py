@@ -15,6 +15,7 @@ from services.pricing.api_catalog import books_router, versions_router
 from services.pricing.api_costs import provider_prices_router
 from services.pricing.api_migrations import migrations_router
 from services.pricing.api_seats import seats_router
+from services.pricing.api_spend_alerts import spend_alerts_router
 from services.pricing.api_subscriptions import changes_router, subscriptions_router
 from services.pricing.api_top_ups import top_ups_router
 from services.pricing.api_trials import trials_router
@@ -25,6 +26,7 @@ from services.pricing.housekeeping import Housekeeper
 from services.pricing.list_prices import list_prices
 from services.pricing.progressive_billing import ProgressiveBiller
 from services.pricing.settings import PricingSettings
+from services.pricing.spend_alerting import SpendAlerter
 from services.pricing.tables import outbox
 from shared.accounts.access import Access
 from shared.accounts.api import accounts_router
@@ -63,7 +65,9 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             relay = OutboxRelay(database, outbox, new_producer)
             seconds = settings.pricing_progressive_interval_seconds
             biller = ProgressiveBiller(database, clock, seconds)
-            for task in (relay.run(), Housekeeper(database, clock).run(), biller.run()):
+            alerter = SpendAlerter(database, clock, seconds)
+            keeper = Housekeeper(database, clock)
+            for task in (relay.run(), keeper.run(), biller.run(), alerter.run()):
                 stack.push_async_callback(_end, asyncio.create_task(task))
             stack.push_async_callback(broker.stop)
             await broker.start()
@@ -87,6 +91,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(subscriptions_router(database))
     app.include_router(changes_router(database, clock))
     app.include_router(seats_router(database))
+    app.include_router(spend_alerts_router(database))
     app.include_router(migrations_router(database, clock))
     app.include_router(billing_router(database, clock, settings))
     app.include_router(provider_prices_router(database))

@@ -5,27 +5,50 @@ the same when the message is sent again.
 """
 
 from datetime import date
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.events.message import Message
 from shared.topics import SPEND_CROSSED, Topic
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class SpendCrossed(Message):
-    """A bound that was crossed. `wallet_low`: prepaid credit fell below it, and was not bought."""
+    """A bound that was crossed.
+
+    `wallet_low`: prepaid credit fell below it, and was not bought. `spend_threshold`: what the
+    usage of an open period comes to has reached a threshold of its plan (then with a statement), or
+    an amount of its spend alerts.
+    """
 
     topic: ClassVar[Topic] = SPEND_CROSSED
 
     tenant_id: str
     crossing_id: str
-    kind: Literal["wallet_low"]
+    kind: Literal["wallet_low", "spend_threshold"]
     currency: str
     bound_exact: str = Field(description="plain decimal, or numerator/denominator")
-    now_exact: str = Field(description="what there is behind it: the balance")
+    now_exact: str = Field(description="what there is behind it: the balance, the spend")
     booked_on: date = Field(description="UTC day on which it was crossed")
-    statement_id: str | None = Field(description="the statement that crossed it")
+    statement_id: str | None = Field(description="the statement that crossed it, or tells of it")
+    subscription_id: str | None = Field(
+        default=None, exclude_if=_is_none, description="of a spend_threshold, as the period"
+    )
+    period_start: date | None = Field(
+        default=None, exclude_if=_is_none, description="of the open period, inclusive"
+    )
+    period_end: date | None = Field(default=None, exclude_if=_is_none, description="exclusive")
+
+    @model_validator(mode="after")
+    def _has_a_period(self) -> Self:
+        of_period = (self.subscription_id, self.period_start, self.period_end)
+        if self.kind == "spend_threshold" and None in of_period:
+            raise ValueError("spend is that of a subscription's period")
+        return self
 
     def key_parts(self) -> tuple[str, ...]:
         return (self.vendor_id, self.tenant_id)

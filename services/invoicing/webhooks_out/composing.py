@@ -9,6 +9,7 @@ from services.invoicing.webhooks_out.event_types import (
     INVOICE_WAITING,
     STATEMENT_RATED,
     USAGE_SEALED,
+    USAGE_THRESHOLD_CROSSED,
     WALLET_LOW,
     WEBHOOK_TEST,
     EventData,
@@ -17,6 +18,7 @@ from services.invoicing.webhooks_out.event_types import (
     SealData,
     StatementData,
     TestData,
+    UsageThresholdData,
     WalletData,
     WebhookBody,
 )
@@ -112,6 +114,37 @@ def seal_event(sealed: DaySealed, now: datetime) -> Event:
         identity=f"day/{sealed.day}/{sealed.recount}",
         tenant_id=None,
         data=SealData(day=sealed.day, recount=sealed.recount),
+        happened_at=now,
+    )
+
+
+def crossing_event(crossed: SpendCrossed, now: datetime) -> Event:
+    """Return the event of a bound that was crossed."""
+    return wallet_event(crossed, now) if crossed.kind == "wallet_low" else spend_event(crossed, now)
+
+
+def spend_event(crossed: SpendCrossed, now: datetime) -> Event:
+    """Return the event of spend that reached a threshold. It has a day: it happened just now."""
+    assert crossed.subscription_id is not None, "the message's own rule"
+    assert crossed.period_start is not None, "the message's own rule"
+    assert crossed.period_end is not None, "the message's own rule"
+    data = UsageThresholdData(
+        tenant_id=crossed.tenant_id,
+        subscription_id=crossed.subscription_id,
+        currency=crossed.currency,
+        threshold_exact=crossed.bound_exact,
+        spend_exact=crossed.now_exact,
+        period_start=crossed.period_start,
+        period_end=crossed.period_end,
+        reached_on=crossed.booked_on,
+        statement_id=crossed.statement_id,
+    )
+    return Event(
+        account=Account(crossed.vendor_id, crossed.mode),
+        event_type=USAGE_THRESHOLD_CROSSED,
+        identity=f"spend/{crossed.crossing_id}",
+        tenant_id=crossed.tenant_id,
+        data=data,
         happened_at=now,
     )
 

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.repository.messages import insert_dead_letter
 from services.invoicing.webhooks_out.composing import (
+    crossing_event,
     invoice_event,
     seal_event,
     statement_event,
-    wallet_event,
 )
 from services.invoicing.webhooks_out.listeners import Listeners
 from services.invoicing.webhooks_out.recording import record_event
@@ -81,7 +81,7 @@ class HeardDelivery:
 def add_webhook_consumers(
     broker: KafkaBroker, deliver: HeardDelivery, clock: Clock, *, group: str
 ) -> None:
-    """Subscribe to sealed days, rated statements, credit that runs low and what invoices become.
+    """Subscribe to sealed days, rated statements, bounds that are crossed and what invoices become.
 
     A handler that fails nacks its message, which then comes again; what can never be read is kept
     as a dead letter.
@@ -110,7 +110,7 @@ def add_webhook_consumers(
     async def on_spend_crossed(_body: Any, message: KafkaMessage) -> None:
         async def handle(connection: AsyncConnection, crossed: SpendCrossed, _: Record) -> None:
             now = clock.now()
-            await record_event(connection, wallet_event(crossed, now), now)
+            await record_event(connection, crossing_event(crossed, now), now)
 
         await deliver(message, SpendCrossed, handle)
 

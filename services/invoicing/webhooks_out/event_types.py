@@ -70,13 +70,31 @@ class WalletData(Frozen):
     statement_id: str | None = Field(description="that drew on it")
 
 
+class UsageThresholdData(Frozen):
+    """What the usage of an open period comes to.
+
+    With a statement, a threshold of the plan: its invoice follows as `invoice.drafted`.
+    Without one, an amount of the subscription's spend alerts: nothing is invoiced.
+    """
+
+    tenant_id: str = Field(description="whose usage it is")
+    subscription_id: str = Field(description="whose period it is")
+    currency: str = Field(description="ISO 4217")
+    threshold_exact: str = Field(description="that was reached; plain decimal")
+    spend_exact: str = Field(description="plain decimal, or numerator/denominator; unrounded")
+    period_start: date = Field(description="inclusive")
+    period_end: date = Field(description="exclusive")
+    reached_on: date = Field(description="in UTC")
+    statement_id: str | None = Field(description="of the usage so far; null for an alert")
+
+
 class TestData(Frozen):
     """It says nothing but whose endpoint is tried."""
 
     endpoint_id: str = Field(description="where it goes to")
 
 
-EventData = InvoiceData | StatementData | SealData | WalletData | TestData
+EventData = InvoiceData | StatementData | SealData | WalletData | UsageThresholdData | TestData
 
 
 class WebhookBody(Frozen):
@@ -190,6 +208,22 @@ WALLET_LOW = EventType(
         statement_id="0199d3bf-11aa-7d20-8a55-6a1f0e0b9c02",
     ),
 )
+USAGE_THRESHOLD_CROSSED = EventType(
+    "usage.threshold_crossed",
+    "the spend of an open period reached a threshold of its plan, or an amount to be told of",
+    UsageThresholdData,
+    UsageThresholdData(
+        tenant_id="hooli",
+        subscription_id="hooli-team",
+        currency="USD",
+        threshold_exact="100",
+        spend_exact="114.64",
+        period_start=date(2023, 11, 1),
+        period_end=date(2023, 12, 1),
+        reached_on=date(2023, 11, 10),
+        statement_id="0199d3bf-11aa-7d20-8a55-6a1f0e0b9c02",
+    ),
+)
 WEBHOOK_TEST = EventType(
     "webhook.test",
     "asked for by hand; comes whatever an endpoint subscribes to",
@@ -201,7 +235,7 @@ EVENT_TYPES: dict[str, EventType] = {
     event_type.name: event_type
     for event_type in (
         *(USAGE_SEALED, STATEMENT_RATED, *INVOICE_TYPES.values(), INVOICE_WAITING),
-        *(WALLET_LOW, WEBHOOK_TEST),
+        *(USAGE_THRESHOLD_CROSSED, WALLET_LOW, WEBHOOK_TEST),
     )
 }
 SUBSCRIBABLE = frozenset(EVENT_TYPES) - {WEBHOOK_TEST.name}

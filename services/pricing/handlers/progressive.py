@@ -22,6 +22,7 @@ from services.pricing.handlers.issuing import log_statement, open_period
 from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.handlers.rating import RatedPeriod
+from services.pricing.handlers.spend_reached import tell_reached
 from services.pricing.handlers.statement_message import statement_of
 from services.pricing.handlers.timelines import read_plan, read_timeline
 from services.pricing.repository import catalog, progressive, sealing, statements, subscriptions
@@ -84,7 +85,7 @@ async def _crossed(
     thresholds = await _thresholds(connection, account, row, on=day)
     if thresholds is None:
         return None
-    rated = await _rate(connection, account, row, period, meters)
+    rated = await rate_open(connection, account, row, period, meters)
     if rated is None:
         return None
     known = await progressive.list_of_period(
@@ -112,7 +113,7 @@ async def _thresholds(
     return None if sold is None else sold.plan.thresholds
 
 
-async def _rate(
+async def rate_open(
     connection: AsyncConnection,
     account: Account,
     row: RowMapping,
@@ -149,5 +150,6 @@ async def _issue(
     )
     await progressive.add(connection, account, subscription_id, sequence, billed)
     await statements.issue(connection, [statement])
+    await tell_reached(connection, statement)
     log_statement(statement)
     return statement

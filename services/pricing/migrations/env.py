@@ -4,6 +4,7 @@ from services.pricing import (
     cost_tables,
     meter_tables,
     progressive_tables,
+    spend_alert_tables,
     top_up_tables,
     wallet_tables,
 )
@@ -14,5 +15,6 @@ from shared.migrations import run_migrations
 assert metadata is cost_tables.provider_price.metadata is wallet_tables.wallet.metadata
 assert metadata is meter_tables.known_meter.metadata
 assert metadata is progressive_tables.progressive_look.metadata
+assert metadata is spend_alert_tables.spend_alert.metadata
 assert metadata is top_up_tables.top_up_order.metadata
 run_migrations(metadata)

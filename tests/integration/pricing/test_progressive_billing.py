@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.pricing.domain.progressive import ProgressiveBilled
@@ -22,6 +22,8 @@ from services.pricing.repository.wallets import Wallet
 from services.pricing.tables import outbox
 from shared.accounts.repository import Account
 from shared.database import Database
+from shared.events.spend_crossed import SpendCrossed
+from shared.topics import SPEND_CROSSED
 from tests.support.credit_values import grant
 
 from .billing_api import Headers, days_of, seal
@@ -59,6 +61,35 @@ async def test_a_crossing_is_invoiced_and_credited_at_the_end(
     assert "360" == bill["subscriptions"][0]["total_exact"]
     assert ("period", 1, "510", {**FEES, "002-input": "450", CREDIT_1: "-300"}) == told(last)
     assert first["statement_id"] == last["lines"][-1]["credited"]
+
+
+async def test_a_crossing_is_told_once(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """Beside its statement, once for a threshold of a period, however often spend is looked at."""
+    await sell(client, headers, "200")
+    await grow(store, vendor, 1, 100)
+    await look(store)
+    await grow(store, vendor, 2, 150)
+    await look(store)
+    (statement,) = await statements_of(client, headers)
+    query = select(outbox.c.payload).where(outbox.c.topic == SPEND_CROSSED.name)
+    async with store.transaction() as connection:
+        payloads = (await connection.scalars(query)).all()
+    (crossed,) = [
+        one for one in map(SpendCrossed.model_validate_json, payloads) if one.vendor_id == vendor
+    ]
+
+    assert ("spend_threshold", "200", "300") == (
+        crossed.kind,
+        crossed.bound_exact,
+        crossed.now_exact,
+    )
+    assert (statement["statement_id"], statement["subscription_id"]) == (
+        crossed.statement_id,
+        crossed.subscription_id,
+    )
+    assert NOVEMBER == crossed.period_start
 
 
 async def test_each_threshold_is_invoiced_for_what_is_new(

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pydantic import ValidationError
 
-from services.invoicing.webhooks_out.composing import invoice_event, seal_event, wallet_event
+from services.invoicing.webhooks_out.composing import crossing_event, invoice_event, seal_event
 from services.invoicing.webhooks_out.event_types import (
     EVENT_TYPES,
     INVOICE_TYPES,
@@ -104,10 +105,42 @@ def test_credit_that_runs_low_is_one_event_however_often_it_is_told() -> None:
         Path("shared/events/examples/spend.crossed/v1/SpendCrossed.json").read_text("utf-8")
     )
 
-    once, again = (wallet_event(crossed, NOW + timedelta(days=n)) for n in range(2))
+    once, again = (crossing_event(crossed, NOW + timedelta(days=n)) for n in range(2))
 
     assert ("wallet.low", once.identity) == (once.event_type.name, again.identity)
     assert '"bound_exact":"100","balance_exact":"85.36"' in once.payload()
+
+
+def test_spend_that_reaches_a_threshold_is_one_event() -> None:
+    """Its own type, with the subscription's period; told again it is the same event."""
+    crossed = SpendCrossed(
+        vendor_id="demo",
+        mode="test",
+        tenant_id="acme",
+        crossing_id="spend-threshold/st-1",
+        kind="spend_threshold",
+        currency="USD",
+        bound_exact="100",
+        now_exact="343/3",
+        booked_on=date(2026, 3, 1),
+        statement_id="st-1",
+        subscription_id="sub-1",
+        period_start=date(2026, 3, 1),
+        period_end=date(2026, 4, 1),
+    )
+
+    with pytest.raises(ValidationError, match="a subscription's period"):
+        SpendCrossed(**(crossed.model_dump() | {"period_end": None}))
+
+    once, again = (crossing_event(crossed, NOW + timedelta(days=n)) for n in range(2))
+
+    assert ("usage.threshold_crossed", once.identity) == (once.event_type.name, again.identity)
+    assert {
+        "subscription_id": "sub-1",
+        "threshold_exact": "100",
+        "spend_exact": "343/3",
+        "period_end": "2026-04-01",
+    }.items() <= json.loads(once.payload())["data"].items()
 
 
 def test_a_group_stands_for_its_types_only() -> None:
