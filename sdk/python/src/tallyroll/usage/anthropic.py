@@ -6,7 +6,7 @@ Source: `anthropic.types.Usage`, `.MessageDeltaUsage`, `.beta.BetaUsage.iteratio
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tallyroll.usage.fields import Fields
+from tallyroll.usage.fields import DEPTH_MAX, Fields
 from tallyroll.usage.lines import FAILED
 from tallyroll.usage.surface import Folded, Json, Surface, at
 from tallyroll.usage.tally import Tally
@@ -111,12 +111,12 @@ def _fold(events: Sequence[Json]) -> list[Folded]:
     return [Folded({**start, "usage": usage}, done and usage is not None)]
 
 
-def _grown(before: object, after: object) -> object:
+def _grown(before: object, after: object, depth: int = DEPTH_MAX) -> object:
     if after is None:
         return before
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
+    if depth and isinstance(before, Mapping) and isinstance(after, Mapping):
         names = [*before, *(name for name in after if name not in before)]
-        return {name: _grown(before.get(name), after.get(name)) for name in names}
+        return {name: _grown(before.get(name), after.get(name), depth - 1) for name in names}
     if type(before) is int and type(after) is int:
         return max(before, after)
     return after

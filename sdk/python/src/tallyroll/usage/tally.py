@@ -43,7 +43,8 @@ class Tally:
 
     def add_unit(self, name: str, quantity: Decimal | int) -> None:
         """Count another quantity."""
-        self.units[name] = self.units.get(name, Decimal(0)) + quantity
+        before = self.units.get(name)  # a sum with 0 would round to the context's digits
+        self.units[name] = Decimal(quantity) if before is None else before + quantity
 
     def check(self, field: str, stated: int | None, counted: int) -> None:
         """Hold a sum that the provider states against what is counted."""
