@@ -1,16 +1,14 @@
 """What providers report, case by case: `fixtures/*.json` has payloads and the lines they are."""
 
 import copy
-import json
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
+from sdk.python.tests.usage.cases import all_cases, as_parameters, lines_of
 
-from tallyroll.usage import PARTIAL, UsageLine, known_surfaces, normalise
+from tallyroll.usage import PARTIAL, UsageLine, known_surfaces
 
-FOLDER = Path(__file__).parent / "fixtures"
 TRAPS = {
     *("advisor", "compaction", "failed fallback", "unknown iteration", "cumulative stream"),
     *("top level differs from its iterations", "cache beside the input", "missing TTL split"),
@@ -27,25 +25,8 @@ TRAPS = {
 """What goes wrong elsewhere; each is a case."""
 
 
-def _cases() -> list[Any]:
-    found = []
-    for path in sorted(FOLDER.glob("*.json")):
-        family = json.loads(path.read_text(encoding="utf-8"))
-        surface = family["api_surface"]
-        for provider in family["providers"]:
-            for case in family["cases"]:
-                name = f"{provider}-{surface}: {case['name']}"
-                told = {**case, "provider": provider, "api_surface": surface}
-                found.append(pytest.param(told, id=name))
-    return found
-
-
-CASES = _cases()
-
-
-def _normalise(case: dict[str, Any]) -> list[UsageLine]:
-    names = ("provider", "api_surface", "payload", "chunks", "model")
-    return normalise(**{name: case[name] for name in names if name in case})
+CASES = all_cases()
+EACH = pytest.mark.parametrize("case", as_parameters(CASES))
 
 
 def _expected(line: dict[str, Any]) -> tuple[UsageLine, int]:
@@ -54,20 +35,20 @@ def _expected(line: dict[str, Any]) -> tuple[UsageLine, int]:
     return UsageLine(line["model"], line["tokens"], units, flags), line.get("line", 0)
 
 
-@pytest.mark.parametrize("case", CASES)
+@EACH
 def test_a_payload_gives_its_lines(case: dict[str, Any]) -> None:
     """Each recorded or documented shape gives the lines that were worked out by hand."""
-    lines = _normalise(case)
+    lines = lines_of(case)
 
     assert [_expected(line) for line in case["lines"]] == [(line, line.line) for line in lines]
 
 
-@pytest.mark.parametrize("case", CASES)
+@EACH
 def test_a_payload_is_left_as_it_is(case: dict[str, Any]) -> None:
     """Normalising twice gives the same, and changes nothing of what was given."""
     before = copy.deepcopy(case)
 
-    assert _normalise(case) == _normalise(case)
+    assert lines_of(case) == lines_of(case)
     assert before == case
 
 
@@ -77,29 +58,28 @@ def _reversed_keys(value: object) -> object:
     return [_reversed_keys(entry) for entry in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("case", CASES)
+@EACH
 def test_the_order_of_keys_tells_nothing(case: dict[str, Any]) -> None:
     """An object with its fields in another order gives the same lines, byte for byte."""
     turned = _reversed_keys(case)
     assert isinstance(turned, dict)
 
-    assert repr(_normalise(case)) == repr(_normalise(turned))
+    assert repr(lines_of(case)) == repr(lines_of(turned))
 
 
-@pytest.mark.parametrize("case", CASES)
+@EACH
 def test_flags_say_why(case: dict[str, Any]) -> None:
     """A line that is flagged for its counts names the fields at fault, one that is not has none."""
     telling = {"unreconciled", "unknown_field"}
 
-    assert all(bool(line.flags & telling) == bool(line.faults) for line in _normalise(case))
+    assert all(bool(line.flags & telling) == bool(line.faults) for line in lines_of(case))
 
 
 def test_every_surface_has_each_of_its_modes() -> None:
     """No provider's surface goes without a whole answer, a stream and one that broke off."""
-    covered = {(c.values[0]["provider"], c.values[0]["api_surface"]): set() for c in CASES}
+    covered: dict[tuple[str, str], set[str]] = {}
     for case in CASES:
-        told = case.values[0]
-        covered[told["provider"], told["api_surface"]].add(told["mode"])
+        covered.setdefault((case["provider"], case["api_surface"]), set()).add(case["mode"])
     single = {"embeddings", "ocr", "rerank"}
 
     assert {
@@ -111,17 +91,15 @@ def test_every_surface_has_each_of_its_modes() -> None:
 
 def test_every_trap_is_a_case() -> None:
     """Each known way to count wrongly stands in a fixture, and no fixture's trap is unlisted."""
-    assert {c.values[0]["trap"] for c in CASES if "trap" in c.values[0]} == TRAPS
+    assert {case["trap"] for case in CASES if "trap" in case} == TRAPS
 
 
 def test_every_case_names_its_source_and_its_mode() -> None:
     """A fixture says where its shape is from; only what broke off is partial."""
-    told = [case.values[0] for case in CASES]
-
-    assert all(case["source"] for case in told)
+    assert all(case["source"] for case in CASES)
     assert [] == [
         case["name"]
-        for case in told
+        for case in CASES
         if (case["mode"] == "interrupted")
         != any(PARTIAL in line.get("flags", []) for line in case["lines"])
     ]

@@ -46,7 +46,7 @@ def _route_realtime(event: Json) -> Surface | None:
 def _fold_realtime(events: Sequence[Json]) -> list[Folded]:
     """Each response that is done is a line, in order; so is each transcription of input."""
     done = [event for event in events if at(event, "type") in ("response.done", TRANSCRIBED)]
-    ended = {at(event, "response", "id") for event in done}
+    ended = [at(event, "response", "id") for event in done]
     begun = [event for event in events if at(event, "type") == "response.created"]
     broken = [event for event in begun if at(event, "response", "id") not in ended]
     model = last(events, "session", "model")

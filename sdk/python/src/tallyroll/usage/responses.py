@@ -82,15 +82,15 @@ def _count_images(images: Tally) -> None:
 def _image_model(response: object) -> str | None:
     """Return the model of the image tool, if the response names exactly one."""
     tools = objects(at(response, "tools"))
-    models = {tool.get("model") for tool in tools if tool.get("type") == "image_generation"}
-    named = [model for model in models if isinstance(model, str)]
-    return named[0] if len(named) == len(models) == 1 else None
+    models = [tool.get("model") for tool in tools if tool.get("type") == "image_generation"]
+    named = {model for model in models if isinstance(model, str)}
+    return named.pop() if len(named) == 1 and all(isinstance(m, str) for m in models) else None
 
 
 def fold_responses(events: Sequence[Json]) -> list[Folded]:
     """Each response of the stream is one: what ended it has its usage, a begun one has none."""
     ends = [event for event in events if at(event, "type") in ENDS]
-    ended = {at(event, "response", "id") for event in ends}
+    ended = [at(event, "response", "id") for event in ends]
     begun = [event for event in events if at(event, "type") == "response.created"]
     broken = [event for event in begun if at(event, "response", "id") not in ended]
     folded = [Folded(event, at(event, "response", "usage") is not None) for event in ends]
