@@ -20,7 +20,7 @@ TRAPS = {
     *("x_groq without streaming", "x_groq in a stream", "usage breakdown", "unknown field"),
     *("normaliser by vendor", "tokens or duration", "cumulative seconds", "usage per turn"),
     *("usage per response, not per session", "float", "text", "negative", "missing total"),
-    *("missing usage",),
+    *("missing usage", "several models"),
 }
 """What goes wrong elsewhere; each is a case."""
 

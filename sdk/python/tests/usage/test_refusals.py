@@ -1,10 +1,15 @@
 """What is asked wrongly is refused with a code; what a provider wrote wrongly is a flagged line."""
 
+import os
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+import tallyroll
 from tallyroll.usage import UNRECONCILED, UsageError, UsageLine, known_surfaces, normalise
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -175,3 +180,19 @@ def test_what_can_be_normalised_is_listed() -> None:
     cast("dict[str, object]", known_surfaces()).clear()
 
     assert "chat" in known_surfaces()["openai"]
+
+
+def test_the_package_has_it_without_loading_it() -> None:
+    """`tallyroll.usage` is there after `import tallyroll`, and is loaded when it is asked for."""
+    program = (
+        "import sys, tallyroll\n"
+        "before = 'tallyroll.usage' in sys.modules\n"
+        "print(before, tallyroll.usage.normalise.__name__, hasattr(tallyroll, 'utils'))"
+    )
+    source = Path(tallyroll.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    shown = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert "False normalise False\n" == shown.stdout

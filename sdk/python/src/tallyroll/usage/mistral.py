@@ -10,7 +10,7 @@ from functools import partial
 from tallyroll.usage.fields import Fields
 from tallyroll.usage.openai_chat import OWN, Dialect, count_chat, fold_chat
 from tallyroll.usage.openai_media import fold_transcription
-from tallyroll.usage.surface import Folded, Json, Surface, at, last
+from tallyroll.usage.surface import Folded, Json, Surface, at, last, objects
 from tallyroll.usage.tally import Tally
 
 
@@ -57,12 +57,19 @@ def _count_conversation(tally: Tally) -> None:
     tally.add("output_text", usage.required("completion_tokens"))
     _count_connectors(tally)
     tally.check_total("total_tokens")
+    outputs = objects(tally.body.get("outputs"))
+    models = [model for one in outputs if isinstance(model := one.get("model"), str) and model]
+    tally.model = models[-1] if models else tally.model
+    if len(set(models)) > 1:  # an agent handed over to another, and usage is for both together
+        tally.contradict("several_models", "total_tokens", f"are of {', '.join(models)}")
 
 
 def _fold_conversation(events: Sequence[Json]) -> list[Folded]:
+    """The event at the end has the usage; outputs name the model, here as without streaming."""
     done = [e for e in events if at(e, "type") == "conversation.response.done"]
-    usage = last(done, "usage")
-    return [Folded({"model": last(events, "model"), "usage": usage}, usage is not None)]
+    usage, model = last(done, "usage"), last(events, "model")
+    body = {"model": model, "usage": usage, "outputs": events}
+    return [Folded(body, usage is not None)]
 
 
 def _count_pages(tally: Tally) -> None:

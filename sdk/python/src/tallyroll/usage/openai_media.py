@@ -5,6 +5,7 @@ Source: `openai.types` (openai 3.57): `CreateEmbeddingResponse.Usage`, `ImagesRe
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tallyroll.usage import modality
 from tallyroll.usage.surface import Folded, Json, Surface, at
@@ -59,7 +60,12 @@ def fold_transcription(chunks: Sequence[Json]) -> list[Folded]:
 
 def _fold_images(chunks: Sequence[Json]) -> list[Folded]:
     """The finished image has the usage; previews have none."""
-    return _fold_ended(chunks, ("image_generation.completed", "image_edit.completed"))
+    ends = ("image_generation.completed", "image_edit.completed")
+    several = sum(at(chunk, "type") in ends for chunk in chunks) > 1
+    # Whether each of several images has its own usage is not documented: the last one is partial.
+    return [
+        replace(one, complete=one.complete and not several) for one in _fold_ended(chunks, ends)
+    ]
 
 
 EMBEDDINGS = Surface(_count_embeddings, own=("prompt_tokens",))
