@@ -1,5 +1,6 @@
 """What is asked wrongly is refused with a code; what a provider wrote wrongly is a flagged line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -164,6 +165,20 @@ def test_deep_nesting_is_no_way_to_break_it() -> None:
 
     assert {"unknown_field"} == line.flags
     assert normalise(**ANTHROPIC, chunks=[message, delta])
+
+
+def test_bedrocks_chunks_may_be_packed_as_boto3_has_them() -> None:
+    """A vendor's chunk in bytes is read like the chunk itself; what is no JSON is no chunk."""
+    chunks = [
+        {"generation": "o", "prompt_token_count": 5, "generation_token_count": 1},
+        {"generation": "k", "generation_token_count": 3, "stop_reason": "stop"},
+    ]
+    packed = [{"chunk": {"bytes": json.dumps(chunk).encode()}} for chunk in chunks]
+    torn = [{"chunk": {"bytes": b"{"}}, {"chunk": {"bytes": b"[1]"}}]
+    llama: dict[str, Any] = {"provider": "aws.bedrock", "api_surface": "invoke_model"}
+    llama["model"] = "meta.llama3-70b-instruct-v1:0"
+
+    assert normalise(**llama, chunks=chunks) == normalise(**llama, chunks=[*packed, *torn])
 
 
 def test_a_generator_of_chunks_is_read_once() -> None:

@@ -4,7 +4,8 @@ Source: botocore 1.44 `bedrock-runtime` (`TokenUsage`, `CacheDetail`,
 `ConverseStreamMetadataEvent`); the InvokeModel pages of Amazon Nova and Meta Llama.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tallyroll.event import Fault
@@ -80,11 +81,31 @@ LLAMA = Surface(
     asked_model_first=True,
 )
 MESSAGES = replace(anthropic.SURFACE, asked_model_first=True)
+
+
+def _native(surface: Surface) -> Surface:
+    """Return a surface that also reads chunks as boto3 has them: a vendor's JSON as bytes."""
+    fold = surface.fold
+    assert fold is not None
+    return replace(surface, fold=lambda events: fold([_decoded(event) for event in events]))
+
+
+def _decoded(event: Json) -> Json:
+    packed = at(event, "chunk", "bytes")
+    if not isinstance(packed, bytes):
+        return event
+    try:
+        native = json.loads(packed)
+    except (ValueError, RecursionError):
+        return {}
+    return native if isinstance(native, Mapping) else {}
+
+
 VENDORS = {
-    "amazon": NOVA,
-    "anthropic": MESSAGES,
-    "meta": LLAMA,
-    "openai": replace(openai_chat.OPENAI, asked_model_first=True),
+    "amazon": _native(NOVA),
+    "anthropic": _native(MESSAGES),
+    "meta": _native(LLAMA),
+    "openai": _native(replace(openai_chat.OPENAI, asked_model_first=True)),
 }
 """Whose native shape is known, by the vendor in a model's id."""
 

@@ -54,9 +54,10 @@ def _fold(chunks: Sequence[Json]) -> list[Folded]:
 
 def _at_its_place(chunk: Json) -> Json:
     """Return a chunk whose usage stands where it stands without streaming."""
+    if at(chunk, "x_groq", "usage", "prompt_tokens") is None:
+        return chunk
     moved = ("usage", "usage_breakdown")
-    older = {name: at(chunk, "x_groq", name) for name in moved if chunk.get(name) is None}
-    return {**chunk, **older}
+    return {**chunk, **{name: chunk.get(name) or at(chunk, "x_groq", name) for name in moved}}
 
 
 SURFACE = Surface(_count, own=OWN, fold=_fold)
