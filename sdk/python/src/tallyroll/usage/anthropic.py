@@ -4,7 +4,7 @@ Source: `anthropic.types.Usage`, `.MessageDeltaUsage`, `.beta.BetaUsage.iteratio
 (anthropic 2.14).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tallyroll.usage.fields import DEPTH_MAX, Fields
 from tallyroll.usage.lines import FAILED
@@ -77,22 +77,23 @@ def _add_line(tally: Tally, line: int, entry: Fields, *flags: str) -> None:
 
 def _reconcile(tally: Tally, own: Sequence[Entry]) -> list[Entry]:
     """Hold the top level against its iterations; return failed attempts that it leaves out."""
-    top = _sums([tally.usage.apart()])
-    entries = [(line, one.apart()) for line, one in own]
-    if _sums(one for _, one in entries) == top:
+    top, entries = _sums([tally.usage]), [one for _, one in own]
+    for one in entries:
+        one.ignore("type", "model", "cache_creation", "output_tokens_details")
+    if _sums(entries) == top:
         return []
-    served = [one for _, one in entries if one.text("type") == "fallback_message"]
+    served = [one for one in entries if one.text("type") == "fallback_message"]
     models = {one.text("model") for one in served} | {tally.model}
-    by_model = [one for _, one in entries if one in served or one.text("model") in models]
+    by_model = [one for one in entries if one in served or one.text("model") in models]
     for serving in (by_model, served):
         if served and _sums(serving) == top:
-            return [(line, one) for line, one in entries if one not in serving]
-    sums = dict(zip(SUMMED, _sums(one for _, one in entries), strict=True))
+            return [(line, one) for line, one in own if one not in serving]
+    sums = dict(zip(SUMMED, _sums(entries), strict=True))
     tally.contradict("total_differs", "iterations", f"sum to {sums}")
     return []
 
 
-def _sums(entries: Iterable[Fields]) -> tuple[int, ...]:
+def _sums(entries: Sequence[Fields]) -> tuple[int, ...]:
     counts = [[entry.count(name) for name in SUMMED] for entry in entries]
     return tuple(map(sum, zip(*counts, strict=True)))
 
