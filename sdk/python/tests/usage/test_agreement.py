@@ -57,6 +57,7 @@ DIFFERENCES = {
     "the adviser's cache has TTLs, too": _ITERATIONS,
     "a fallback: the declined hop is not in the top level": _FALLBACK,
     "a fallback whose earlier hops the top level has, at the serving model": _FALLBACK,
+    "a declined hop before an adviser: lines keep the order of the list": _FALLBACK,
     "counts that nobody knows, in the top level and in an iteration": _ITERATIONS,
     "written by TTL without a sum": _TTL_ONLY,
     "what is billed counts, not the tokens beside it": _BILLED,
