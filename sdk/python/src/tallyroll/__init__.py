@@ -1,9 +1,16 @@
 """Meter what AI agents use: record token events, never lose one, never count one twice."""
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from tallyroll.event import EventFields, Fault, InvalidEventError
 from tallyroll.meter import Meter
 from tallyroll.stats import Rejection, Stats
 from tallyroll.transport import HTTPTransport, Response, Transport
+
+if TYPE_CHECKING:
+    from tallyroll import usage
 
 __version__ = "0.1.0"
 
@@ -18,4 +25,12 @@ __all__ = [
     "Stats",
     "Transport",
     "__version__",
+    "usage",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Load `tallyroll.usage` when it is first asked for: not every program normalises."""
+    if name != "usage":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("tallyroll.usage")
