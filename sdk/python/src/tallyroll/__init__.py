@@ -1,7 +1,9 @@
 """Meter what AI agents use: record token events, never lose one, never count one twice."""
 
+from tallyroll.buffer import QueueFullError
 from tallyroll.event import EventFields, Fault, InvalidEventError
 from tallyroll.meter import Meter
+from tallyroll.spool import Spool
 from tallyroll.stats import Rejection, Stats
 from tallyroll.transport import HTTPTransport, Response, Transport
 
@@ -13,8 +15,10 @@ __all__ = [
     "HTTPTransport",
     "InvalidEventError",
     "Meter",
+    "QueueFullError",
     "Rejection",
     "Response",
+    "Spool",
     "Stats",
     "Transport",
     "__version__",
