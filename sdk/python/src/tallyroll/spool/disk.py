@@ -38,7 +38,7 @@ class OwnLog:
     def sync(self, segments: list[Segment], current: Descriptor | None) -> None:
         """Have everything in `segments` on the disk before returning; OSError if that failed.
 
-        Threads that come together share one `fdatasync`.
+        Threads that come together share one `fsync`.
         """
         if not segments or current is None:
             return
@@ -50,14 +50,14 @@ class OwnLog:
             for segment in segments[:-1]:
                 if segment.number >= known:
                     self._sync_earlier(segment)
-            os.fdatasync(current.number)
+            current.sync()
             if target[0] > known:
                 _sync_folders(self.folder.path)
             self._synced = target
 
     def _sync_earlier(self, segment: Segment) -> None:
         with contextlib.suppress(FileNotFoundError):  # acknowledged and deleted meanwhile
-            os.fdatasync(self.log.reopened(segment.number).number)
+            self.log.reopened(segment.number).sync()
 
     def forget_before(self, number: int) -> range:
         """Drop the segments before this one; return the numbers of the files to delete."""
@@ -69,7 +69,7 @@ class OwnLog:
 def _sync_folders(path: Path) -> None:
     """Have the names of the files on the disk too."""
     for folder in (path, path.parent, path.parent.parent):
-        os.fsync(Descriptor(folder, os.O_RDONLY).number)
+        Descriptor(folder, os.O_RDONLY).sync()
 
 
 class AdoptedLog(msgspec.Struct, frozen=True):

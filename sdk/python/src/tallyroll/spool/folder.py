@@ -64,11 +64,13 @@ class Folder:
         return cls(path, lock) if same else None
 
     def segments(self) -> list[Segment]:
-        """Return the segments that are there, in order."""
+        """Return the segments that are there, in order. OSError if that cannot be known."""
         found = []
-        for path in self.path.glob(f"*{SUFFIX}"):
-            with contextlib.suppress(ValueError, FileNotFoundError):
-                found.append(Segment(int(path.stem), path.stat().st_size, None))
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122  no Path is needed
+                if suffix == SUFFIX and stem.isdigit():
+                    found.append(Segment(int(stem), entry.stat().st_size, None))
         return sorted(found, key=lambda segment: segment.number)
 
     def acknowledged(self) -> Position:
@@ -109,8 +111,9 @@ class Folder:
 
     def remove(self) -> None:
         """Delete the folder, whose events all have their answer, and give up the lock."""
-        for segment in self.segments():
-            self.remove_segments(segment.number, segment.number)
+        with contextlib.suppress(OSError):
+            for segment in self.segments():
+                self.remove_segments(segment.number, segment.number)
         for name in ("ack", "lock"):  # the lock last: without it the folder is anyone's
             with contextlib.suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)

@@ -42,6 +42,10 @@ class Descriptor:
         self.number = -1
         self.number = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
 
+    def sync(self) -> None:
+        """Have what was written on the disk; OSError if that failed."""
+        os.fsync(self.number)
+
     def close(self) -> None:
         """Close it now; a second call does nothing."""
         number, self.number = self.number, -1

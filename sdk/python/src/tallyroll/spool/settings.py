@@ -30,7 +30,7 @@ class Spool(msgspec.Struct, frozen=True, kw_only=True):
                    "never": what the kernel has not written yet, typically the last 30 s;
                    "interval": what was recorded in the last `fsync_seconds`;
                    "always": nothing that `record()` has returned for, at the price of one
-                   `fdatasync` a call
+                   `fsync` a call
     account        for whom the events are. Events left behind are sent by processes of the same
                    endpoint and account. Default: the API key itself, so that usage never goes out
                    under the key of somebody else; name the account if keys get replaced
