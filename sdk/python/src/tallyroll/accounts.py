@@ -42,9 +42,9 @@ class Accounts:
 
     def mark(self) -> int:
         with self._changed:
-            self._urgent_through = self._kept
+            self._urgent_through = self._kept_through()
             self._changed.notify_all()
-            return self._kept
+            return self._urgent_through
 
     def settled(self, mark: int) -> bool:
         with self._changed:
@@ -64,6 +64,10 @@ class Accounts:
         with self._changed:
             self._sealed = True
             self._changed.notify_all()
+
+    def _kept_through(self) -> int:
+        """Return the number of the last event that was kept."""
+        return self._kept
 
     def _due_callbacks(self) -> list[Callable[[], None]]:
         due = [c for mark, c in self._callbacks if self._ended or mark <= self._settled]

@@ -12,23 +12,23 @@ class Background:
     def __init__(self, name: str, work: Callable[[], None], *, log: KindLog) -> None:
         self.stopped = threading.Event()
         self._name, self._work, self._log = name, work, log
-        self._starting = threading.Lock()
+        self._claimed = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread if it does not run yet; never raises."""
-        # Without waiting: a finalizer may record an event while its own thread is in here.
-        if self._thread is not None or not self._starting.acquire(blocking=False):
+        """Start the thread if it does not run yet; raises only what a signal handler raises."""
+        if self._thread is not None or self.stopped.is_set():
             return
         try:
-            if self._thread is None and not self.stopped.is_set():
-                thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-                thread.start()
-                self._thread = thread
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
         except RuntimeError:  # no more threads, or the interpreter is ending
             self._log.warn("thread_not_started", f"{self._name} could not start; events wait")
-        finally:
-            self._starting.release()
+
+    def _run(self) -> None:
+        # Two may have been started, by two threads or around an interrupted start: one works.
+        if self._claimed.acquire(blocking=False):
+            self._thread = threading.current_thread()
+            self._work()
 
     def stop(self, timeout: float) -> bool:
         """Ask the thread to end; True if it has ended within the time."""

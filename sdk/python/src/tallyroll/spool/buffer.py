@@ -30,6 +30,9 @@ class SpoolBuffer(Accounts):
 
     Events of this process go out in the order of their capture. Those in memory, if there are any,
     are always the latest, so nothing is written to the disk past them.
+
+    What was kept is never counted beside, but taken from what is there: an exception that a signal
+    handler raises amid `append` cannot part the two.
     """
 
     def __init__(
@@ -49,8 +52,9 @@ class SpoolBuffer(Accounts):
         self._own: OwnLog | None = None
         self._memory: deque[bytes] = deque()
         self._late: deque[bytes] = deque()
-        self._busy = self._down = self._dirty = False
+        self._busy = self._draining = self._down = self._dirty = self._idle = False
         self._bytes = self._taken = self._unspooled = self._recovered = self._damaged = 0
+        self._appended = self._written_before = self._sent_from_memory = 0
         self._oldest_at = 0.0
         self._own_came_last = False
         self._under_way: UnderWay | None = None
@@ -68,32 +72,49 @@ class SpoolBuffer(Accounts):
             if self._when_full == "block":
                 self._wait_for_room(len(entry.frame))
             kept = self._keep(entry.frame)
-            while self._late:
-                self._keep(self._late.popleft())
+            self._keep_late()
         if not kept and self._when_full == "raise" and not self._sealed:
             raise QueueFullError(f"{self._settings.bytes_max} bytes wait already")
         if self._settings.fsync == "always":
             self.sync()
         return kept
 
-    def _keep(self, frame: bytes) -> bool:
-        self._busy = True
+    def _keep_late(self) -> None:
+        if self._draining:
+            return
         try:
-            self._recorded += 1
+            self._draining = True
+            while self._late:  # kept before it is taken away: rather twice than not at all
+                self._keep(self._late[0])
+                self._late.popleft()
+        finally:
+            self._draining = False
+
+    def _keep(self, frame: bytes) -> bool:
+        try:
+            self._busy = True
+            self._appended += 1
             if self._sealed or self._is_full(len(frame)) or not self._store(frame):
-                self._lost += 1
                 return False
-            self._kept += 1
-            waiting = self._kept - self._taken
-            # The taker sleeps through the appends between the first and a full batch.
-            if waiting == 1:
-                self._oldest_at = time.monotonic()
-                self._changed.notify_all()
-            elif waiting == self._batch.events:
-                self._changed.notify_all()
-            return True
         finally:
             self._busy = False
+        waiting = self._kept_through() - self._taken
+        if waiting == 1:
+            self._oldest_at = time.monotonic()
+        # The taker sleeps through the appends between the first and a full batch.
+        if self._idle or waiting == self._batch.events:
+            self._idle = False
+            self._changed.notify_all()
+        return True
+
+    def _kept_through(self) -> int:
+        written = self._own.writer.written if self._own is not None else 0
+        return self._written_before + written + self._sent_from_memory + len(self._memory)
+
+    def mark(self) -> int:
+        with self._lock:
+            self._keep_late()
+            return super().mark()
 
     def _is_full(self, size: int) -> bool:
         # A spool that is empty takes an event of any size.
@@ -169,9 +190,11 @@ class SpoolBuffer(Accounts):
         """Begin a new folder if somebody deleted ours, once nothing of it is unanswered."""
         with self._lock:
             own = self._own
-            on_disk = self._kept - self._settled - len(self._memory)
-            if self._down and own is not None and on_disk == 0 and not own.folder.path.exists():
+            if own is None or not self._down or own.folder.path.exists():
+                return
+            if self._kept_through() - self._settled == len(self._memory):
                 own.folder.release()
+                self._written_before += own.writer.written
                 self._own = None
 
     def sync(self) -> None:
@@ -213,13 +236,14 @@ class SpoolBuffer(Accounts):
                     return self._take_own
                 if adopted:
                     return self._take_adopted
+                self._idle = own is None
                 idle = self._adoption.due_at - now
                 self._changed.wait(idle if own is None else min(own, idle))
             return None
 
     def _patience(self, now: float) -> float | None:
         """Seconds until a batch is ready by age: 0 if one is ready now, None if nothing waits."""
-        waiting = self._kept - self._taken
+        waiting = self._kept_through() - self._taken
         if waiting == 0:
             return None
         if self._taken < self._urgent_through or waiting >= self._batch.events:
@@ -240,7 +264,7 @@ class SpoolBuffer(Accounts):
         with self._lock:
             own = self._own
             segments = own.segments() if own is not None else []
-            if own is None or self._kept - self._taken <= len(self._memory):
+            if own is None or self._kept_through() - self._taken <= len(self._memory):
                 return self._take_memory()
         found = own.log.read(segments, self._batch)
         return self._begin(own.log, found, is_own=True)
@@ -253,6 +277,7 @@ class SpoolBuffer(Accounts):
             if payloads and room < 0:
                 break
             payloads.append(self._memory.popleft())
+            self._sent_from_memory += 1
         return self._begin(None, Stretch(payloads, []), is_own=True)
 
     def _take_adopted(self) -> Batch | None:
@@ -352,8 +377,10 @@ class SpoolBuffer(Accounts):
         with self._lock:
             if self._ended:
                 return 0
+            self._keep_late()
             self._sealed = self._ended = True
-            lost = self._leave_under_way() + self._leave_memory()
+            self._leave_under_way()
+            lost = self._leave_memory()
             self._lost += lost
             self._in_flight = self._held = 0
             self._changed.notify_all()
@@ -362,24 +389,26 @@ class SpoolBuffer(Accounts):
         call_all(due)
         return lost
 
-    def _leave_under_way(self) -> int:
-        """Leave the unanswered rest of the batch where it is; return how much of it is lost."""
+    def _leave_under_way(self) -> None:
+        """Leave the unanswered rest of the batch where it is."""
         under_way = self._under_way
         if under_way is None or not self._in_flight:
-            return 0
+            return
         if not under_way.is_own:
             self._recovered -= self._in_flight
         elif under_way.log is not None:
             self._taken -= self._in_flight
         else:  # from memory: it may still find room on the disk
             self._taken -= self._in_flight
+            self._sent_from_memory -= self._in_flight
             self._memory.extendleft(reversed(under_way.unanswered()))
-        return 0
 
     def _leave_memory(self) -> int:
+        """Write to the disk what is in memory; return how much of it is lost."""
         self._respool(len(self._memory))
         lost = len(self._memory)
         self._taken += lost
+        self._sent_from_memory += lost
         self._memory.clear()
         return lost
 
@@ -388,7 +417,7 @@ class SpoolBuffer(Accounts):
             adopted.log.folder.release()
         if self._own is None:
             return
-        if self._kept == self._taken:
+        if self._kept_through() == self._taken:
             self._own.folder.remove()
         else:
             self._own.folder.release()
@@ -402,11 +431,14 @@ class SpoolBuffer(Accounts):
 
     def stats(self) -> Stats:
         with self._lock:
-            queued = self._kept - self._taken
+            kept = self._kept_through()
+            queued = kept - self._taken
             under_way = self._under_way
             on_wire = self._in_flight if under_way is not None and under_way.on_own_disk else 0
             return msgspec.structs.replace(
                 self._reading(queued=queued),
+                recorded=self._recorded + self._appended,
+                lost=self._lost + self._appended - kept,
                 spooled=queued - len(self._memory) + on_wire,
                 unspooled=self._unspooled,
                 recovered=self._recovered,

@@ -75,6 +75,8 @@ class SegmentWriter:
         self.file: Descriptor | None = None
         """The segment that is written now."""
         self._earlier: list[Segment] = []
+        self.written = 0
+        """Frames written since the beginning."""
 
     def append(self, payload: bytes) -> int:
         """Write one frame and return its bytes. OSError if it could not be written whole."""
@@ -82,19 +84,25 @@ class SegmentWriter:
             self._open_next()
         assert self.file is not None
         frame = encode_frame(payload, self._frames)
-        if os.pwrite(self.file.number, frame, self._size) != len(frame):
+        size = len(frame)
+        if os.pwrite(self.file.number, frame, self._size) != size:
             self._cut_off()
             raise OSError(errno.ENOSPC, "the frame was written in part")
-        self._size += len(frame)
+        # No call from here on: a signal handler that raises comes before all three or after.
+        self._size += size
         self._frames += 1
-        return len(frame)
+        self.written += 1
+        return size
 
     def _open_next(self) -> None:
-        path = segment_path(self._folder, self._number + 1)
-        following = Descriptor(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        if self._number:
+        if self.file is not None:
             self._earlier.append(Segment(self._number, self._size, self._frames))
-        self.file, self._number, self._size, self._frames = following, self._number + 1, 0, 0
+            self.file = None
+        # First the number: one that could not be opened is not tried again.
+        self._number += 1
+        self._size = self._frames = 0
+        path = segment_path(self._folder, self._number)
+        self.file = Descriptor(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
 
     def _cut_off(self) -> None:
         """Take the torn frame away, so that nobody finds it should this process die now."""
