@@ -1,12 +1,14 @@
 """From arguments and environment to what a meter works with; what cannot work raises here."""
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tallyroll.buffer import BatchLimits
 from tallyroll.spool import Spool
-from tallyroll.spool.settings import destination_folder
 from tallyroll.transport import HTTPTransport
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QUEUE_EVENTS_MAX = 100_000
 BATCH_EVENTS = 500
@@ -45,11 +47,13 @@ def transport_from(endpoint: str | None, api_key: str | None) -> HTTPTransport:
 
 def destination_of(
     spool: Spool | bool | None, endpoint: str | None, api_key: str | None, *, own: bool
-) -> Path | None:
+) -> "Path | None":
     """Return the folder of the spool, None for memory. `own`: the transport is the caller's."""
     off = own or os.environ.get("TALLYROLL_SPOOL", "").lower() in ("off", "0", "false", "no")
     if spool is False or (spool is None and off):
         return None
+    from tallyroll.spool.place import destination_folder  # noqa: PLC0415  as in delivery.py
+
     settings = spool if isinstance(spool, Spool) else Spool()
     endpoint = endpoint or os.environ.get("TALLYROLL_ENDPOINT") or ""
     api_key = api_key or os.environ.get("TALLYROLL_API_KEY") or ""

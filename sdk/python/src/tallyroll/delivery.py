@@ -3,17 +3,21 @@
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tallyroll.buffer import BatchLimits, Buffer, Entry, QueueFullError, WhenFull
 from tallyroll.diagnostics import KindLog
 from tallyroll.memory import MemoryBuffer
 from tallyroll.sender import Pause, Sender
 from tallyroll.spool import Spool
-from tallyroll.spool.buffer import SpoolBuffer
-from tallyroll.spool.deadletters import DeadLetters
 from tallyroll.stats import Rejection
 from tallyroll.transport import Transport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tallyroll.spool.buffer import SpoolBuffer
+    from tallyroll.spool.deadletters import DeadLetters
 
 REJECTIONS_KEPT_MAX = 1_000
 THREAD_END_SECONDS_MAX = 1.0
@@ -30,7 +34,7 @@ class Delivery:
         self,
         transport: Transport,
         *,
-        destination: Path | None,
+        destination: "Path | None",
         spool: Spool,
         queue_events: int,
         when_full: WhenFull,
@@ -43,8 +47,11 @@ class Delivery:
         self._spool: SpoolBuffer | None = None
         self._dead_letters: DeadLetters | None = None
         if destination is not None:
-            self._dead_letters = DeadLetters(destination, now=now)
-            self._spool = SpoolBuffer(
+            # With the first meter, not with the package: whoever only imports it pays little.
+            from tallyroll.spool import buffer, deadletters  # noqa: PLC0415
+
+            self._dead_letters = deadletters.DeadLetters(destination, now=now)
+            self._spool = buffer.SpoolBuffer(
                 destination,
                 spool,
                 memory_events=queue_events,

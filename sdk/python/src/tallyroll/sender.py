@@ -1,7 +1,7 @@
 """The background thread that delivers batches until each event has its final answer."""
 
 import math
-import random
+import os
 from collections.abc import Callable
 from datetime import datetime
 
@@ -26,10 +26,15 @@ def backoff(failures: int, retry_after: float | None) -> float:
     once; but never shorter than the server asked for.
     """
     longest = min(BACKOFF_SECONDS_MAX, math.ldexp(BACKOFF_SECONDS_FIRST, min(failures - 1, 16)))
-    chance = random.random()  # noqa: S311  jitter is no secret
+    chance = random_share()
     own = longest * chance
     asked = 0.0 if retry_after is None else retry_after * (1 + RETRY_AFTER_JITTER * chance)
     return max(own, asked)
+
+
+def random_share() -> float:
+    """Return a number from 0 to 1 that forked processes do not share, as they would `random`'s."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 class Sender:

@@ -115,7 +115,7 @@ def test_a_clock_that_is_set_back(
     first = spooling(now=lambda: clock[0], segment_bytes=1_000)
     recorded = _record(first, 50)
     clock[0] -= timedelta(days=1)
-    monkeypatch.setattr(time, "time", lambda: clock[0].timestamp())
+    monkeypatch.setattr(time, "time", lambda: clock[0].timestamp())  # noqa: PLW0108
     monkeypatch.setattr(time, "time_ns", lambda: int(clock[0].timestamp()) * 10**9)
     recorded += _record(first, 50)
     first.close(0.1)

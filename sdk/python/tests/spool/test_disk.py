@@ -128,8 +128,8 @@ class _Disk:
 @pytest.fixture(name="disk")
 def _disk(monkeypatch: pytest.MonkeyPatch) -> _Disk:
     disk = _Disk()
-    # A lambda, since a bound method would not get the descriptor as an argument.
-    monkeypatch.setattr(Descriptor, "sync", lambda file: disk.sync(file))
+    # A function, since a bound method would not get the descriptor as an argument.
+    monkeypatch.setattr(Descriptor, "sync", lambda file: disk.sync(file))  # noqa: PLW0108
     return disk
 
 
@@ -154,11 +154,11 @@ def test_fsync_interval(spooling: Callable[..., Meter], disk: _Disk, tmp_path: P
         pass
 
 
-def test_fsync_never(spooling: Callable[..., Meter], disk: _Disk, tmp_path: Path) -> None:
+def test_fsync_never(spooling: Callable[..., Meter], disk: _Disk) -> None:
     """The kernel decides; the program never waits for the disk."""
     meter = spooling(fsync="never")
     for _ in range(30):
         meter.record(agent="a", model="m")
-    assert meter.flush()
+    assert meter.close()
 
     assert {} == disk.synced

@@ -65,9 +65,7 @@ def test_a_torn_tail_takes_only_its_own_frame(payloads: list[bytes], data: st.Da
 
 
 @given(payloads=PAYLOADS, data=st.data())
-def test_a_flipped_bit_takes_only_its_own_frame(
-    payloads: list[bytes], data: st.DataObject
-) -> None:
+def test_a_flipped_bit_takes_only_its_own_frame(payloads: list[bytes], data: st.DataObject) -> None:
     """One bit of any byte: every other frame is read, and the numbers say which is missing."""
     whole = bytearray(segment(payloads))
     at = data.draw(st.integers(0, len(whole) - 1))

@@ -43,7 +43,10 @@ ENDINGS = {
     "gunicorn: exits": ("sys.exit(0)", False),
     "celery: leaves at once": ("os._exit(0)", True),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", True),
-    "lambda: flushes, then is frozen for ever": ("meter.flush() and os.kill(os.getpid(), 9)", False),
+    "lambda: flushes, then is frozen for ever": (
+        "meter.flush() and os.kill(os.getpid(), 9)",
+        False,
+    ),
 }
 """How a child ends, and whether that may cut off a request, so that its batch comes twice."""
 POOL = """

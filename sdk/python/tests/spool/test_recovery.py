@@ -117,8 +117,12 @@ def test_an_acknowledged_event_is_not_sent_again(
     folders: Callable[[], list[Path]],
 ) -> None:
     """The offset moved with the answers of the dead process; only the rest travels."""
-    program = DIE.replace("os.kill(", "assert meter.flush()\nmeter.record(agent='late', model='m')\nos.kill(")
-    assert -signal.SIGKILL == run(program.replace("batch_age=0.01", "batch_age=60"), "dead").returncode
+    program = DIE.replace(
+        "os.kill(", "assert meter.flush()\nmeter.record(agent='late', model='m')\nos.kill("
+    )
+    assert (
+        -signal.SIGKILL == run(program.replace("batch_age=0.01", "batch_age=60"), "dead").returncode
+    )
     meter = spooling()
     _until_gone(meter, folders)
 

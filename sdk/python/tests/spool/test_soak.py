@@ -34,9 +34,8 @@ if broken == "ack_before_answer":
         return batch
     SpoolBuffer._begin = early
 if broken == "memory_only":
-    from tallyroll.spool.buffer import SpoolBuffer
-    SpoolBuffer._spool = lambda self, frame: False
-    SpoolBuffer._respool = lambda self, events: None
+    from tallyroll.spool.intake import Intake
+    Intake._write = lambda self, frame: False
 chance = random.Random(seed)
 tallyroll.HTTPTransport(endpoint, "tr_test_key").close()  # imports what the children use
 
@@ -44,7 +43,8 @@ def emit(life):
     meter = meter_with(segment_bytes=8_000)
     ledger = os.open(f"{folder}/{life}.ledger", os.O_CREAT | os.O_WRONLY, 0o600)
     for number in range(10**9):
-        meter.record(agent="a", model="m", event_id=f"{life}-{number}", tokens={"output_text": number})
+        tokens = {"output_text": number}
+        meter.record(agent="a", model="m", event_id=f"{life}-{number}", tokens=tokens)
         os.pwrite(ledger, b"%d" % (number + 1), 0)
         if number % 20 == 0:
             time.sleep(0.001)
@@ -104,7 +104,7 @@ def _soak(
 ) -> tuple[BadServer, int]:
     """Return the server, and how many events were recorded; AssertionError if one is missing."""
     bad = BadServer(server, SEED)
-    server.serve = bad.serve  # type: ignore[method-assign]
+    server.serve = bad.serve  # type: ignore[method-assign, assignment]
     result = run(EMIT, str(kills), str(SEED), broken)
     assert broken or 0 == result.returncode, result.stdout + result.stderr
 
@@ -131,7 +131,7 @@ def test_no_recorded_event_is_lost_and_none_counts_twice(
     assert recorded <= len(bad.contents) <= recorded + KILLS
     assert {1} == {len(contents) for contents in bad.contents.values()}
     deliveries = sum(server.commits.values())
-    print(
+    print(  # noqa: T201  shown by `pytest -s`
         f"seed {SEED}: {KILLS} kills, {recorded} recorded, {len(bad.contents)} at the server, "
         f"{deliveries} deliveries, {bad.requests} requests of which {bad.failures} failed"
     )

@@ -63,7 +63,7 @@ def test_a_storm_of_threads(server: RecordingServer, spooling: Callable[..., Met
 
     def storm(mine: list[str]) -> None:
         for number in range(EVENTS_PER_THREAD):
-            mine.append(meter.record(agent="a", model="m", tokens={"output_text": number}))
+            mine += [meter.record(agent="a", model="m", tokens={"output_text": number})]
 
     threads = [threading.Thread(target=storm, args=(mine,)) for mine in recorded]
     for thread in threads:
@@ -78,7 +78,7 @@ def test_a_storm_of_threads(server: RecordingServer, spooling: Callable[..., Met
 
 
 async def test_cancelled_tasks(server: RecordingServer, spooling: Callable[..., Meter]) -> None:
-    """Whatever a task recorded before it was cancelled arrives; a cancelled flush leaves nothing."""
+    """What a task recorded before it was cancelled arrives; a cancelled flush leaves no trace."""
     answering = threading.Event()
 
     def judge(body: bytes) -> Response:
@@ -89,15 +89,18 @@ async def test_cancelled_tasks(server: RecordingServer, spooling: Callable[..., 
     meter = spooling()
     recorded: list[str] = []
 
+    enough = asyncio.Event()
+
     async def agent() -> None:
         while True:
             recorded.append(meter.record(agent="a", model="m"))
+            if len(recorded) == 2_000:
+                enough.set()
             await asyncio.sleep(0)
 
     tasks = [asyncio.create_task(agent()) for _ in range(100)]
     flushing = asyncio.create_task(meter.aflush())
-    while len(recorded) < 2_000:
-        await asyncio.sleep(0)
+    await enough.wait()
     for task in (*tasks, flushing):
         task.cancel()
     results = await asyncio.gather(*tasks, flushing, return_exceptions=True)

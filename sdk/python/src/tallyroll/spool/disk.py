@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import threading
 import time
 from collections import deque
@@ -29,7 +28,6 @@ class OwnLog:
         self.writer = SegmentWriter(self.folder.path, segment_bytes=segment_bytes)
         self._sync_lock = threading.RLock()
         self._synced: tuple[int, int] = (0, 0)
-        self._first = 1
 
     def segments(self) -> list[Segment]:
         """Return the segments with the bytes that are whole at this moment."""
@@ -58,12 +56,6 @@ class OwnLog:
     def _sync_earlier(self, segment: Segment) -> None:
         with contextlib.suppress(FileNotFoundError):  # acknowledged and deleted meanwhile
             self.log.reopened(segment.number).sync()
-
-    def forget_before(self, number: int) -> range:
-        """Drop the segments before this one; return the numbers of the files to delete."""
-        self.writer.forget_before(number)
-        gone, self._first = range(self._first, number), max(self._first, number)
-        return gone
 
 
 def _sync_folders(path: Path) -> None:
@@ -99,8 +91,8 @@ class Adoption:
 
     def look(self) -> list[AdoptedLog]:
         """Lock and return what is free; folders without an unanswered event are removed."""
-        chance = random.random()  # noqa: S311  so that processes do not look in step
-        self.due_at = time.monotonic() + ADOPT_SECONDS * (1 + chance)
+        # At random, so that processes do not look in step.
+        self.due_at = time.monotonic() + ADOPT_SECONDS * (1 + os.urandom(1)[0] / 256)
         found: list[AdoptedLog] = []
         for path in folders_in(self._destination):
             if len(self.held) + len(found) >= ADOPTED_MAX:
