@@ -55,6 +55,7 @@ class Sender:
         log: KindLog,
     ) -> None:
         self._transport, self._buffer = transport, buffer
+        self._reported = 0
         self._on_rejected, self._now, self._log = on_rejected, now, log
         self._background = Background("tallyroll-sender", self._run, log=log)
         self._stopped = self._background.stopped
@@ -97,16 +98,21 @@ class Sender:
 
     def _attempt(self, part: Batch) -> Settled | Refused | Unknown:
         try:
-            self._report_loss()
+            lost = self._report_loss()
             response = self._transport.send(part.body)
-            return interpret(response, part.entries, now=self._now)
+            answer = interpret(response, part.entries, now=self._now)
         except Exception as error:  # noqa: BLE001  whatever it was, the outcome is unknown
             return Unknown(type(error).__name__)
+        if isinstance(answer, Settled):
+            self._reported = lost
+        return answer
 
-    def _report_loss(self) -> None:
-        """Have the request tell the server how many events this process has lost so far."""
-        if isinstance(self._transport, ReportsLoss) and (lost := self._buffer.stats().lost):
-            self._transport.report_loss(lost)
+    def _report_loss(self) -> int:
+        """Have the next request say how many events are lost so far, if the server cannot know."""
+        lost = self._buffer.stats().lost
+        if isinstance(self._transport, ReportsLoss):
+            self._transport.report_loss(lost if lost != self._reported else 0)
+        return lost
 
     def _settle(self, part: Batch, answer: Settled | Refused) -> None:
         if isinstance(answer, Refused):

@@ -37,8 +37,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
     """Never answered for and no longer kept: the buffer was full (`drop_new` or `raise`), the meter
     was closed before `record()`, the spool was damaged, or the time of `close()` ran out with
-    events in memory only. Of the last kind some may have reached the server. Each request tells the
-    server the number."""
+    events in memory only. Of the last kind some may have reached the server. The next request
+    tells the server the number."""
     sent: int = 0
     """Handed to the transport, re-sends included: an event sent three times counts three."""
     retried: int = 0

@@ -58,7 +58,7 @@ class ReportsLoss(Protocol):
     """A transport that can tell the server how much was lost."""
 
     def report_loss(self, events: int) -> None:
-        """Say with the next request that this process has lost so many events since it began."""
+        """Say with the next request that this process has lost so many events; 0: say nothing."""
         ...
 
 
@@ -112,9 +112,9 @@ class HTTPTransport:
         return self._post(client, body, {})
 
     def report_loss(self, events: int) -> None:
-        """Say in a header of every later request how many events this process has lost."""
+        """Say in a header how many events this process has lost since it began; 0: nothing."""
         # Cumulative and under a name of the process's own: a request sent twice counts once.
-        self._loss = {LOSS_HEADER: f"{events}; process={self._name}"}
+        self._loss = {LOSS_HEADER: f"{events}; process={self._name}"} if events else {}
 
     def close(self) -> None:
         """Close the connections; a later send opens new ones."""
