@@ -32,8 +32,11 @@ class _Identified(msgspec.Struct):
 
 
 def entry_of(frame: bytes) -> Entry:
-    """Return the entry of an event that comes from the disk."""
-    return Entry(_decode(frame).event_id, frame)
+    """Return the entry of an event that comes from the disk; without an id if it is no event."""
+    try:
+        return Entry(_decode(frame).event_id, frame)
+    except msgspec.DecodeError:  # whole, but nothing that we wrote: the server will say so
+        return Entry("", frame)
 
 
 _decode = msgspec.json.Decoder(_Identified).decode

@@ -52,8 +52,10 @@ def destination_of(
     off = own or os.environ.get("TALLYROLL_SPOOL", "").lower() in ("off", "0", "false", "no")
     if spool is False or (spool is None and off):
         return None
-    from tallyroll.spool.place import destination_folder  # noqa: PLC0415  as in delivery.py
-
+    try:
+        from tallyroll.spool.place import destination_folder  # noqa: PLC0415  as in delivery.py
+    except ImportError:  # Windows has no `fcntl`, and so no locks that end with their process
+        return None
     settings = spool if isinstance(spool, Spool) else Spool()
     endpoint = endpoint or os.environ.get("TALLYROLL_ENDPOINT") or ""
     api_key = api_key or os.environ.get("TALLYROLL_API_KEY") or ""

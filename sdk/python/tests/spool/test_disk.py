@@ -1,5 +1,6 @@
 """A disk that cannot be written, in every way: the user's program never notices."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -78,6 +79,28 @@ def test_a_directory_that_cannot_be(
     )
     assert meter.flush()
     assert 50 == len(server.commits)
+
+
+def test_a_file_system_without_locks(
+    server: RecordingServer,
+    spooling: Callable[..., Meter],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without locks there is no spool: memory is used, and no folder is left by the attempts."""
+
+    def flock(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    meter = spooling()
+    for _ in range(10):
+        meter.record(agent="a", model="m")
+
+    assert meter.flush()
+    assert "ENOLCK" == meter.stats().spool_failure
+    assert 10 == len(server.commits) == meter.stats().unspooled
+    assert [] == list(tmp_path.glob("v1/*/*"))
 
 
 def test_a_spool_that_is_deleted_under_a_living_process(

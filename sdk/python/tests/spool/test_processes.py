@@ -10,6 +10,7 @@ from tallyroll.testing import RecordingServer
 
 from .conftest import Run
 
+pytestmark = pytest.mark.slow
 CHILDREN, EVENTS = 6, 200
 RECORD = """
 def record(agent, count=200):

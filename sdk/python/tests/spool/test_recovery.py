@@ -62,6 +62,7 @@ def test_the_next_process_sends_what_a_killed_one_recorded(
     assert (0, 100, 100, 0) == (stats.recorded, stats.recovered, stats.accepted, stats.lost)
 
 
+@pytest.mark.slow
 def test_several_processes_take_over_at_once(
     server: RecordingServer, run: Run, tmp_path: Path
 ) -> None:

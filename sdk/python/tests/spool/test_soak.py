@@ -17,6 +17,7 @@ from tallyroll.transport import Response
 
 from .conftest import Run
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("SOAK_KILLS", "20"))
 SEED = int(os.environ.get("SOAK_SEED", random.randrange(10**6)))  # noqa: S311  no secret
 

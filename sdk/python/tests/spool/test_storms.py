@@ -22,7 +22,7 @@ def handler(*_):
     RAISE
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-for number in range(20_000):
+for number in range(6_000):
     try:
         inside = True
         recorded.append(meter.record(agent="main", model="m"))
@@ -112,11 +112,12 @@ async def test_cancelled_tasks(server: RecordingServer, spooling: Callable[..., 
     assert [] == meter._delivery.buffer._callbacks  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
     [
         INTERRUPT.replace("RAISE", "").replace("LOST", "0"),
-        INTERRUPT.replace("RAISE", "if inside: raise Interrupt").replace("LOST", "20_000"),
+        INTERRUPT.replace("RAISE", "if inside: raise Interrupt").replace("LOST", "6_000"),
         FINALIZE,
     ],
     ids=["signal handler", "signal handler that raises", "finalizer"],

@@ -9,6 +9,7 @@ ends. Neither process numbers nor clocks decide anything.
 """
 
 import contextlib
+import fcntl
 import os
 import struct
 from collections.abc import Iterator
@@ -16,11 +17,6 @@ from pathlib import Path
 from zlib import crc32
 
 from tallyroll.spool.segments import SUFFIX, Descriptor, Position, Segment, segment_path
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 FOLDER_MODE = 0o700
 DAMAGED = "damaged"
@@ -45,16 +41,19 @@ class Folder:
         while True:
             path = destination / f"{os.getpid()}-{os.urandom(8).hex()}"
             path.mkdir(mode=FOLDER_MODE)
+            try:
+                folder = cls.adopt(path)
+            except OSError:  # no locks here: leave no empty folder with each attempt
+                _remove_files(path)
+                raise
             # Whoever looks for what the dead left may be quicker: then this one is theirs.
-            if (folder := cls.adopt(path)) is not None:
+            if folder is not None:
                 folder.acknowledge(_BEGINNING)
                 return folder
 
     @classmethod
     def adopt(cls, path: Path) -> "Folder | None":
         """Lock a folder; None if another process has it or has just removed it."""
-        if fcntl is None:
-            raise OSError("the spool needs file locks of POSIX")
         try:
             lock = Descriptor(path / "lock", os.O_CREAT | os.O_RDWR)
             fcntl.flock(lock.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,11 +113,7 @@ class Folder:
         with contextlib.suppress(OSError):
             for segment in self.segments():
                 self.remove_segments(segment.number, segment.number)
-        for name in ("ack", "lock"):  # the lock last: without it the folder is anyone's
-            with contextlib.suppress(OSError):
-                (self.path / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        _remove_files(self.path)
         self.release()
 
     def release(self) -> None:
@@ -129,6 +124,14 @@ class Folder:
         self._lock.close()
         if self._ack is not None:
             self._ack.close()
+
+
+def _remove_files(path: Path) -> None:
+    for name in ("ack", "lock"):  # the lock last: without it the folder is anyone's
+        with contextlib.suppress(OSError):
+            (path / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.rmdir()
 
 
 def folders_in(destination: Path) -> Iterator[Path]:
