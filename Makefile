@@ -16,6 +16,7 @@ up: setup  ## Start the stack and the services, print their addresses, run until
 	@$(PYTHON) -m deploy.local up
 
 test: setup check  ## Everything: check, then integration, contract and end-to-end tests
+	@$(PYTHON) -m pytest -q -n 2 -m slow sdk/python/tests
 	@$(PYTHON) -m deploy.local exec --fresh --root var/test-stack -- \
 		$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/integration tests/contract tests/e2e tests/docs tests/chaos
 
@@ -26,7 +27,7 @@ check: setup  ## Lint, types, import contracts, house style and unit tests; no s
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports --no-logo
-	@$(PYTHON) -m pytest -q -n 2 tests/style tests/unit sdk/python/tests
+	@$(PYTHON) -m pytest -q -n 2 -m "not slow" tests/style tests/unit sdk/python/tests
 
 chaos: setup  ## Faults under load, counted against a ledger: SEED=1 DURATION=60 WORKERS=2 VARIANT=naive
 	@SEED=$(SEED) DURATION=$(DURATION) WORKERS=$(WORKERS) VARIANT=$(VARIANT) $(PYTHON) -m tests.chaos

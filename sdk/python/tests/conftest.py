@@ -8,6 +8,12 @@ from tallyroll import Meter, Transport
 from tallyroll.testing import RecordingServer
 
 
+@pytest.fixture(autouse=True)
+def _in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests say themselves when they want a spool, and where."""
+    monkeypatch.setenv("TALLYROLL_SPOOL", "off")
+
+
 @pytest.fixture(name="server")
 def _server() -> Iterator[RecordingServer]:
     with RecordingServer() as server:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as RequestScope
 
 from services.metering.api.dependencies import Dependencies
+from services.metering.api.losses import LOSS_HEADER, note_loss
 from services.metering.api.taking import take_events
 from services.metering.ingest.admission import PATH
 from services.metering.ingest.body import read_body
@@ -62,13 +63,17 @@ class Intake:
 
     async def _take(self, scope: RequestScope, receive: Receive) -> bytes:
         access: Access = self._state.access
-        authorization, packings = "", []
+        authorization, packings, lost = "", [], b""
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = authorization or value.decode("latin-1")
             elif name == b"content-encoding":
                 packings.append(value.decode("latin-1"))
+            elif name == LOSS_HEADER:
+                lost = value
         caller = await access.authorise(bearer_token(authorization), NEEDED)
+        if lost:
+            note_loss(lost, caller)
         needs: Dependencies = self._state.dependencies
         # Two headers are one list: who reads only the first would unpack another body than we do.
         body = await read_body(_chunks(receive), ", ".join(packings))

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from services.metering.api import Intake
 from shared.accounts.access import Caller
@@ -90,3 +91,23 @@ async def test_two_encodings_are_one_list() -> None:
     sent, access = await _ask(messages=[body], headers=headers)
 
     assert (415, [""]) == (sent[0]["status"], access.asked)
+
+
+@pytest.mark.parametrize(
+    ("report", "events"),
+    [
+        (b"12; process=" + b"0" * 32, [12]),
+        (b"-1; process=" + b"0" * 32, []),
+        (b"12; process=x\nforged", []),
+        (b"9" * 400, []),
+    ],
+)
+async def test_what_an_sdk_lost_is_logged(report: bytes, events: list[int]) -> None:
+    """The number, the process and the account; what is no report leaves no trace."""
+    headers = [(b"authorization", b"bearer good"), (b"tallyroll-events-lost", report)]
+    with capture_logs() as logged:
+        await _ask(messages=[{"type": "http.disconnect"}], headers=headers)
+
+    found = [line for line in logged if line["event"] == "sdk_events_lost"]
+    assert events == [line["events"] for line in found]
+    assert [("vendor", "acme")] * len(events) == [(f["vendor_id"], f["tenant_id"]) for f in found]

@@ -4,8 +4,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from tallyroll.buffer import QueueFullError
 from tallyroll.event import EventFields, Fault, InvalidEventError
 from tallyroll.meter import Meter
+from tallyroll.spool import Spool
 from tallyroll.stats import Rejection, Stats
 from tallyroll.transport import HTTPTransport, Response, Transport
 
@@ -20,8 +22,10 @@ __all__ = [
     "HTTPTransport",
     "InvalidEventError",
     "Meter",
+    "QueueFullError",
     "Rejection",
     "Response",
+    "Spool",
     "Stats",
     "Transport",
     "__version__",

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import msgspec
@@ -133,6 +132,8 @@ def _seconds(value: str, now: Callable[[], datetime]) -> float:
         return float(value)
     except ValueError:
         pass
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  httpx has it already
+
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:

@@ -1,8 +1,8 @@
-"""What stands between capture and sender: the seam where a disk spool can take its place."""
+"""What stands between capture and sender: on disk (tallyroll.spool) or in memory."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -13,11 +13,33 @@ BODY_OVERHEAD = len(_OPENING) + len(_CLOSING)
 """Bytes of a body beside its events and the comma after each."""
 
 
+WhenFull = Literal["drop_new", "block", "raise"]
+
+
+class QueueFullError(RuntimeError):
+    """An event was refused since the buffer is full; only with `when_full="raise"`."""
+
+
 class Entry(NamedTuple):
     """One captured event: its id and its JSON."""
 
     event_id: str
     frame: bytes
+
+
+class _Identified(msgspec.Struct):
+    event_id: str
+
+
+def entry_of(frame: bytes) -> Entry:
+    """Return the entry of an event that comes from the disk; without an id if it is no event."""
+    try:
+        return Entry(_decode(frame).event_id, frame)
+    except msgspec.DecodeError:  # whole, but nothing that we wrote: the server will say so
+        return Entry("", frame)
+
+
+_decode = msgspec.json.Decoder(_Identified).decode
 
 
 class Batch:
@@ -48,15 +70,20 @@ class BatchLimits(msgspec.Struct, frozen=True):
     age_seconds: float
     """Longest time that an event waits for company."""
 
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of the events and a comma after each, at most."""
+        return self.wire_bytes - BODY_OVERHEAD
+
 
 class Buffer(Protocol):
     """Holds events from capture until their final answer, first in, first out, one batch at a time.
 
-    Every method may be called from any thread. A disk spool implements the same.
+    Every method may be called from any thread.
     """
 
     def append(self, entry: Entry) -> bool:
-        """Keep an event; False if it is lost (full or sealed)."""
+        """Keep an event; False if it is lost (full or sealed). QueueFullError if so asked."""
         ...
 
     def refuse(self) -> None:
@@ -100,7 +127,11 @@ class Buffer(Protocol):
         ...
 
     def end(self) -> int:
-        """Stop; return how many events have no final answer. They count as lost."""
+        """Stop; return how many events without a final answer are lost with that."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go, in a forked child, of what belongs to the parent."""
         ...
 
     def stats(self) -> Stats:

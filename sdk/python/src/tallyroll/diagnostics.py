@@ -1,10 +1,7 @@
 """Logging that cannot flood and cannot fail."""
 
 import contextlib
-import logging
 import threading
-
-logger = logging.getLogger("tallyroll")
 
 KINDS_MAX = 200
 
@@ -13,7 +10,7 @@ class KindLog:
     """Warns once per kind of trouble. Texts hold codes and counts, never keys, bodies or names."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may warn while its own thread is in here
         self._seen: set[str] = set()
 
     def warn(self, kind: str, message: str) -> None:
@@ -23,4 +20,6 @@ class KindLog:
                 return
             self._seen.add(kind)
         with contextlib.suppress(Exception):  # a user's log handler must not break their program
-            logger.warning("%s [%s; logged once]", message, kind)
+            from logging import getLogger  # noqa: PLC0415  slow; httpx has imported it already
+
+            getLogger("tallyroll").warning("%s [%s; logged once]", message, kind)

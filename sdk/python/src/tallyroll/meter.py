@@ -1,10 +1,8 @@
 """The meter: what user code holds."""
 
-import asyncio
 import contextlib
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -14,9 +12,19 @@ from uuid import UUID
 import uuid_utils
 
 from tallyroll import process
-from tallyroll.buffer import BatchLimits, Buffer, Entry
+from tallyroll.buffer import Entry, WhenFull
 from tallyroll.capture import encode_event, encode_void
-from tallyroll.diagnostics import KindLog
+from tallyroll.configuration import (
+    BATCH_AGE_SECONDS,
+    BATCH_EVENTS,
+    EXIT_SECONDS_MAX,
+    QUEUE_EVENTS_MAX,
+    check_settings,
+    destination_of,
+    limits,
+    transport_from,
+)
+from tallyroll.delivery import Delivery
 from tallyroll.event import (
     EventFields,
     Fault,
@@ -25,21 +33,10 @@ from tallyroll.event import (
     checked_event_id,
     new_event_id,
 )
-from tallyroll.memory import MemoryBuffer, WhenFull
-from tallyroll.sender import Pause, Sender
+from tallyroll.sender import Pause
+from tallyroll.spool import Spool
 from tallyroll.stats import Rejection, Stats
 from tallyroll.transport import HTTPTransport, Transport
-
-QUEUE_EVENTS_MAX = 100_000
-BATCH_EVENTS = 500
-BATCH_EVENTS_MAX = 1_000
-"""The server takes no more in one request, inclusive."""
-BATCH_BYTES_MAX = 1_572_864
-BATCH_AGE_SECONDS = 0.2
-REJECTIONS_KEPT_MAX = 1_000
-EXIT_SECONDS_MAX = 5.0
-THREAD_END_SECONDS_MAX = 1.0
-"""How long the end of a meter waits for a request that is on the wire."""
 
 _fork_lock = threading.Lock()
 
@@ -56,18 +53,22 @@ class Meter:
     are not needed with a `transport` of one's own (which the caller closes). Only construction
     raises (ValueError for settings that cannot work); `record()` never does, unless `strict`.
 
+    spool          events are on disk from `record()` to the final answer, see `Spool`. Default: on,
+                   unless TALLYROLL_SPOOL=off or a `transport` is given. False: in memory; True or
+                   a `Spool`: on, whatever the transport
     strict         raise InvalidEventError (a ValueError) for a malformed event: for development
-    queue_events   waiting events kept at most
-    when_full      "drop_new": a full queue loses the new event and counts it as lost;
-                   "block": `record()` waits for room, for programs that prefer to be slow
+    queue_events   events kept in memory at most, without a spool or while it cannot be written
+    when_full      "drop_new": a full buffer loses the new event and counts it as lost;
+                   "block": `record()` waits for room, for programs that prefer to be slow;
+                   "raise": `record()` raises QueueFullError, and the event counts as lost
     batch_events   1 to 1,000 inclusive
     batch_age      seconds that an event waits for company at most
     exit_timeout   seconds that the end of the program waits for unsent events at most
     now, pause     the clock and the wait between two attempts, replaceable in tests
 
     Safe to use from many threads. After a fork the child has an empty meter of its own and the
-    parent keeps its events. A child that leaves through `os._exit()`, as those of
-    `multiprocessing` do, has to call `flush()` or `close()` first.
+    parent keeps its events. A child that leaves through `os._exit()` leaves them in the spool, for
+    whichever process comes next; without a spool it has to call `flush()` or `close()` first.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Meter:
         api_key: str | None = None,
         *,
         transport: Transport | None = None,
+        spool: Spool | bool | None = None,
         strict: bool = False,
         queue_events: int = QUEUE_EVENTS_MAX,
         when_full: WhenFull = "drop_new",
@@ -85,17 +87,27 @@ class Meter:
         now: Callable[[], datetime] = utc_now,
         pause: Pause | None = None,
     ) -> None:
-        _check_settings(queue_events, when_full, batch_events)
+        check_settings(queue_events, when_full, batch_events)
         self._own_transport: HTTPTransport | None = None
+        destination = destination_of(spool, endpoint, api_key, own=transport is not None)
         if transport is None:
-            transport = self._own_transport = _transport_from(endpoint, api_key)
+            transport = self._own_transport = transport_from(endpoint, api_key)
         self._transport: Transport = transport
-        self._strict, self._now, self._pause = strict, now, pause
+        self._strict, self._now = strict, now
         self._exit_timeout, self._closed = exit_timeout, False
-        self._queue_events, self._when_full = queue_events, when_full
-        self._batch = BatchLimits(batch_events, BATCH_BYTES_MAX, batch_age)
+        self._make_delivery: Callable[[], Delivery] = lambda: Delivery(
+            transport,
+            destination=destination,
+            spool=spool if isinstance(spool, Spool) else Spool(),
+            queue_events=queue_events,
+            when_full=when_full,
+            batch=limits(batch_events, batch_age),
+            now=now,
+            pause=pause,
+        )
         self._begin()
-        process.follow(self, in_child=self._begin, at_exit=self._at_exit)
+        self._delivery.start_if_others_were_here()
+        process.follow(self, in_child=self._begin_in_child, at_exit=self._at_exit)
 
     def record(
         self, *, event_id: str | UUID | None = None, **fields: Unpack[RecordedFields]
@@ -158,7 +170,8 @@ class Meter:
             if self._strict:
                 raise InvalidEventError([fault]) from error
             return self._refuse(identity, [fault])
-        return self._keep(identity, frame)
+        self._delivery.keep(Entry(identity, frame))
+        return identity
 
     def flush(self, timeout: float = 30.0) -> bool:
         """Send now; True when every event recorded before the call has its final answer.
@@ -166,7 +179,7 @@ class Meter:
         False when the time ran out, or the meter ended, with some unanswered. Lost events are no
         longer waited for: see `stats().lost`.
         """
-        buffer = self._buffer
+        buffer = self._delivery.buffer
         mark = buffer.mark()
         done = threading.Event()
         buffer.call_when_settled(mark, done.set)
@@ -176,7 +189,9 @@ class Meter:
 
     async def aflush(self, timeout: float = 30.0) -> bool:  # noqa: ASYNC109  same as flush()
         """Do what `flush()` does without blocking the event loop."""
-        buffer = self._buffer
+        import asyncio  # noqa: PLC0415  whoever awaits has it already; others need not pay for it
+
+        buffer = self._delivery.buffer
         mark = buffer.mark()
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
@@ -197,23 +212,26 @@ class Meter:
 
     def stats(self) -> Stats:
         """Return the counters of this process, read at one moment."""
-        return self._buffer.stats()
+        return self._delivery.buffer.stats()
 
     @property
     def rejected(self) -> list[Rejection]:
         """The latest rejections, oldest first, at most REJECTIONS_KEPT_MAX of them."""
-        return list(self._rejections)
+        return list(self._delivery.rejections)
 
     def close(self, timeout: float = 30.0) -> bool:
         """Deliver what is there and end; True if nothing stayed unanswered.
 
-        What is unsent when the time runs out counts as lost and is logged. A second call does
-        nothing. An event recorded after the call is lost, and counted.
+        What is unsent when the time runs out stays in the spool for the next process; without a
+        spool it counts as lost. Either is logged. A second call does nothing. An event recorded
+        after the call is lost, and counted.
         """
         self._closed = True
-        self._buffer.seal()
+        self._delivery.buffer.seal()
         flushed = self.flush(timeout)
-        self._end()
+        if self._delivery.end() and self._own_transport is not None:
+            self._own_transport.close()
+        process.leave(self)
         return flushed
 
     def __enter__(self) -> Self:
@@ -232,59 +250,28 @@ class Meter:
 
     def _begin(self) -> None:
         """Start from nothing: at construction, and in a forked child."""
-        self._log = KindLog()
-        self._rejections: deque[Rejection] = deque(maxlen=REJECTIONS_KEPT_MAX)
-        self._buffer: Buffer = MemoryBuffer(
-            limit=self._queue_events, when_full=self._when_full, batch=self._batch
-        )
-        self._sender = Sender(
-            self._transport,
-            self._buffer,
-            on_rejected=self._on_rejected,
-            now=self._now,
-            pause=self._pause,
-            log=self._log,
-        )
+        self._delivery = self._make_delivery()
         self._process = os.getpid()
 
     def _begin_in_child(self) -> None:
-        # Only for forks that bypass Python's own hook, such as those of an embedding server.
+        # Also called by `record()`, for forks that bypass Python's own hook, such as those of an
+        # embedding server.
         with _fork_lock:
             if os.getpid() != self._process:
                 uuid_utils.reseed_rng()
+                self._delivery.abandon()
                 self._begin()
-
-    def _keep(self, identity: str, frame: bytes) -> str:
-        self._sender.start()
-        if not self._buffer.append(Entry(identity, frame)):
-            self._log.warn("event_lost", "events are lost: the queue is full or the meter closed")
-        return identity
 
     def _refuse(self, identity: str | None, faults: list[Fault]) -> str:
         identity = identity or new_event_id()
-        self._buffer.refuse()
+        self._delivery.buffer.refuse()
         message = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-        self._on_rejected(
+        self._delivery.reject(
             Rejection(
                 event_id=identity, code=faults[0].code, field=faults[0].field, message=message
             )
         )
         return identity
-
-    def _on_rejected(self, rejection: Rejection) -> None:
-        self._rejections.append(rejection)
-        self._log.warn(f"rejected:{rejection.code}", "an event was rejected; see Meter.rejected")
-
-    def _end(self) -> None:
-        ended = self._sender.stop(0)
-        if not ended and self._buffer.stats().in_flight:
-            ended = self._sender.stop(THREAD_END_SECONDS_MAX)
-        unsent = self._buffer.end()
-        if unsent:
-            self._log.warn("unsent", f"{unsent} events were unsent when the meter ended")
-        if self._own_transport is not None and (ended or self._sender.stop(THREAD_END_SECONDS_MAX)):
-            self._own_transport.close()
-        process.leave(self)
 
     def _at_exit(self) -> None:
         if self._process == os.getpid():
@@ -299,22 +286,3 @@ def _correction(corrects: str | UUID, action: str, revision: int, reason: str) -
         "revision": revision,
         "reason": reason or None,
     }
-
-
-def _check_settings(queue_events: int, when_full: str, batch_events: int) -> None:
-    if queue_events < 1:
-        raise ValueError("queue_events must be at least 1")
-    if when_full not in ("drop_new", "block"):
-        raise ValueError("when_full must be 'drop_new' or 'block'")
-    if not 1 <= batch_events <= BATCH_EVENTS_MAX:
-        raise ValueError(f"batch_events must be from 1 to {BATCH_EVENTS_MAX}")
-
-
-def _transport_from(endpoint: str | None, api_key: str | None) -> HTTPTransport:
-    endpoint = endpoint or os.environ.get("TALLYROLL_ENDPOINT")
-    api_key = api_key or os.environ.get("TALLYROLL_API_KEY")
-    if not endpoint:
-        raise ValueError("no endpoint: pass endpoint= or set TALLYROLL_ENDPOINT")
-    if not api_key:
-        raise ValueError("no API key: pass api_key= or set TALLYROLL_API_KEY")
-    return HTTPTransport(endpoint, api_key)

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ class _Hooks(NamedTuple):
 
 
 _followed: dict[int, _Hooks] = {}
+FINALIZER_PRIORITY = 0
+"""Among multiprocessing's own finalizers: after those that end the work."""
 
 
 def follow(owner: object, *, in_child: Callable[[], object], at_exit: Callable[[], object]) -> None:
@@ -27,6 +30,19 @@ def leave(owner: object) -> None:
 def _in_child() -> None:
     for hooks in list(_followed.values()):
         hooks.in_child()
+    # A child of multiprocessing leaves by `os._exit()`, after finalizers of its own. It forgets
+    # those that exist at its beginning, so ours has to be made after that.
+    if (multiprocessing := sys.modules.get("multiprocessing.util")) is not None:
+        multiprocessing.register_after_fork(_AtExit, _AtExit.finalize_with)
+
+
+class _AtExit:
+    """What multiprocessing asks for: an object that it can hold weakly."""
+
+    @staticmethod
+    def finalize_with(_owner: object) -> None:
+        multiprocessing = sys.modules["multiprocessing.util"]
+        multiprocessing.Finalize(None, _at_exit, exitpriority=FINALIZER_PRIORITY)
 
 
 def _at_exit() -> None:

@@ -1,21 +1,19 @@
 """The background thread that delivers batches until each event has its final answer."""
 
 import math
-import random
-import threading
+import os
 from collections.abc import Callable
 from datetime import datetime
 
 from tallyroll.answer import Refused, Settled, Unknown, interpret
+from tallyroll.background import Background
 from tallyroll.buffer import Batch, Buffer
 from tallyroll.diagnostics import KindLog
 from tallyroll.stats import Rejection
-from tallyroll.transport import Transport
+from tallyroll.transport import ReportsLoss, Transport
 
 BACKOFF_SECONDS_FIRST = 0.2
 BACKOFF_SECONDS_MAX = 30.0
-JITTER = 0.5
-"""Share of a back-off that is random, so that a thousand clients do not come back at once."""
 RETRY_AFTER_JITTER = 0.1
 
 Pause = Callable[[float], object]
@@ -24,19 +22,26 @@ Pause = Callable[[float], object]
 def backoff(failures: int, retry_after: float | None) -> float:
     """Return the seconds to wait after the n-th failure in a row, n >= 1.
 
-    Never shorter than the server asked for.
+    Full jitter, anything from 0 to the longest, so that a thousand clients do not come back at
+    once; but never shorter than the server asked for.
     """
     longest = min(BACKOFF_SECONDS_MAX, math.ldexp(BACKOFF_SECONDS_FIRST, min(failures - 1, 16)))
-    chance = random.random()  # noqa: S311  jitter is no secret
-    own = longest * (1 - JITTER * chance)
+    chance = random_share()
+    own = longest * chance
     asked = 0.0 if retry_after is None else retry_after * (1 + RETRY_AFTER_JITTER * chance)
     return max(own, asked)
+
+
+def random_share() -> float:
+    """Return a number from 0 to 1 that forked processes do not share, as they would `random`'s."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 class Sender:
     """One daemon thread, one batch in flight. It never mints, changes or drops an event.
 
-    `pause(seconds)` waits between attempts; `stop()` ends the default one at once.
+    `pause(seconds)` waits between attempts; `stop()` ends the default one at once. `on_rejected`
+    gets the reason and the event's JSON, before the buffer lets go of the event.
     """
 
     def __init__(
@@ -44,40 +49,18 @@ class Sender:
         transport: Transport,
         buffer: Buffer,
         *,
-        on_rejected: Callable[[Rejection], None],
+        on_rejected: Callable[[Rejection, bytes], None],
         now: Callable[[], datetime],
         pause: Pause | None,
         log: KindLog,
     ) -> None:
         self._transport, self._buffer = transport, buffer
+        self._reported = 0
         self._on_rejected, self._now, self._log = on_rejected, now, log
-        self._stopped = threading.Event()
+        self._background = Background("tallyroll-sender", self._run, log=log)
+        self._stopped = self._background.stopped
         self._pause = pause or self._stopped.wait
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start the thread if it does not run yet; never raises."""
-        if self._thread is not None:
-            return
-        with self._starting:
-            if self._thread is not None or self._stopped.is_set():
-                return
-            thread = threading.Thread(target=self._run, name="tallyroll-sender", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # no more threads, or the interpreter is ending
-                self._log.warn("thread_not_started", "the sender could not start; events wait")
-                return
-            self._thread = thread
-
-    def stop(self, timeout: float) -> bool:
-        """Ask the thread to end; True if it has ended within the time."""
-        self._stopped.set()
-        if self._thread is None or self._thread is threading.current_thread():
-            return self._thread is None
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        self.start, self.stop = self._background.start, self._background.stop
 
     def _run(self) -> None:
         while not self._stopped.is_set() and (batch := self._buffer.take()) is not None:
@@ -115,10 +98,21 @@ class Sender:
 
     def _attempt(self, part: Batch) -> Settled | Refused | Unknown:
         try:
+            lost = self._report_loss()
             response = self._transport.send(part.body)
-            return interpret(response, part.entries, now=self._now)
+            answer = interpret(response, part.entries, now=self._now)
         except Exception as error:  # noqa: BLE001  whatever it was, the outcome is unknown
             return Unknown(type(error).__name__)
+        if isinstance(answer, Settled):
+            self._reported = lost
+        return answer
+
+    def _report_loss(self) -> int:
+        """Have the next request say how many events are lost so far, if the server cannot know."""
+        lost = self._buffer.stats().lost
+        if isinstance(self._transport, ReportsLoss):
+            self._transport.report_loss(lost if lost != self._reported else 0)
+        return lost
 
     def _settle(self, part: Batch, answer: Settled | Refused) -> None:
         if isinstance(answer, Refused):
@@ -133,7 +127,9 @@ class Sender:
             ]
         else:
             rejections = list(answer.rejections)
-        for rejection in rejections:
-            self._on_rejected(rejection)
+        if rejections:
+            frames = dict(part.entries)
+            for rejection in rejections:
+                self._on_rejected(rejection, frames[rejection.event_id])
         accepted = len(part.entries) - len(rejections)
         self._buffer.settle(accepted=accepted, rejected=len(rejections))

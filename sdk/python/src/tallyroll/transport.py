@@ -1,17 +1,23 @@
 """How a batch gets to the server, and the seam to put something else there."""
 
-import encodings.idna  # noqa: F401  else the first connection imports it
 import os
+import uuid
 from collections.abc import Mapping
-from ipaddress import ip_address
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import httpx
 import msgspec
+
+from tallyroll.compression import SMALL_BODY_BYTES, packings
+
+if TYPE_CHECKING:  # imported with the first transport: it takes longer than all else together
+    import httpx
 
 USER_AGENT = "tallyroll-python/0.1.0"
 EVENTS_PATH = "/v1/events"
 CONNECT_SECONDS_MAX = 5.0
+UNSUPPORTED_MEDIA_TYPE = 415
+BAD_REQUEST = 400
+LOSS_HEADER = "Tallyroll-Events-Lost"
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -47,15 +53,35 @@ class Transport(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsLoss(Protocol):
+    """A transport that can tell the server how much was lost."""
+
+    def report_loss(self, events: int) -> None:
+        """Say with the next request that this process has lost so many events; 0: say nothing."""
+        ...
+
+
 class HTTPTransport:
     """`POST {endpoint}/v1/events` with a bearer key, over kept-alive connections.
+
+    Bodies are packed by zstd if `tallyroll[zstd]` is installed, else by gzip; a server that takes
+    neither gets them plain.
 
     Raises ValueError for an endpoint that is no http(s) URL or a key that cannot be a header; the
     message never holds the key. Requests to this machine never go through a proxy.
     """
 
     def __init__(self, endpoint: str, api_key: str, *, timeout: float = 10.0) -> None:
-        self._url = _events_url(endpoint)
+        # Here, not in the sender's thread: a fork in the middle of an import leaves the child with
+        # half a module for ever. The second is what the first connection would import.
+        import encodings.idna  # noqa: PLC0415
+
+        import httpx  # noqa: PLC0415
+
+        assert encodings.idna
+        self._httpx = httpx
+        self._url = self._events_url(endpoint)
         api_key = api_key.strip()
         if not api_key or not api_key.isascii() or not api_key.isprintable():
             raise ValueError("the API key must be printable ASCII text")
@@ -64,19 +90,31 @@ class HTTPTransport:
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
         }
+        self._packings = packings()
+        self._trust_env = not _is_local(self._url.host)
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS_MAX))
-        # Opened here, not in the sender's thread: the first client imports modules, and a fork in
-        # the middle of an import leaves the child with half a module for ever.
+        self._loss: dict[str, str] = {}
+        self._name, self._process = uuid.uuid4().hex, os.getpid()
         self._client: httpx.Client | None = self._open()
-        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"HTTPTransport({self._url.host!r})"
 
     def send(self, body: bytes) -> Response:
         """Deliver a batch and return the answer; raise httpx.HTTPError if there is none."""
-        answer = self._own_client().post(self._url, content=body, headers=self._headers)
-        return Response(answer.status_code, dict(answer.headers), answer.content)
+        client = self._own_client()
+        while self._packings and len(body) >= SMALL_BODY_BYTES:
+            packing = self._packings[0]
+            answer = self._post(client, packing.pack(body), {"Content-Encoding": packing.name})
+            if not _refuses_packing(answer):
+                return answer
+            self._packings = self._packings[1:]
+        return self._post(client, body, {})
+
+    def report_loss(self, events: int) -> None:
+        """Say in a header how many events this process has lost since it began; 0: nothing."""
+        # Cumulative and under a name of the process's own: a request sent twice counts once.
+        self._loss = {LOSS_HEADER: f"{events}; process={self._name}"} if events else {}
 
     def close(self) -> None:
         """Close the connections; a later send opens new ones."""
@@ -84,29 +122,45 @@ class HTTPTransport:
             self._client.close()
         self._client = None
 
-    def _own_client(self) -> httpx.Client:
+    def _post(self, client: "httpx.Client", body: bytes, more: Mapping[str, str]) -> Response:
+        answer = client.post(
+            self._url, content=body, headers={**self._headers, **self._loss, **more}
+        )
+        return Response(answer.status_code, dict(answer.headers), answer.content)
+
+    def _own_client(self) -> "httpx.Client":
         # A forked child must not write into the parent's sockets.
-        if self._client is None or self._process != os.getpid():
+        if self._process != os.getpid():
+            self._loss, self._name, self._process = {}, uuid.uuid4().hex, os.getpid()
+            self._client = None
+        if self._client is None:
             self._client = self._open()
-            self._process = os.getpid()
         return self._client
 
-    def _open(self) -> httpx.Client:
-        return httpx.Client(timeout=self._timeout, trust_env=not _is_local(self._url))
+    def _open(self) -> "httpx.Client":
+        return self._httpx.Client(timeout=self._timeout, trust_env=self._trust_env)
+
+    def _events_url(self, endpoint: str) -> "httpx.URL":
+        try:
+            url = self._httpx.URL(endpoint.strip().rstrip("/") + EVENTS_PATH)
+        except self._httpx.InvalidURL as error:
+            raise ValueError("the endpoint is no URL") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError("the endpoint must begin with http:// or https:// and name a host")
+        return url
 
 
-def _events_url(endpoint: str) -> httpx.URL:
+def _refuses_packing(answer: Response) -> bool:
+    """Tell whether the server cannot unpack; the same body is then sent in another way."""
+    if answer.status == BAD_REQUEST:
+        return b'"invalid_encoding"' in answer.body
+    return answer.status == UNSUPPORTED_MEDIA_TYPE
+
+
+def _is_local(host: str) -> bool:
+    from ipaddress import ip_address  # noqa: PLC0415  httpx has it already
+
     try:
-        url = httpx.URL(endpoint.strip().rstrip("/") + EVENTS_PATH)
-    except httpx.InvalidURL as error:
-        raise ValueError("the endpoint is no URL") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("the endpoint must begin with http:// or https:// and name a host")
-    return url
-
-
-def _is_local(url: httpx.URL) -> bool:
-    try:
-        return ip_address(url.host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        return url.host == "localhost"
+        return host == "localhost"

@@ -1,5 +1,6 @@
 """A real HTTP server on loopback that commits events like the real one, and can misbehave."""
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from typing import Self
 
 import msgspec
 
+from tallyroll.compression import packings
 from tallyroll.testing.capturing import accept_all
 from tallyroll.transport import EVENTS_PATH, Response
 
@@ -42,11 +44,13 @@ class RecordingServer:
         self.script: list[Step] = []
         self.judge: Callable[[bytes], Response] = self.commit
         self.bodies: list[bytes] = []
-        """Every request body in order of arrival."""
+        """Every request body in order of arrival, unpacked."""
         self.headers: list[Mapping[str, str]] = []
         """The headers of each request, names in lower case."""
         self.commits: Counter[str] = Counter()
         """How often each event id was committed; its keys are what deduplication would keep."""
+        self.packings = {packing.name: packing for packing in packings()}
+        """The content encodings that it takes; it answers 415 to others."""
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._http.daemon_threads = True
@@ -92,11 +96,19 @@ def _handler_for(server: RecordingServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # a client that was killed
+                super().handle()
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             response = Response(404, {}, b"")
-            if self.path == EVENTS_PATH:
+            packing = headers.get("content-encoding")
+            if packing is not None and packing not in server.packings:
+                response = Response(415, {}, b'{"code":"unsupported_encoding"}')
+            elif self.path == EVENTS_PATH:
+                body = server.packings[packing].unpack(body) if packing else body
                 found = server.serve(body, headers)
                 if found is None:
                     self.close_connection = True

@@ -1,0 +1,65 @@
+"""From arguments and environment to what a meter works with; what cannot work raises here."""
+
+import os
+from typing import TYPE_CHECKING
+
+from tallyroll.buffer import BatchLimits
+from tallyroll.spool import Spool
+from tallyroll.transport import HTTPTransport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUEUE_EVENTS_MAX = 100_000
+BATCH_EVENTS = 500
+BATCH_EVENTS_MAX = 1_000
+"""The server takes no more in one request, inclusive."""
+BATCH_BYTES_MAX = 1_572_864
+BATCH_AGE_SECONDS = 0.2
+EXIT_SECONDS_MAX = 5.0
+
+
+def check_settings(queue_events: int, when_full: str, batch_events: int) -> None:
+    """Raise ValueError for a setting that cannot work."""
+    if queue_events < 1:
+        raise ValueError("queue_events must be at least 1")
+    if when_full not in ("drop_new", "block", "raise"):
+        raise ValueError("when_full must be 'drop_new', 'block' or 'raise'")
+    if not 1 <= batch_events <= BATCH_EVENTS_MAX:
+        raise ValueError(f"batch_events must be from 1 to {BATCH_EVENTS_MAX}")
+
+
+def limits(batch_events: int, batch_age: float) -> BatchLimits:
+    """Return when a batch is ready."""
+    return BatchLimits(batch_events, BATCH_BYTES_MAX, batch_age)
+
+
+def transport_from(endpoint: str | None, api_key: str | None) -> HTTPTransport:
+    """Return the way to the server. ValueError without endpoint or key."""
+    endpoint = endpoint or os.environ.get("TALLYROLL_ENDPOINT")
+    api_key = api_key or os.environ.get("TALLYROLL_API_KEY")
+    if not endpoint:
+        raise ValueError("no endpoint: pass endpoint= or set TALLYROLL_ENDPOINT")
+    if not api_key:
+        raise ValueError("no API key: pass api_key= or set TALLYROLL_API_KEY")
+    return HTTPTransport(endpoint, api_key)
+
+
+def destination_of(
+    spool: Spool | bool | None, endpoint: str | None, api_key: str | None, *, own: bool
+) -> "Path | None":
+    """Return the folder of the spool, None for memory. `own`: the transport is the caller's."""
+    off = own or os.environ.get("TALLYROLL_SPOOL", "").lower() in ("off", "0", "false", "no")
+    if spool is False or (spool is None and off):
+        return None
+    try:
+        from tallyroll.spool.place import destination_folder  # noqa: PLC0415  as in delivery.py
+    except ImportError:  # Windows has no `fcntl`, and so no locks that end with their process
+        return None
+    settings = spool if isinstance(spool, Spool) else Spool()
+    endpoint = endpoint or os.environ.get("TALLYROLL_ENDPOINT") or ""
+    api_key = api_key or os.environ.get("TALLYROLL_API_KEY") or ""
+    try:
+        return destination_folder(settings, endpoint, api_key)
+    except (OSError, RuntimeError):  # nowhere to write: the buffer is in memory
+        return None

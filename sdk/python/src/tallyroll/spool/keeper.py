@@ -1,0 +1,37 @@
+"""The thread that does what neither capture nor delivery should wait for."""
+
+import threading
+from collections.abc import Callable
+
+from tallyroll.background import Background
+from tallyroll.diagnostics import KindLog
+
+
+class Keeper:
+    """Calls `tend` some time after it was asked to, once for all that asked meanwhile.
+
+    It sleeps without a timer while nobody asks.
+    """
+
+    def __init__(self, tend: Callable[[], None], *, seconds: float, log: KindLog) -> None:
+        self._tend, self._seconds = tend, seconds
+        self._asked = threading.Event()
+        self._background = Background("tallyroll-spool", self._run, log=log)
+
+    def start(self) -> None:
+        """Start the thread if it does not run yet; never raises."""
+        self._background.start()
+
+    def ask(self) -> None:
+        """Have `tend` called."""
+        self._asked.set()
+
+    def stop(self) -> None:
+        """End the thread; `tend` is not called any more once it is idle."""
+        self._background.stopped.set()
+        self._asked.set()
+
+    def _run(self) -> None:
+        while self._asked.wait() and not self._background.stopped.wait(self._seconds):
+            self._asked.clear()
+            self._tend()
