@@ -217,7 +217,7 @@ class Reconciliation:
             own = parts[one.invoice.invoice_id]
             self._tell(list(differences_of_parts(one.invoice, own)))
             statement = statements.get(one.invoice.statement_id)
-            if statement is not None and one.invoice.revision == 1:
+            if statement is not None:
                 stated = lines[statement.statement_id]
                 self._tell(list(billed_differences(statement, stated, one, own)))
 

@@ -64,7 +64,7 @@ def unpaired(
 def billed_differences(
     statement: BilledStatement, lines: Sequence[BilledLine], one: MonthInvoice, parts: Parts
 ) -> Iterator[Difference]:
-    """Yield where an invoice, as first made, is not what its statement says."""
+    """Yield where an invoice, or a revision of it, is not what its statement says."""
     ids = invoice_ids(one.invoice) | {"statement_id": statement.statement_id}
     pairs: list[tuple[str, object, object]] = [
         ("statement_hash_differs", statement.rating_hash, one.rating_hash),

@@ -19,6 +19,7 @@ from services.invoicing.api.documents import documents_router
 from services.invoicing.api.drafts import drafts_router
 from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
+from services.invoicing.api.revisions import revisions_router
 from services.invoicing.api.stripe import stripe_router
 from services.invoicing.api.tracing import tracing_router
 from services.invoicing.api.webhook_deliveries import webhook_deliveries_router
@@ -80,6 +81,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(credit_notes_router(services))
     app.include_router(documents_router(services))
     app.include_router(drafts_router(services))
+    app.include_router(revisions_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))
     app.include_router(stripe_router(services))

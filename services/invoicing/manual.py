@@ -54,25 +54,12 @@ async def draft_manual_invoice(
 ) -> Invoice:
     """Draft a one-off invoice; raises `unknown_tenant`, `invalid_invoice`."""
     await read_tenant(connection, account, written.tenant_id)
-    currency = CURRENCIES[written.currency]
-    allocation = allocate([ExactLine(line.amount) for line in written.lines], currency)
-    _check(allocation)
-    lines = _lines(written, allocation, currency)
+    values, lines = compose_manual(written)
     key = await _next_key(connection, account, written)
     invoice_id, now = new_id(), clock.now()
-    sent = [(line.line_key, line.stripe_amount) for line in lines]
-    nothing = allocation.total_minor == 0
-    values: dict[str, Any] = {
+    values |= {
         "invoice_id": invoice_id,
-        "period_end": written.period_end,
         "statement_id": f"{MANUAL}-{invoice_id}",
-        "rating_hash": sha256(repr(written).encode()).hexdigest(),
-        "currency": currency.code,
-        "total_exact": format_exact(allocation.total_exact),
-        "total_minor": allocation.total_minor,
-        "lines_sha256": lines_sha256(currency.code, sent),
-        "state": "paid" if nothing else "draft",
-        "reason": "zero_total" if nothing else None,
         "created_at": now,
         "next_attempt_at": now,
     }
@@ -80,6 +67,27 @@ async def draft_manual_invoice(
     assert made is not None, "the tenant's sequence is locked"
     await record_new_draft(connection, made, lines, (), clock=clock)
     return made
+
+
+def compose_manual(written: ManualInvoice) -> tuple[dict[str, Any], tuple[InvoiceLine, ...]]:
+    """Return what a one-off invoice says, without its ids, and its lines; `invalid_invoice`."""
+    currency = CURRENCIES[written.currency]
+    allocation = allocate([ExactLine(line.amount) for line in written.lines], currency)
+    _check(allocation)
+    lines = _lines(written, allocation, currency)
+    sent = [(line.line_key, line.stripe_amount) for line in lines]
+    nothing = allocation.total_minor == 0
+    values: dict[str, Any] = {
+        "period_end": written.period_end,
+        "rating_hash": sha256(repr(written).encode()).hexdigest(),
+        "currency": currency.code,
+        "total_exact": format_exact(allocation.total_exact),
+        "total_minor": allocation.total_minor,
+        "lines_sha256": lines_sha256(currency.code, sent),
+        "state": "paid" if nothing else "draft",
+        "reason": "zero_total" if nothing else None,
+    }
+    return values, lines
 
 
 def _check(allocation: Allocation) -> None:

@@ -18,6 +18,7 @@ from services.invoicing.domain.states import State
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.repository import invoices as repository
 from services.invoicing.repository.invoices import InvoiceFilter
+from services.invoicing.repository.revisions import Neighbours, read_neighbours
 from services.invoicing.schemas import (
     InvoiceDetailRead,
     InvoiceDetails,
@@ -58,11 +59,14 @@ def invoices_router(services: Services) -> APIRouter:
             found = await repository.list_invoices(
                 connection, account, InvoiceFilter(wanted, state, before, limit)
             )
-            lines = await repository.read_lines(
-                connection, account, [invoice.invoice_id for invoice in found]
-            )
+            names = [invoice.invoice_id for invoice in found]
+            lines = await repository.read_lines(connection, account, names)
+            beside = await read_neighbours(connection, account, names)
         return InvoicePage(
-            invoices=[invoice_read(invoice, lines[invoice.invoice_id]) for invoice in found],
+            invoices=[
+                invoice_read(one, lines[one.invoice_id], beside.get(one.invoice_id))
+                for one in found
+            ],
             next=found[-1].invoice_id if len(found) == limit else None,
         )
 
@@ -70,8 +74,10 @@ def invoices_router(services: Services) -> APIRouter:
     async def get_invoice(invoice_id: InvoiceId, caller: BillingReader) -> InvoiceRead:
         """Return one invoice, its hosted URL freshly fetched from Stripe."""
         invoice, lines = await _read(services, caller, invoice_id)
+        async with services.database.transaction() as connection:
+            beside = await read_neighbours(connection, invoice.account, [invoice_id])
         url = await _hosted_invoice_url(services.accounts, invoice)
-        return invoice_read(invoice, lines, hosted_invoice_url=url)
+        return invoice_read(invoice, lines, beside.get(invoice_id), hosted_invoice_url=url)
 
     @router.get("/invoices/{invoice_id}/details")
     async def get_details(invoice_id: InvoiceId, caller: BillingReader) -> InvoiceDetails:
@@ -129,7 +135,11 @@ async def _read(
 
 
 def invoice_read(
-    invoice: Invoice, lines: list[InvoiceLine], *, hosted_invoice_url: str | None = None
+    invoice: Invoice,
+    lines: list[InvoiceLine],
+    beside: Neighbours | None = None,
+    *,
+    hosted_invoice_url: str | None = None,
 ) -> InvoiceRead:
     """Return an invoice as it is shown."""
     return InvoiceRead.model_validate(
@@ -138,6 +148,7 @@ def invoice_read(
             "tenant_id": invoice.tenant_id,
             "lines": [InvoiceLineRead.model_validate(vars(line)) for line in lines],
             "hosted_invoice_url": hosted_invoice_url,
+            **vars(beside or Neighbours()),
         }
     )
 

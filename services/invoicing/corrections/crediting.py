@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.corrections.models import CreditNote, CreditNoteLine
+from services.invoicing.corrections.ordering import check_not_revised
 from services.invoicing.domain.credit_notes import Settlement
 from services.invoicing.domain.crediting import (
     Billed,
@@ -44,12 +45,14 @@ async def order_note(
 ) -> CreditNote:
     """Order a credit note of an issued invoice, within what can still be credited.
 
-    Raises `unknown_invoice`, `invoice_not_creditable`, `invalid_credit_note` with its fault.
+    Raises `unknown_invoice`, `invoice_not_creditable`, `invoice_being_revised`,
+    `invalid_credit_note` with its fault.
     """
     invoice = await invoices.read_invoice(connection, account, invoice_id, lock=True)
     if invoice.state not in _CREDITABLE or invoice.stripe_invoice_id is None:
         message = f"The invoice is {invoice.state}; an issued one is credited."
         raise conflict("invoice_not_creditable", message, subject=invoice_id)
+    await check_not_revised(connection, invoice)
     billed, earlier = await _billed(connection, invoice), await _earlier(connection, invoice)
     try:
         credited = expected_credit(billed, earlier, order.wanted, CURRENCIES[invoice.currency])

@@ -98,6 +98,8 @@ def _facts(statement: UsageStatement, speech: Speech) -> list[list[str]]:
         ["Subscription", invoice.subscription_id],
         ["Statement", invoice.statement_id],
     ]
+    if statement.revises:
+        facts.insert(1, ["Replaces invoice", statement.revises])
     if statement.tenant.purchase_order:
         facts.insert(1, ["Purchase order", statement.tenant.purchase_order])
     return [[label, breakable(value)] for label, value in facts]

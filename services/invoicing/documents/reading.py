@@ -13,6 +13,7 @@ from services.invoicing.documents.statement import DocumentLine, Party, UsageSta
 from services.invoicing.models import Invoice, InvoiceLineDetail
 from services.invoicing.repository import documents, invoices
 from services.invoicing.repository.documents import VENDOR_ITSELF
+from services.invoicing.repository.revisions import read_neighbours
 from shared.accounts import repository as accounts
 from shared.accounts.repository import Account
 from shared.errors import TallyrollError
@@ -26,7 +27,18 @@ async def read_statement(connection: AsyncConnection, invoice: Invoice) -> Usage
         tenant=await read_tenant(connection, invoice.account, invoice.tenant_id),
         lines=await read_statement_lines(connection, invoice),
         issued_at=await documents.read_issued_at(connection, invoice),
+        revises=await _revises(connection, invoice),
     )
+
+
+async def _revises(connection: AsyncConnection, invoice: Invoice) -> str | None:
+    """Return the number of the invoice that this one replaces; None for a first one."""
+    if invoice.revision == 1:
+        return None
+    found = await read_neighbours(connection, invoice.account, [invoice.invoice_id])
+    replaced = found[invoice.invoice_id].revises
+    assert replaced is not None, "a revision replaces an invoice"
+    return (await invoices.read_invoice(connection, invoice.account, replaced)).number
 
 
 async def read_statement_lines(

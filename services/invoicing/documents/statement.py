@@ -50,7 +50,7 @@ class DocumentLine:
 class UsageStatement:
     """The usage statement of an invoice. Amounts are before tax, in ISO 4217 minor units.
 
-    `issued_at` None: not yet.
+    `issued_at` None: not yet. `revises` is the number of the invoice that this one replaces.
     """
 
     invoice: Invoice
@@ -58,6 +58,7 @@ class UsageStatement:
     tenant: Party
     lines: tuple[DocumentLine, ...]
     issued_at: datetime | None = None
+    revises: str | None = None
 
     @property
     def currency(self) -> Currency:
