@@ -234,6 +234,8 @@ class Reconciliation:
         async for one in month.differences(first, end):
             self._tell([one])
         self._count(Stripe_invoices=month.seen)
+        if month.notes:
+            self._count(credit_notes=month.notes)
 
 
 def _cause(error: Exception) -> str:

@@ -14,6 +14,7 @@ from services.invoicing.api.carry_overs import carry_overs_router
 from services.invoicing.api.common import Services
 from services.invoicing.api.corrections import corrections_router
 from services.invoicing.api.coupons import coupons_router
+from services.invoicing.api.credit_documents import credit_documents_router
 from services.invoicing.api.credit_notes import credit_notes_router
 from services.invoicing.api.documents import documents_router
 from services.invoicing.api.drafts import drafts_router
@@ -79,6 +80,7 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(coupons_router(services))
     app.include_router(corrections_router(services))
     app.include_router(credit_notes_router(services))
+    app.include_router(credit_documents_router(services))
     app.include_router(documents_router(services))
     app.include_router(drafts_router(services))
     app.include_router(revisions_router(services))

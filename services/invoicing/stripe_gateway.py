@@ -271,7 +271,15 @@ def _invoice(answer: Any) -> StripeInvoice:
         attempted=answer["attempted"],
         finalization_error=_finalization_error(answer),
         lines=_listed_lines(answer),
+        credited=_credited(answer),
     )
+
+
+def _credited(answer: Any) -> int:
+    names = ("pre_payment_credit_notes_amount", "post_payment_credit_notes_amount")
+    amounts = [answer[name] for name in names]
+    assert all(type(amount) is int for amount in amounts), "what is credited is an int"
+    return sum(amounts)
 
 
 def _customer(answer: Any) -> StripeCustomer:

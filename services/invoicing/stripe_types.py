@@ -50,6 +50,8 @@ class StripeInvoice:
     finalization_error: str | None
     lines: tuple[StripeLine, ...] | None = None
     """All of its lines, or None when there are more than the answer holds (ten)."""
+    credited: int = 0
+    """By credit notes that are not void, tax included."""
 
     def __repr__(self) -> str:
         return f"StripeInvoice({self.id}, {self.status})"

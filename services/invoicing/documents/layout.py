@@ -50,7 +50,7 @@ def lay_out(statement: UsageStatement, speech: Speech) -> dict[str, Any]:
     return {
         "han": speech.han,
         "vendor": breakable(statement.vendor.name),
-        "tenant": [breakable(line) for line in _letterhead(statement.tenant, speech)],
+        "tenant": [breakable(line) for line in letterhead(statement.tenant, speech)],
         "mark": MARKS.get(invoice.state, ""),
         "test": invoice.mode == "test",
         "name": statement.name,
@@ -80,7 +80,8 @@ def _word(word: str) -> str:
     return BREAK.join(parts)
 
 
-def _letterhead(tenant: Party, speech: Speech) -> list[str]:
+def letterhead(tenant: Party, speech: Speech) -> list[str]:
+    """Return the lines that say who is billed."""
     country = speech.country(tenant.country)
     lines = (tenant.name, *tenant.address, country, tenant.billing_email)
     return [line for line in lines if line]

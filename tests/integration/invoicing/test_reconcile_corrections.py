@@ -126,3 +126,79 @@ async def test_of_one_off_invoices(corrected: Corrected) -> None:
     )
     await corrected.post(f"/invoices/{again[0].revised_by}/void")
     await _check(corrected, invoices=3)
+
+
+NOTES: list[dict[str, Any]] = [
+    {"full": True},
+    {"amount": "12.34"},
+    {"lines": [{"line_key": "output", "amount": "7.5"}]},
+]
+
+
+@pytest.mark.parametrize("paid", [0, 2500])
+@pytest.mark.parametrize("note", NOTES)
+async def test_after_credit_notes(corrected: Corrected, note: Any, paid: int) -> None:
+    """Our notes and Stripe's are the same, whatever was paid before."""
+    if paid:
+        await corrected.pay(paid)
+    await corrected.order("credit-notes", settlement="out_of_band", **note)
+
+    await _check(corrected)
+    assert 1 == (await corrected.month.reconcile()).compared["credit notes"]
+
+
+CHANGE = "update invoicing.credit_note set {} where vendor_id = :vendor and state = 'issued'"
+BROKEN_NOTES = {
+    "a note's amount is another": (
+        CHANGE.format("net_minor = 1"),
+        ["stripe_credit_note_net_differs", "stripe_credit_note_total_differs"],
+    ),
+    "a note was settled otherwise": (
+        CHANGE.format("post_payment_minor = 5"),
+        ["stripe_credit_note_post_payment_differs"],
+    ),
+    "a number is another": (
+        CHANGE.format("number = 'X'"),
+        ["stripe_credit_note_number_differs"],
+    ),
+    "a note forgot Stripe's": (
+        CHANGE.format("stripe_credit_note_id = 'cn_gone'"),
+        ["stripe_credit_note_missing", "stripe_credit_note_orphan"],
+    ),
+    "a note is gone": (
+        "delete from invoicing.credit_note where vendor_id = :vendor",
+        ["stripe_credit_note_orphan"],
+    ),
+    "a note waits": (
+        CHANGE.format("state = 'parked', reason = 'x'"),
+        ["credit_note_not_at_stripe"],
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_NOTES)
+async def test_what_is_broken_in_a_note_is_named(corrected: Corrected, broken: str) -> None:
+    """Each broken row of a note gives its own codes and no other."""
+    query, codes = BROKEN_NOTES[broken]
+    await corrected.order("credit-notes", settlement="out_of_band", amount="5")
+    await corrected.month.tamper(query)
+
+    assert codes == await corrected.month.codes()
+
+
+async def test_notes_made_or_voided_at_stripe_by_hand_are_named(corrected: Corrected) -> None:
+    """A note that a person made in the dashboard, and one of ours that was voided there."""
+    made = await corrected.world.simulator.post(
+        "/v1/credit_notes", invoice=corrected.invoice.stripe_invoice_id, amount="100"
+    )
+    assert ["stripe_credit_note_orphan"] == await corrected.month.codes()
+    await corrected.world.simulator.post(f"/v1/credit_notes/{made['id']}/void")
+    assert [] == await corrected.month.codes()
+
+    await corrected.order("credit-notes", settlement="out_of_band", amount="5")
+    notes = await corrected.world.simulator.get(
+        "/v1/credit_notes", invoice=corrected.invoice.stripe_invoice_id
+    )
+    (ours,) = [one for one in notes["data"] if one["id"] != made["id"]]
+    await corrected.world.simulator.post(f"/v1/credit_notes/{ours['id']}/void")
+    assert ["stripe_credit_note_status_differs"] == await corrected.month.codes()
