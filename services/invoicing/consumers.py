@@ -8,12 +8,13 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import ValidationError
 
+from services.invoicing.corrections.adjusting import credit_adjustment
 from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.handlers import draft_invoice
 from services.invoicing.repository.messages import insert_dead_letter
 from shared.clock import Clock
 from shared.database import Database
-from shared.events.statement_rated import StatementRated
+from shared.events.statement_rated import AdjustmentCredited, StatementRated
 from shared.topics import STATEMENT_RATED
 
 logger = structlog.get_logger()
@@ -46,11 +47,13 @@ class StatementConsumer:
     async def take(self, record: Record) -> None:
         """Draft the invoice of a record, or keep the record as a dead letter."""
         try:
-            statement = _statement(record)
+            message = _message(record)
+            identity, clock = record.message_id, self.clock
             async with self.database.transaction() as connection:
-                await draft_invoice(
-                    connection, statement, message_id=record.message_id, clock=self.clock
-                )
+                if isinstance(message, AdjustmentCredited):
+                    await credit_adjustment(connection, message, message_id=identity, clock=clock)
+                else:
+                    await draft_invoice(connection, message, message_id=identity, clock=clock)
         except InvalidStatement as rejection:
             await self._bury(record, rejection.code)
         except ValidationError:
@@ -69,12 +72,16 @@ class StatementConsumer:
             await insert_dead_letter(connection, values)
 
 
-def _statement(record: Record) -> StatementRated:
-    if record.type_name != StatementRated.__name__:
-        raise InvalidStatement("unknown_type", "This topic carries StatementRated only.")
+_TYPES = {model.__name__: model for model in (StatementRated, AdjustmentCredited)}
+
+
+def _message(record: Record) -> StatementRated | AdjustmentCredited:
+    model = _TYPES.get(record.type_name)
+    if model is None:
+        raise InvalidStatement("unknown_type", "This topic carries no such messages.")
     if _NUL in record.body:
         raise InvalidStatement("unstorable_text", "Postgres keeps no text with a NUL in it.")
-    return StatementRated.model_validate_json(record.body)
+    return model.model_validate_json(record.body)
 
 
 async def _raw(message: KafkaMessage) -> bytes:
@@ -105,7 +112,8 @@ def subscribe(broker: KafkaBroker, consumer: StatementConsumer, *, group: str) -
         ack_policy=AckPolicy.NACK_ON_ERROR,
         decoder=_raw,
         title="statement.rated",
-        description="StatementRated (JSON): the invoice of a subscription's period is drafted",
+        description="StatementRated (JSON): the invoice of a subscription's period is drafted; "
+        "AdjustmentCredited: a closed period is credited",
     )
     async def on_statement_rated(body: bytes, message: KafkaMessage) -> None:
         try:

@@ -25,10 +25,13 @@ async def lock_valid(
     account = Account(statement.vendor_id, statement.mode)
     await repository.lock_coupons(connection, account, statement.tenant_id)
     found = await repository.list_coupons(connection, account, statement.tenant_id)
-    return [_named(one) for one in found if one.is_for(statement.period_start, statement.currency)]
+    return [
+        named_coupon(one) for one in found if one.is_for(statement.period_start, statement.currency)
+    ]
 
 
-def _named(stored: StoredCoupon) -> NamedCoupon:
+def named_coupon(stored: StoredCoupon) -> NamedCoupon:
+    """Return a coupon with the words that stand on invoices for it."""
     coupon = Coupon(
         key=stored.coupon_id,
         percent=None if stored.percent is None else parse_exact(stored.percent),

@@ -79,7 +79,13 @@ def add_webhook_consumers(
     )
     _add_seals(subscriber(USAGE_AGGREGATED.name), deliver, clock)
 
-    @subscriber(STATEMENT_RATED.name)
+    rated = subscriber(STATEMENT_RATED.name)
+
+    @rated(filter=lambda message: message.headers.get("type") == "AdjustmentCredited")
+    async def on_adjustment_credited(_body: Any, _message: KafkaMessage) -> None:
+        """Its credit note is told of as the invoice's `credited`."""
+
+    @rated
     async def on_statement_rated(_body: Any, message: KafkaMessage) -> None:
         async def handle(connection: AsyncConnection, statement: StatementRated) -> None:
             now = clock.now()

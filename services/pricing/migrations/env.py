@@ -1,10 +1,11 @@
 """Alembic's entry for the schema `pricing`."""
 
-from services.pricing import cost_tables, meter_tables, wallet_tables
+from services.pricing import adjustment_tables, cost_tables, meter_tables, wallet_tables
 from services.pricing.tables import metadata
 from shared.migrations import run_migrations
 
 # Importing the modules puts their tables into the metadata.
 assert metadata is cost_tables.provider_price.metadata is wallet_tables.wallet.metadata
 assert metadata is meter_tables.known_meter.metadata
+assert metadata is adjustment_tables.adjustment_setting.metadata
 run_migrations(metadata)

@@ -1,11 +1,15 @@
 """A month with every correction in it reconciles; what is broken in one is named."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from services.invoicing.corrections.adjusting import credit_adjustment
+from services.pricing.repository.adjustments import add_credit
+from shared.database import Database
+from shared.events.statement_rated import AdjustmentCredited
 from shared.ids import new_id
 from tests.support.closed_month import FIRST, ClosedMonth, Counting, usage_line
 from tests.support.database import TestDatabase
@@ -126,6 +130,76 @@ async def test_of_one_off_invoices(corrected: Corrected) -> None:
     )
     await corrected.post(f"/invoices/{again[0].revised_by}/void")
     await _check(corrected, invoices=3)
+
+
+def _credited(corrected: Corrected, **values: Any) -> AdjustmentCredited:
+    line = usage_line("output", "output_text", -100, "-2.003", details=[])
+    fields: dict[str, Any] = {
+        "vendor_id": corrected.world.vendor_id,
+        "mode": "test",
+        "tenant_id": "acme",
+        "adjustment_id": new_id(),
+        "statement_id": f"st-{corrected.world.vendor_id}",
+        "subscription_id": "sub-1",
+        "period_start": FIRST,
+        "period_end": date(2026, 2, 1),
+        "currency": "USD",
+        "revision": 1,
+        "rating_hash": "r",
+        "total_exact": "-2.003",
+        "returned_exact": "0",
+        "settlement": "out_of_band",
+        "lines": [line],
+    }
+    return AdjustmentCredited.model_validate(fields | values)
+
+
+async def _credit(corrected: Corrected, credited: AdjustmentCredited) -> None:
+    """Store it in pricing, and have invoicing credit it."""
+    priced = Database(corrected.month.database.urls["pricing"], connections=1)
+    async with priced.transaction() as connection:
+        await add_credit(connection, credited, sequence=1, tell=False)
+    await priced.close()
+    async with corrected.world.database.transaction() as connection:
+        identity, clock = credited.adjustment_id, corrected.world.clock
+        await credit_adjustment(connection, credited, message_id=identity, clock=clock)
+    await corrected.settle()
+
+
+async def test_after_a_credited_adjustment(corrected: Corrected) -> None:
+    """What pricing credits is what invoicing credited and carried on, to the last fraction."""
+    credited = _credited(corrected)
+    await _credit(corrected, credited)
+    await _check(corrected)
+
+    await corrected.month.tamper(
+        "update invoicing.credited_adjustment set carried_exact = '0' where vendor_id = :vendor"
+    )
+    assert ["credited_adjustment_differs"] == await corrected.month.codes()
+    assert corrected.month.lines[0].endswith(": pricing 2.003, invoicing 2")
+    await corrected.month.tamper(
+        "delete from invoicing.credited_adjustment where vendor_id = :vendor"
+    )
+    assert ["credited_adjustment_missing"] == await corrected.month.codes()
+
+
+async def test_an_adjustment_that_pricing_does_not_know_is_named(corrected: Corrected) -> None:
+    """Invoicing credited what pricing has no rating for."""
+    await _credit(corrected, _credited(corrected))
+    await corrected.month.tamper("delete from pricing.adjustment_credit where vendor_id = :vendor")
+
+    assert ["credited_adjustment_unknown"] == await corrected.month.codes()
+
+
+async def test_what_returned_to_credits_alone_is_no_difference(corrected: Corrected) -> None:
+    """Nothing is left to credit: invoicing is not told."""
+    credited = _credited(corrected, returned_exact="2.003")
+    priced = Database(corrected.month.database.urls["pricing"], connections=1)
+    async with priced.transaction() as connection:
+        await add_credit(connection, credited, sequence=1, tell=False)
+    await priced.close()
+
+    await _check(corrected)
 
 
 NOTES: list[dict[str, Any]] = [
