@@ -11,18 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.cli_reconcile_sides import (
     billed_differences,
     copy_differences,
+    credited_differences,
+    owed,
     seal_differences,
     unpaired,
 )
 from services.invoicing.reconciling.parts import differences_of_parts
 from services.invoicing.reconciling.stripe_month import StripeMonth, StripeReader
 from services.invoicing.repository import reconciling as invoiced
+from services.invoicing.repository.adjustments import of_statement
 from services.invoicing.repository.reconciling import MonthInvoice
 from services.invoicing.stripe_types import StripeProblem
 from services.metering.reconciling import CountsAgain, reconcile_day
 from services.metering.repository import reconciling as counted
 from services.pricing.reconciling import bundles_of, differences_of_bundles
 from services.pricing.repository import reconciling as priced
+from services.pricing.repository.adjustments import list_credited
 from services.pricing.repository.invariants import read_sealed_days
 from shared.accounts.repository import Account
 from shared.database import Database
@@ -205,10 +209,24 @@ class Reconciliation:
         self._tell(list(unpaired(statements, self._invoices)))
         by_id = {statement.statement_id: statement for statement in statements}
         bar.start(len(self._invoices))
+        await self._credited()
         for start in range(0, len(self._invoices), STATEMENTS_AT_ONCE):
             some = self._invoices[start : start + STATEMENTS_AT_ONCE]
             await self._compare_invoices(by_id, some)
             bar.step(len(some))
+
+    async def _credited(self) -> None:
+        """Compare what pricing credits of closed periods with what invoicing made of it."""
+        async with self.sides.priced.transaction() as connection:
+            credited = await list_credited(connection, self.account, self.first, self.end)
+        wanted = [one for one in credited if owed(one)]
+        async with self.sides.invoiced.transaction() as connection:
+            names = sorted({one.invoice.statement_id for one in self._invoices})
+            names += [one.statement_id for one in wanted if one.statement_id not in names]
+            made = await of_statement(connection, self.account, names)
+        if wanted or made:
+            self._count(credited_adjustments=len(wanted))
+        self._tell(list(credited_differences(wanted, made)))
 
     async def _compare_invoices(
         self, statements: dict[str, priced.BilledStatement], some: Sequence[MonthInvoice]
@@ -224,7 +242,7 @@ class Reconciliation:
             own = parts[one.invoice.invoice_id]
             self._tell(list(differences_of_parts(one.invoice, own)))
             statement = statements.get(one.invoice.statement_id)
-            if statement is not None and one.invoice.revision == 1:
+            if statement is not None:
                 stated = lines[statement.statement_id]
                 self._tell(list(billed_differences(statement, stated, one, own)))
 
@@ -241,6 +259,8 @@ class Reconciliation:
         async for one in month.differences(first, end):
             self._tell([one])
         self._count(Stripe_invoices=month.seen)
+        if month.notes:
+            self._count(credit_notes=month.notes)
 
 
 def _cause(error: Exception) -> str:

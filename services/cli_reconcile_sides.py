@@ -9,10 +9,12 @@ from fractions import Fraction
 from services.invoicing.models import InvoiceLine
 from services.invoicing.own_lines import CREDIT_LINE, ROUNDING_LINE
 from services.invoicing.reconciling.parts import invoice_ids
+from services.invoicing.repository.adjustments import Adjustment
 from services.invoicing.repository.reconciling import DetailSums, MonthInvoice, Parts
 from services.pricing.repository.reconciling import BilledLine, BilledStatement
 from shared.differences import Difference, difference
-from shared.money import format_exact, parse_exact
+from shared.events.statement_rated import AdjustmentCredited
+from shared.money import CURRENCIES, format_exact, parse_exact
 
 Sum = tuple[Decimal, int, str]
 Sums = Mapping[tuple[str, date, str, str], Sum]
@@ -100,7 +102,7 @@ def unpaired(
 def billed_differences(
     statement: BilledStatement, lines: Sequence[BilledLine], one: MonthInvoice, parts: Parts
 ) -> Iterator[Difference]:
-    """Yield where an invoice, as first made, is not what its statement says."""
+    """Yield where an invoice, or a revision of it, is not what its statement says."""
     ids = invoice_ids(one.invoice) | {"statement_id": statement.statement_id}
     pairs: list[tuple[str, object, object]] = [
         ("statement_hash_differs", statement.rating_hash, one.rating_hash),
@@ -120,6 +122,34 @@ def billed_differences(
             yield difference(code, ids, {"statement": mine, "invoice": other})
     yield from _line_differences(ids, lines, parts)
     yield from _total_differences(ids, one, parts)
+
+
+def owed(credited: AdjustmentCredited) -> Fraction:
+    """Return what of a cheaper period did not return to prepaid credits."""
+    return -parse_exact(credited.total_exact) - parse_exact(credited.returned_exact)
+
+
+def credited_differences(
+    credited: Sequence[AdjustmentCredited], made: Sequence[Adjustment]
+) -> Iterator[Difference]:
+    """Yield where invoicing did not credit, or carry on, exactly what pricing credits."""
+    known = {one.adjustment_id: one for one in made}
+    for one in credited:
+        ids: dict[str, object] = {"tenant_id": one.tenant_id, "adjustment_id": one.adjustment_id}
+        found = known.pop(one.adjustment_id, None)
+        if found is None:
+            figures: dict[str, object] = {"pricing": format_exact(owed(one)), "invoicing": None}
+            yield difference("credited_adjustment_missing", ids, figures)
+            continue
+        minor = Fraction(found.credited_minor, 10 ** CURRENCIES[one.currency].exponent)
+        settled = minor + _sum([found.coupons_exact, found.carried_exact])
+        if settled != owed(one):
+            figures = {"pricing": format_exact(owed(one)), "invoicing": format_exact(settled)}
+            yield difference("credited_adjustment_differs", ids, figures)
+    for other in known.values():
+        ids = {"tenant_id": other.tenant_id, "adjustment_id": other.adjustment_id}
+        alone: dict[str, object] = {"pricing": None, "invoicing": other.amount_exact}
+        yield difference("credited_adjustment_unknown", ids, alone)
 
 
 def _sum(amounts: Sequence[str]) -> Fraction:

@@ -15,11 +15,13 @@ from services.invoicing.api.carry_overs import carry_overs_router
 from services.invoicing.api.common import Services
 from services.invoicing.api.corrections import corrections_router
 from services.invoicing.api.coupons import coupons_router
+from services.invoicing.api.credit_documents import credit_documents_router
 from services.invoicing.api.credit_notes import credit_notes_router
 from services.invoicing.api.documents import documents_router
 from services.invoicing.api.drafts import drafts_router
 from services.invoicing.api.focus import focus_router
 from services.invoicing.api.invoices import invoices_router
+from services.invoicing.api.revisions import revisions_router
 from services.invoicing.api.stripe import stripe_router
 from services.invoicing.api.taxes import taxes_router
 from services.invoicing.api.tracing import tracing_router
@@ -92,8 +94,10 @@ def create_app(settings: InvoicingSettings, clock: Clock | None = None) -> FastA
     app.include_router(taxes_router(services))
     app.include_router(corrections_router(services))
     app.include_router(credit_notes_router(services))
+    app.include_router(credit_documents_router(services))
     app.include_router(documents_router(services))
     app.include_router(drafts_router(services))
+    app.include_router(revisions_router(services))
     app.include_router(tracing_router(services))
     app.include_router(focus_router(services))
     app.include_router(stripe_router(services, refused_events(metrics)))

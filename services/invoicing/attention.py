@@ -111,7 +111,7 @@ def standing_items(waiting: WaitingFacts) -> list[InvoicingItem]:
 def refused_action_item(order: ActionOrder) -> InvoicingItem:
     """Return what is to be done about an order that Stripe refused."""
     text = "Look at the invoice at Stripe; order again when what the reason names is gone."
-    route = "void" if order.action == "void" else "mark-uncollectible"
+    route = order.action.replace("_", "-")
     reason = f"{order.action}:{order.reason or 'unknown'}"
     return InvoicingItem(
         code="refused_correction",

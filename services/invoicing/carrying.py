@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,6 +56,23 @@ async def record(connection: AsyncConnection, made: Invoice, draft: Draft, clock
     }
     await carry_overs.insert_carry_over(connection, made, values)
     logger.info("carried_over", invoice_id=made.invoice_id, amount_minor=values["amount_minor"])
+
+
+async def carry_credit(
+    connection: AsyncConnection, of: Invoice, carry_over_id: str, amount: Fraction, clock: Clock
+) -> None:
+    """Let an exact amount (> 0) that is owed to the tenant open its next invoice.
+
+    `of` is the invoice of the period that it is for; `carry_over_id` says what left it, once.
+    """
+    values = {
+        "amount_exact": format_exact(-amount),
+        "amount_minor": round_to_minor_units(-amount, CURRENCIES[of.currency]),
+        "created_at": clock.now(),
+        "carry_over_id": carry_over_id,
+        "of_invoice_id": of.invoice_id,
+    }
+    await carry_overs.insert_carry_over(connection, of, values)
 
 
 async def give_back(connection: AsyncConnection, voided: Invoice) -> None:

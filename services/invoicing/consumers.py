@@ -11,12 +11,13 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import ValidationError
 
+from services.invoicing.corrections.adjusting import credit_adjustment
 from services.invoicing.domain.errors import InvalidStatement
 from services.invoicing.handlers import Received, draft_invoices
 from services.invoicing.repository.messages import insert_dead_letter
 from shared.clock import Clock
 from shared.database import Database
-from shared.events.statement_rated import StatementRated
+from shared.events.statement_rated import AdjustmentCredited, StatementRated
 from shared.topics import STATEMENT_RATED
 
 logger = structlog.get_logger()
@@ -46,6 +47,10 @@ class Record:
     body: bytes
 
 
+Taken = tuple[Record, Received | AdjustmentCredited]
+"""A record, and what it says."""
+
+
 @dataclass
 class StatementConsumer:
     """Makes invoices of statements, at least once each, which the inbox and the key make once."""
@@ -61,30 +66,37 @@ class StatementConsumer:
         """
         for group in _groups([one for record in records if (one := await self._read(record))]):
             try:
-                await self._draft([received for _, received in group])
+                await self._handle(group)
             except Exception as error:  # noqa: BLE001 - whose it is shows when each is alone
                 logger.warning("statements_taken_alone", cause=type(error).__name__)
-                for record, received in group:
-                    await self._take_alone(record, received)
+                for one in group:
+                    await self._take_alone(one)
 
-    async def _read(self, record: Record) -> tuple[Record, Received] | None:
+    async def _read(self, record: Record) -> Taken | None:
         try:
-            return record, Received(_statement(record), record.message_id)
+            return record, _received(record)
         except InvalidStatement as rejection:
             await self._bury(record, rejection.code)
         except ValidationError:
             await self._bury(record, "invalid_message")
         return None
 
-    async def _take_alone(self, record: Record, received: Received) -> None:
+    async def _take_alone(self, one: Taken) -> None:
         try:
-            await self._draft([received])
+            await self._handle([one])
         except InvalidStatement as rejection:
-            await self._bury(record, rejection.code)
+            await self._bury(one[0], rejection.code)
 
-    async def _draft(self, received: Sequence[Received]) -> None:
+    async def _handle(self, group: Sequence[Taken]) -> None:
+        """Take a credited period, which comes alone, or statements together."""
+        record, first = group[0]
         async with self.database.transaction() as connection:
-            await draft_invoices(connection, received, self.clock)
+            if isinstance(first, AdjustmentCredited):
+                identity = record.message_id
+                await credit_adjustment(connection, first, message_id=identity, clock=self.clock)
+                return
+            statements = [one for _, one in group if isinstance(one, Received)]
+            await draft_invoices(connection, statements, self.clock)
 
     async def _bury(self, record: Record, code: str) -> None:
         logger.error("dead_letter", code=code, partition=record.partition, offset=record.offset)
@@ -99,20 +111,20 @@ class StatementConsumer:
             await insert_dead_letter(connection, values)
 
 
-def _groups(
-    taken: Sequence[tuple[Record, Received]],
-) -> Iterator[list[tuple[Record, Received]]]:
+def _groups(taken: Sequence[Taken]) -> Iterator[list[Taken]]:
     """Yield what one transaction takes: neighbours of one account and of different tenants.
 
-    What a tenant's invoice leaves to its next one is there when that is drafted.
+    What a tenant's invoice leaves to its next one is there when that is drafted. A credited
+    period is taken alone, in its place.
     """
-    group: list[tuple[Record, Received]] = []
+    group: list[Taken] = []
     tenants: set[str] = set()
     size = 0
     for record, received in taken:
-        tenant_id = received.statement.tenant_id
+        alone = isinstance(received, AdjustmentCredited)
+        tenant_id = received.tenant_id
         fits = size + len(record.body) <= GROUP_BYTES_MAX and tenant_id not in tenants
-        if group and not (fits and received.account == group[0][1].account):
+        if group and (alone or not fits or not _same_account(received, group[0][1])):
             yield group
             group, tenants, size = [], set(), 0
         group.append((record, received))
@@ -122,12 +134,26 @@ def _groups(
         yield group
 
 
-def _statement(record: Record) -> StatementRated:
-    if record.type_name != StatementRated.__name__:
-        raise InvalidStatement("unknown_type", "This topic carries StatementRated only.")
+def _same_account(one: Received | AdjustmentCredited, other: Received | AdjustmentCredited) -> bool:
+    """Tell whether both are statements of one account."""
+    if isinstance(one, AdjustmentCredited) or isinstance(other, AdjustmentCredited):
+        return False
+    return one.account == other.account
+
+
+_TYPES = {model.__name__: model for model in (StatementRated, AdjustmentCredited)}
+
+
+def _received(record: Record) -> Received | AdjustmentCredited:
+    model = _TYPES.get(record.type_name)
+    if model is None:
+        raise InvalidStatement("unknown_type", "This topic carries no such messages.")
     if _NUL in record.body:
         raise InvalidStatement("unstorable_text", "Postgres keeps no text with a NUL in it.")
-    return StatementRated.model_validate_json(record.body)
+    message = model.model_validate_json(record.body)
+    if isinstance(message, AdjustmentCredited):
+        return message
+    return Received(message, record.message_id)
 
 
 async def _raw(message: KafkaMessage) -> Any:
@@ -160,7 +186,8 @@ def subscribe(broker: KafkaBroker, consumer: StatementConsumer, *, group: str) -
         ack_policy=AckPolicy.NACK_ON_ERROR,
         decoder=_raw,
         title="statement.rated",
-        description="StatementRated (JSON): the invoice of a subscription's period is drafted",
+        description="StatementRated (JSON): the invoice of a subscription's period is drafted; "
+        "AdjustmentCredited: a closed period is credited",
     )
     async def on_statement_rated(_bodies: Any, message: KafkaMessage) -> None:
         records = message.raw_message

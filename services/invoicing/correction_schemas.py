@@ -39,7 +39,7 @@ class ActionRead(BaseModel):
     """An order about an issued invoice: it is carried out at Stripe within seconds."""
 
     invoice_id: str
-    action: Literal["void", "mark_uncollectible"]
+    action: Literal["void", "mark_uncollectible", "revise"]
     state: Literal["pending", "done", "refused"]
     reason: str | None = Field(description="why it was refused; a stable code")
     created_at: datetime

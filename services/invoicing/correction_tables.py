@@ -63,7 +63,7 @@ invoice_action = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     *_retries(),
-    CheckConstraint("action in ('void', 'mark_uncollectible')", name="action"),
+    CheckConstraint("action in ('void', 'mark_uncollectible', 'revise')", name="action"),
     CheckConstraint("state in ('pending', 'done', 'refused')", name="state"),
     Index("ix_invoice_action_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
     comment="what a person ordered for an issued invoice",

@@ -34,7 +34,7 @@ async def lock_valid(
         by_tenant[stored.tenant_id].append(stored)
     return [
         [
-            _named(stored)
+            named_coupon(stored)
             for stored in by_tenant.get(one.tenant_id, ())
             if stored.is_for(one.period_start, one.currency)
         ]
@@ -42,7 +42,8 @@ async def lock_valid(
     ]
 
 
-def _named(stored: StoredCoupon) -> NamedCoupon:
+def named_coupon(stored: StoredCoupon) -> NamedCoupon:
+    """Return a coupon with the words that stand on invoices for it."""
     coupon = Coupon(
         key=stored.coupon_id,
         percent=None if stored.percent is None else parse_exact(stored.percent),

@@ -43,6 +43,10 @@ class Received:
     def account(self) -> Account:
         return Account(self.statement.vendor_id, self.statement.mode)
 
+    @property
+    def tenant_id(self) -> str:
+        return self.statement.tenant_id
+
 
 async def draft_invoice(
     connection: AsyncConnection, statement: StatementRated, *, message_id: str, clock: Clock
@@ -70,24 +74,21 @@ async def draft_invoices(
     if not statements:
         return []
     account = received[0].account
-    drafts = await _compose(connection, account, statements)
+    drafts = await compose_drafts(connection, account, statements)
     values = [(draft.key, _invoice_values(draft, clock)) for draft in drafts]
     created = await invoices.insert_invoices(connection, values)
     for draft, statement, made in zip(drafts, statements, created, strict=True):
         if made is None:
             await _check_same(connection, draft.key, statement)
     new = [(made, draft) for made, draft in zip(created, drafts, strict=True) if made is not None]
-    contents = [
-        Content(made, draft.lines, draft.details, draft.sent, draft.tax.taxes)
-        for made, draft in new
-    ]
+    contents = [content_of(made, draft) for made, draft in new]
     await record_new_drafts(connection, account, contents, clock)
     for made, draft in new:
         await carrying.record(connection, made, draft, clock)
     return [made for made, _ in new]
 
 
-async def _compose(
+async def compose_drafts(
     connection: AsyncConnection, account: Account, statements: Sequence[StatementRated]
 ) -> list[Draft]:
     """Return the drafts of statements, with all that goes on them beside what was rated."""
@@ -99,6 +100,11 @@ async def _compose(
     plans = await plans_for(connection, account, days)
     together = zip(statements, carried, valid, plans, strict=True)
     return [compose_draft(*given) for given in together]
+
+
+def content_of(made: Invoice, draft: Draft) -> Content:
+    """Return what is stored beside an invoice that was made of a draft."""
+    return Content(made, draft.lines, draft.details, draft.sent, draft.tax.taxes)
 
 
 async def record_new_drafts(

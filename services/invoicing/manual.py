@@ -13,15 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.invoicing.domain.allocation import Allocation, ExactLine, allocate
 from services.invoicing.domain.carrying import is_carried
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION, InvoiceKey
-from services.invoicing.domain.taxing import tax_day
+from services.invoicing.domain.taxing import TaxPlan, tax_day
 from services.invoicing.domain.wire import lines_sha256, lines_to_wire
-from services.invoicing.drafting import AMOUNT_MINOR_MAX
-from services.invoicing.handlers import record_new_drafts
+from services.invoicing.drafting import AMOUNT_MINOR_MAX, Draft
+from services.invoicing.handlers import content_of, record_new_drafts
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.own_lines import ROUNDING_LINE, ROUNDING_LINE_KEY
 from services.invoicing.repository import invoices
-from services.invoicing.repository.invoices import Content
-from services.invoicing.tax.drafts import DraftTax, draft_tax, with_tax
+from services.invoicing.tax.drafts import draft_tax, with_tax
 from services.invoicing.tax.settings import plan_for
 from shared.accounts.repository import Account, read_tenant
 from shared.clock import Clock
@@ -59,20 +58,43 @@ async def draft_manual_invoice(
 ) -> Invoice:
     """Draft a one-off invoice; raises `unknown_tenant`, `invalid_invoice`."""
     await read_tenant(connection, account, written.tenant_id)
+    key = await _next_key(connection, account, written)
+    plan = await manual_plan(connection, account, written)
+    draft = compose_manual(written, key, plan)
+    invoice_id, now = new_id(), clock.now()
+    values = draft.values | {
+        "invoice_id": invoice_id,
+        "statement_id": f"{MANUAL}-{invoice_id}",
+        "created_at": now,
+        "next_attempt_at": now,
+    }
+    made = await invoices.insert_invoice(connection, key, values)
+    assert made is not None, "the tenant's sequence is locked"
+    await record_new_drafts(connection, account, [content_of(made, draft)], clock)
+    return made
+
+
+async def manual_plan(
+    connection: AsyncConnection, account: Account, written: ManualInvoice
+) -> TaxPlan:
+    """Return how a one-off invoice is taxed that is drafted now."""
+    day = tax_day(MANUAL, written.period_start, written.period_end)
+    return await plan_for(connection, account, written.tenant_id, day)
+
+
+def compose_manual(written: ManualInvoice, key: InvoiceKey, plan: TaxPlan) -> Draft:
+    """Compose a one-off invoice, without its ids; raises `invalid_invoice`."""
     currency = CURRENCIES[written.currency]
-    tax = await _tax(connection, account, written, currency)
     exact_lines = [ExactLine(line.amount) for line in written.lines]
+    net = sum((line.amount for line in exact_lines), Fraction(0))
+    tax = draft_tax(plan, net, currency)
     allocation = allocate(exact_lines, currency, tax_minor=tax.minor)
     _check(allocation, currency)
     lines, other = with_tax(_lines(written, allocation, currency), (), tax, currency)
-    key = await _next_key(connection, account, written)
-    invoice_id, now = new_id(), clock.now()
     sent = [(line.line_key, line.stripe_amount) for line in other or lines]
     nothing = allocation.total_minor + tax.minor == 0
     values: dict[str, Any] = {
-        "invoice_id": invoice_id,
         "period_end": written.period_end,
-        "statement_id": f"{MANUAL}-{invoice_id}",
         "rating_hash": sha256(repr(written).encode()).hexdigest(),
         "currency": currency.code,
         "total_exact": format_exact(allocation.total_exact),
@@ -80,24 +102,9 @@ async def draft_manual_invoice(
         "lines_sha256": lines_sha256(currency.code, sent),
         "state": "paid" if nothing else "draft",
         "reason": "zero_total" if nothing else None,
-        "created_at": now,
-        "next_attempt_at": now,
         **tax.columns(),
     }
-    made = await invoices.insert_invoice(connection, key, values)
-    assert made is not None, "the tenant's sequence is locked"
-    content = Content(made, lines, sent=other, taxes=tax.taxes)
-    await record_new_drafts(connection, account, [content], clock)
-    return made
-
-
-async def _tax(
-    connection: AsyncConnection, account: Account, written: ManualInvoice, currency: Currency
-) -> DraftTax:
-    day = tax_day(MANUAL, written.period_start, written.period_end)
-    plan = await plan_for(connection, account, written.tenant_id, day)
-    net = sum((line.amount for line in written.lines), Fraction(0))
-    return draft_tax(plan, net, currency)
+    return Draft(key, values, lines, (), other, tax=tax)
 
 
 def _check(allocation: Allocation, currency: Currency) -> None:

@@ -130,6 +130,9 @@ class InvoiceRead(BaseModel):
     tenant_id: str
     subscription_id: str
     statement_id: str
+    revision: int = Field(default=1, description="higher ones replace an issued invoice")
+    revises: str | None = Field(default=None, description="the invoice that it replaces")
+    revised_by: str | None = Field(default=None, description="the invoice that replaces it")
     number: str | None = Field(description="null until the invoice passed the gate")
     state: State
     reason: str | None = Field(description="why it is parked or waits; a stable code")

@@ -62,6 +62,7 @@ class StripeInvoice:
     attempted: bool
     finalization_error: str | None
     credited: int
+    """By credit notes that are not void, tax included."""
     automatic_tax: bool = False
     located: bool = True
     """False: automatic tax cannot tell where the customer is."""

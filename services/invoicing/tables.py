@@ -189,6 +189,7 @@ carry_over = Table(
     metadata,
     *_owner(primary_key=False),
     Column("carry_over_id", Text, primary_key=True, comment="the invoice that left it"),
+    Column("of_invoice_id", Text, comment="whose period it is of; null: of the one that left it"),
     Column("currency", Text, nullable=False),
     Column("amount_exact", Text, nullable=False, comment="below zero: owed to the tenant"),
     Column("amount_minor", BigInteger, nullable=False),

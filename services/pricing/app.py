@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.pricing.api import billing_router
+from services.pricing.api_adjustments import adjustments_router
 from services.pricing.api_catalog import books_router, versions_router
 from services.pricing.api_costs import provider_prices_router
 from services.pricing.api_migrations import migrations_router
@@ -94,6 +95,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(spend_alerts_router(database))
     app.include_router(migrations_router(database, clock))
     app.include_router(billing_router(database, clock, settings))
+    app.include_router(adjustments_router(database, clock))
     app.include_router(provider_prices_router(database))
     app.include_router(trials_router(database, clock))
     app.include_router(wallets_router(database, clock))

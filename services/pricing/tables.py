@@ -297,7 +297,12 @@ period_rating = Table(
     Column("subscription_id", Text, primary_key=True),
     Column("sequence", Integer, primary_key=True, comment="of the period that was rated"),
     Column("revision", Integer, primary_key=True, comment="0: at first; the highest is the last"),
-    Column("statement_id", Text, nullable=False, comment="on which its difference stands"),
+    Column(
+        "statement_id",
+        Text,
+        nullable=False,
+        comment="on which its difference stands, or the adjustment that credits it",
+    ),
     Column("booked_before", Date, nullable=False, comment="usage booked up to there is in it"),
     Column("input_hash", Text, nullable=False),
     Column("rating_hash", Text, nullable=False),

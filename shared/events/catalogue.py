@@ -6,7 +6,7 @@ from shared.events.invoice_changed import InvoiceChanged
 from shared.events.message import Message
 from shared.events.meter_wanted import MeterWanted
 from shared.events.spend_crossed import SpendCrossed
-from shared.events.statement_rated import StatementRated
+from shared.events.statement_rated import AdjustmentCredited, StatementRated
 from shared.events.usage_aggregated import (
     DaySealed,
     MeterDefined,
@@ -25,6 +25,7 @@ MESSAGES: tuple[type[Message], ...] = (
     MeterValued,
     MeterWanted,
     StatementRated,
+    AdjustmentCredited,
     SpendCrossed,
     InvoiceChanged,
 )

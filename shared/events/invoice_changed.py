@@ -31,6 +31,9 @@ InvoiceState = Literal[
 ]
 """States, and from `partly_paid` on facts beside the state: several of these may hold at once."""
 
+REVISED = "revised"
+"""The reason of a `void` that makes place for a revision of the invoice: its credits stay drawn."""
+
 
 class InvoiceChanged(Message):
     """An invoice reached a state, or a fact became known.

@@ -260,3 +260,34 @@ class StatementRated(Message):
 
     def key_parts(self) -> tuple[str, ...]:
         return (self.vendor_id, self.tenant_id)
+
+
+class AdjustmentCredited(Message):
+    """A closed period is cheaper by what is known now, and the difference is credited.
+
+    It is on no statement. Invoicing credits what did not return to prepaid credits: on the period's
+    own invoice as far as that can be, the rest opens the tenant's next one.
+    """
+
+    topic: ClassVar[Topic] = STATEMENT_RATED
+
+    tenant_id: str
+    adjustment_id: str
+    statement_id: str = Field(description="of the period")
+    subscription_id: str
+    period_start: date = Field(description="inclusive")
+    period_end: date = Field(description="exclusive")
+    currency: str
+    revision: int = Field(ge=1, description="of the rating, which is the period's last one now")
+    rating_hash: str
+    total_exact: str = Field(description="below zero: the sum of the lines")
+    returned_exact: str = Field(description="what of that returned to prepaid credits, not below 0")
+    settlement: Literal["balance", "refund", "out_of_band"] = Field(
+        description="where that part goes which is paid already"
+    )
+    lines: list[StatementLine] = Field(
+        description="differences by the line keys of the period's statement, exact"
+    )
+
+    def key_parts(self) -> tuple[str, ...]:
+        return (self.vendor_id, self.tenant_id)

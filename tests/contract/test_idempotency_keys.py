@@ -15,6 +15,7 @@ WITHOUT = {
         "post /v1/price-books/{book}/diff": NOTHING_IS_WRITTEN,
         "post /v1/price-books/{book}/migrations/preview": NOTHING_IS_WRITTEN,
         "post /v1/subscriptions/{subscription_id}/changes/preview": NOTHING_IS_WRITTEN,
+        "put /v1/adjustment-settings": "replaces the whole; the same again changes nothing",
     },
     "metering": {
         "post /v1/events": "the event's id is the key, kept for ever; other content is a conflict",
@@ -28,6 +29,8 @@ WITHOUT = {
         "post /v1/invoices/{invoice_id}/void": "the same order again is the order that is there",
         "post /v1/invoices/{invoice_id}/mark-uncollectible": "the same order again is the one that"
         " is there",
+        "post /v1/invoices/{invoice_id}/revise": "the same order again is the one that is there",
+        "post /v1/credit-notes/{credit_note_id}/links": NOTHING_IS_WRITTEN,
         "post /v1/credit-notes/{credit_note_id}/retry": "only a parked note goes on, else 409",
         "post /v1/credit-notes/{credit_note_id}/cancel": "only a parked note is given up, else 409",
         "put /v1/billing-settings": "replaces the whole; the same again changes nothing",

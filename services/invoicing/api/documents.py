@@ -1,6 +1,6 @@
 """Routes of an invoice's documents: with a key, or by a signed link without one."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
@@ -11,9 +11,9 @@ from services.invoicing.api.common import (
     Services,
     account_of,
 )
-from services.invoicing.documents.links import Link, LinkSigner, link_keys
+from services.invoicing.api.serving import FILES, expiry_of, file_response, link_signer, opened
+from services.invoicing.documents.links import Link, LinkSigner
 from services.invoicing.documents.locales import DEFAULT_LOCALE, parse_locale, tag_of
-from services.invoicing.documents.pages import refusal_page
 from services.invoicing.documents.schemas import (
     LinkRead,
     LinkWrite,
@@ -31,36 +31,15 @@ from services.invoicing.documents.service import (
 from services.invoicing.repository import documents as repository
 from services.invoicing.repository import invoices
 from services.invoicing.repository.documents import VENDOR_ITSELF
-from services.invoicing.sheets import MEDIA_TYPES
 from shared.accounts import repository as accounts
-from shared.errors import TallyrollError
 from shared.ids import Slug
-
-EXPIRY_DIGITS_MAX = 12
-
-PRIVATE = {
-    "Cache-Control": "private, no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-}
-"""A document is its reader's: kept by no cache, named to no other site, found by no engine."""
-
-FILES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "the file", "content": {name: {} for name in MEDIA_TYPES.values()}}
-}
 
 
 def documents_router(services: Services) -> APIRouter:
     """Return the routes of documents under `/v1`."""
     router = APIRouter(prefix="/v1", tags=["documents"])
     settings = services.settings
-    listed = settings.invoicing_link_keys
-    keys = link_keys(
-        listed.get_secret_value() if listed else None,
-        settings.secret_key.get_secret_value().encode(),
-    )
-    signer = LinkSigner(keys, services.clock)
+    signer = link_signer(services)
 
     @router.get("/invoices/{invoice_id}/statement", response_class=Response, responses=FILES)
     async def get_statement(
@@ -78,7 +57,7 @@ def documents_router(services: Services) -> APIRouter:
                 connection, account_of(caller), invoice_id, tenant_id=caller.tenant_id
             )
             statement, chosen = await read_pages(connection, invoice, locale=locale)
-        return _file(await make_document(statement, chosen, format))
+        return file_response(await make_document(statement, chosen, format))
 
     @router.post("/invoices/{invoice_id}/links")
     async def make_link(
@@ -119,17 +98,13 @@ def _add_open(router: APIRouter, services: Services, signer: LinkSigner) -> None
         A link that was changed is `invalid_link` (403), an old one `link_expired` (410): a page for
         browsers, a problem for programs.
         """
-        try:
-            numeric = expires.isascii() and expires.isdigit() and len(expires) <= EXPIRY_DIGITS_MAX
-            link = Link(invoice_id, format_, locale, int(expires) if numeric else 0)
+
+        async def make() -> Document:
+            link = Link(invoice_id, format_, locale, expiry_of(expires))
             signer.verify(link, key_id=key, signature=signature)
-            return _file(await _linked(services, link))
-        except TallyrollError as refusal:
-            if "text/html" not in accept:
-                raise
-            page = refusal_page(refusal)
-            page.headers.update(PRIVATE)
-            return page
+            return await _linked(services, link)
+
+        return await opened(make, accept)
 
 
 async def _linked(services: Services, link: Link) -> Document:
@@ -169,9 +144,3 @@ def _add_locales(router: APIRouter, services: Services) -> None:
         if VENDOR_ITSELF in known:
             return LocaleRead(locale=known[VENDOR_ITSELF], source="vendor")
         return LocaleRead(locale=DEFAULT_LOCALE, source="default")
-
-
-def _file(document: Document) -> Response:
-    shown = "inline" if document.name.endswith(".pdf") else "attachment"
-    disposition = {"Content-Disposition": f'{shown}; filename="{document.name}"'}
-    return Response(document.content, media_type=document.media_type, headers=PRIVATE | disposition)

@@ -19,6 +19,7 @@ from services.invoicing.domain.taxing import Tax
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.repository import invoices as repository
 from services.invoicing.repository.invoices import InvoiceFilter
+from services.invoicing.repository.revisions import Neighbours, read_neighbours
 from services.invoicing.repository.taxes import read_taxes
 from services.invoicing.schemas import (
     InvoiceDetailRead,
@@ -61,12 +62,14 @@ def invoices_router(services: Services) -> APIRouter:
             found = await repository.list_invoices(
                 connection, account, InvoiceFilter(wanted, state, before, limit)
             )
-            identities = [invoice.invoice_id for invoice in found]
-            lines = await repository.read_lines(connection, account, identities)
-            taxes = await read_taxes(connection, account, identities)
+            names = [invoice.invoice_id for invoice in found]
+            lines = await repository.read_lines(connection, account, names)
+            taxes = await read_taxes(connection, account, names)
+            beside = await read_neighbours(connection, account, names)
         return InvoicePage(
             invoices=[
-                invoice_read(one, lines[one.invoice_id], taxes[one.invoice_id]) for one in found
+                invoice_read(one, lines[name], taxes[name], beside.get(name))
+                for name, one in zip(names, found, strict=True)
             ],
             next=found[-1].invoice_id if len(found) == limit else None,
         )
@@ -75,8 +78,10 @@ def invoices_router(services: Services) -> APIRouter:
     async def get_invoice(invoice_id: InvoiceId, caller: BillingReader) -> InvoiceRead:
         """Return one invoice, its hosted URL freshly fetched from Stripe."""
         invoice, lines, taxes = await _read(services, caller, invoice_id)
+        async with services.database.transaction() as connection:
+            beside = await read_neighbours(connection, invoice.account, [invoice_id])
         url = await _hosted_invoice_url(services.accounts, invoice)
-        return invoice_read(invoice, lines, taxes, hosted_invoice_url=url)
+        return invoice_read(invoice, lines, taxes, beside.get(invoice_id), hosted_invoice_url=url)
 
     @router.get("/invoices/{invoice_id}/details")
     async def get_details(invoice_id: InvoiceId, caller: BillingReader) -> InvoiceDetails:
@@ -138,6 +143,7 @@ def invoice_read(
     invoice: Invoice,
     lines: list[InvoiceLine],
     taxes: list[Tax],
+    beside: Neighbours | None = None,
     *,
     hosted_invoice_url: str | None = None,
 ) -> InvoiceRead:
@@ -151,6 +157,7 @@ def invoice_read(
             "gross_minor": invoice.gross_minor,
             "taxes": [tax_read(tax) for tax in taxes],
             "hosted_invoice_url": hosted_invoice_url,
+            **vars(beside or Neighbours()),
         }
     )
 

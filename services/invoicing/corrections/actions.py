@@ -1,8 +1,11 @@
-"""An issued invoice voided or given up at Stripe: one journaled step, then a fresh look."""
+"""An issued invoice voided or given up at Stripe: one journaled step, then a fresh look.
+
+One that is replaced is voided, too: the fresh look then drafts what replaces it.
+"""
 
 from dataclasses import dataclass
 
-from services.invoicing.corrections.models import Action, ActionOrder
+from services.invoicing.corrections.models import STATUSES, Action, ActionOrder
 from services.invoicing.corrections.refreshing import refresh_invoice
 from services.invoicing.models import Invoice, StripeJob
 from services.invoicing.stripe_sync.journal import Journal
@@ -14,9 +17,8 @@ from shared.database import Database
 _STEPS: dict[Action, Step] = {
     "void": "void_invoice",
     "mark_uncollectible": "mark_uncollectible",
+    "revise": "void_invoice",
 }
-STATUSES: dict[Action, str] = {"void": "void", "mark_uncollectible": "uncollectible"}
-"""What Stripe calls the invoice afterwards."""
 
 
 @dataclass

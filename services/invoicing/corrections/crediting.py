@@ -7,7 +7,9 @@ from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.invoicing import carrying
 from services.invoicing.corrections.models import CreditNote, CreditNoteLine
+from services.invoicing.corrections.ordering import check_not_revised
 from services.invoicing.domain.credit_notes import Settlement
 from services.invoicing.domain.crediting import (
     Billed,
@@ -18,14 +20,14 @@ from services.invoicing.domain.crediting import (
 )
 from services.invoicing.domain.states import State
 from services.invoicing.models import Invoice, InvoiceLine
-from services.invoicing.repository import credit_notes, invoices, taxes
+from services.invoicing.repository import adjustments, credit_notes, invoices, taxes
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.errors import Fault, TallyrollError, conflict
 from shared.ids import new_id
 from shared.money import CURRENCIES
 
-_CREDITABLE: frozenset[State] = frozenset({"issued", "sent", "paid", "uncollectible"})
+CREDITABLE: frozenset[State] = frozenset({"issued", "sent", "paid", "uncollectible"})
 
 UNCERTAIN = "too_many_attempts"
 """The reason of a note of which nobody knows whether Stripe has it."""
@@ -46,13 +48,15 @@ async def order_note(
 ) -> CreditNote:
     """Order a credit note of an issued invoice, within what can still be credited.
 
-    Raises `unknown_invoice`, `invoice_not_creditable`, `invalid_credit_note` with its fault.
+    Raises `unknown_invoice`, `invoice_not_creditable`, `invoice_being_revised`,
+    `invalid_credit_note` with its fault.
     """
     invoice = await invoices.read_invoice(connection, account, invoice_id, lock=True)
-    if invoice.state not in _CREDITABLE or invoice.stripe_invoice_id is None:
+    if invoice.state not in CREDITABLE or invoice.stripe_invoice_id is None:
         message = f"The invoice is {invoice.state}; an issued one is credited."
         raise conflict("invoice_not_creditable", message, subject=invoice_id)
-    billed, earlier = await _billed(connection, invoice), await _earlier(connection, invoice)
+    await check_not_revised(connection, invoice)
+    billed, earlier = await billed_of(connection, invoice), await earlier_of(connection, invoice)
     try:
         credited = expected_credit(billed, earlier, order.wanted, CURRENCIES[invoice.currency])
     except NotCreditable as verdict:
@@ -91,7 +95,8 @@ def _lines(wanted: Wanted) -> list[CreditNoteLine]:
     ]
 
 
-async def _billed(connection: AsyncConnection, invoice: Invoice) -> Billed:
+async def billed_of(connection: AsyncConnection, invoice: Invoice) -> Billed:
+    """Return an issued invoice in minor units."""
     account, identity = invoice.account, invoice.invoice_id
     found = (await invoices.read_lines(connection, account, [identity]))[identity]
     sent = {line.line_key: line for line in await invoices.read_sent_lines(connection, invoice)}
@@ -110,7 +115,7 @@ def _creditable(line: InvoiceLine, sent: Mapping[str, InvoiceLine]) -> int:
     return min(line.amount_minor, at_stripe.amount_minor)
 
 
-async def _earlier(connection: AsyncConnection, invoice: Invoice) -> Earlier:
+async def earlier_of(connection: AsyncConnection, invoice: Invoice) -> Earlier:
     """Return what all notes take that are issued or may still be."""
     notes = await credit_notes.notes_of_invoice(connection, invoice.account, invoice.invoice_id)
     lines = await credit_notes.read_note_lines(
@@ -149,7 +154,13 @@ async def cancel_note(
         message = "Stripe may have this credit note: retry it, so that it is looked for."
         raise conflict("credit_note_uncertain", message, subject=credit_note_id)
     values = {"state": "cancelled"}
-    return await credit_notes.update_note(connection, note, values, clock.now())
+    cancelled = await credit_notes.update_note(connection, note, values, clock.now())
+    if await adjustments.find_by_note(connection, account, credit_note_id) is not None:
+        # What pricing credits is owed: without the note it opens the next invoice.
+        invoice = await invoices.read_invoice(connection, account, note.invoice_id)
+        amount = Fraction(note.net_minor, 10 ** CURRENCIES[note.currency].exponent)
+        await carrying.carry_credit(connection, invoice, credit_note_id, amount, clock)
+    return cancelled
 
 
 async def _parked(connection: AsyncConnection, account: Account, credit_note_id: str) -> CreditNote:

@@ -9,7 +9,14 @@ from services.invoicing.domain.crediting import Scope
 from shared.accounts.repository import Account
 from shared.events.message import Mode
 
-Action = Literal["void", "mark_uncollectible"]
+Action = Literal["void", "mark_uncollectible", "revise"]
+STATUSES: dict[Action, str] = {
+    "void": "void",
+    "mark_uncollectible": "uncollectible",
+    "revise": "void",
+}
+"""What Stripe calls the invoice afterwards."""
+
 ActionState = Literal["pending", "done", "refused"]
 NoteState = Literal["pending", "approved", "issued", "parked", "cancelled"]
 OPEN_NOTE_STATES: tuple[NoteState, ...] = ("pending", "approved")
@@ -17,7 +24,7 @@ OPEN_NOTE_STATES: tuple[NoteState, ...] = ("pending", "approved")
 
 @dataclass(frozen=True)
 class ActionOrder:
-    """That an issued invoice is to be voided or given up; one row for each kind of both."""
+    """That an issued invoice is to be voided, given up or replaced; one row for each of these."""
 
     vendor_id: str
     mode: Mode

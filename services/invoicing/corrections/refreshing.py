@@ -1,6 +1,7 @@
 """An invoice as Stripe has it now: its state, what is stored of Stripe, how its payments stand."""
 
 from services.invoicing import handlers
+from services.invoicing.corrections.revising import awaited, replace_void
 from services.invoicing.corrections.standing import read_payments, record_payments
 from services.invoicing.domain.states import state_from_stripe
 from services.invoicing.handlers import Change
@@ -10,6 +11,7 @@ from services.invoicing.stripe_sync.passage import stripe_values
 from services.invoicing.stripe_types import Stripe
 from shared.clock import Clock
 from shared.database import Database
+from shared.events.invoice_changed import REVISED
 
 
 async def refresh_invoice(
@@ -28,7 +30,12 @@ async def refresh_invoice(
         )
         state = state_from_stripe(current.state, observed.status, sent=sent)
         reason = current.reason if state == current.state else None
+        revision = await awaited(connection, current) if state == "void" else None
+        if revision is not None:
+            reason = REVISED
         change = Change(state, reason, stripe_values(current, observed))
         changed = await handlers.change_state(connection, current, change, clock)
         await record_payments(connection, changed, payments, clock)
+        if revision is not None:
+            await replace_void(connection, changed, revision, clock)
     return changed

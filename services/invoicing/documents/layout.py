@@ -51,7 +51,7 @@ def lay_out(statement: UsageStatement, speech: Speech) -> dict[str, Any]:
     return {
         "han": speech.han,
         "vendor": breakable(statement.vendor.name),
-        "tenant": [breakable(line) for line in _letterhead(statement.tenant, speech)],
+        "tenant": [breakable(line) for line in letterhead(statement.tenant, speech)],
         "title": "Invoice details" if statement.one_off else "Usage statement",
         "mark": MARKS.get(invoice.state, ""),
         "test": invoice.mode == "test",
@@ -82,7 +82,8 @@ def _word(word: str) -> str:
     return BREAK.join(parts)
 
 
-def _letterhead(tenant: Party, speech: Speech) -> list[str]:
+def letterhead(tenant: Party, speech: Speech) -> list[str]:
+    """Return the lines that say who is billed."""
     country = speech.country(tenant.country)
     ids = [f"Tax id {value}" for value in tenant.tax_ids]
     lines = (tenant.name, *tenant.address, country, *ids, tenant.billing_email)
@@ -102,6 +103,8 @@ def _facts(statement: UsageStatement, speech: Speech) -> list[list[str]]:
     if not statement.one_off:
         facts.append(["Subscription", invoice.subscription_id])
         facts.append(["Statement", invoice.statement_id])
+    if statement.revises:
+        facts.insert(1, ["Replaces invoice", statement.revises])
     if statement.tenant.purchase_order:
         facts.insert(1, ["Purchase order", statement.tenant.purchase_order])
     return [[label, breakable(value)] for label, value in facts]

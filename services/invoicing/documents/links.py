@@ -22,18 +22,23 @@ from shared.ids import length_prefixed
 PURPOSE = "tallyroll document link 1"
 DERIVED_KEY_ID = "main"
 SECRET_LENGTH_MIN = 32
+STATEMENT, CREDIT_NOTE = "statement", "credit-note"
 DAYS_MAX = 90
 """A link is no archive: it ends after so many days at the latest."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """What a link leads to; `locale` "" leaves it to tenant and vendor. `expires` in Unix time."""
+    """What a link leads to; `locale` "" leaves it to tenant and vendor. `expires` in Unix time.
+
+    `invoice_id` is the note's where `kind` is `credit-note`.
+    """
 
     invoice_id: str
     format: str
     locale: str
     expires: int
+    kind: str = STATEMENT
 
 
 class LinkSigner:
@@ -52,7 +57,7 @@ class LinkSigner:
             "key": key_id,
             "signature": _signature(self._keys[key_id], key_id, link),
         }
-        return f"/v1/documents/{link.invoice_id}/statement.{link.format}?{urlencode(query)}"
+        return f"/v1/documents/{link.invoice_id}/{link.kind}.{link.format}?{urlencode(query)}"
 
     def expiry(self, days: int) -> datetime:
         """Return when a link that is made now ends."""
@@ -73,7 +78,9 @@ class LinkSigner:
 
 
 def _signature(secret: bytes, key_id: str, link: Link) -> str:
-    parts = (PURPOSE, key_id, link.invoice_id, link.format, link.locale, str(link.expires))
+    parts = [PURPOSE, key_id, link.invoice_id, link.format, link.locale, str(link.expires)]
+    if link.kind != STATEMENT:
+        parts.append(link.kind)
     return hmac.new(secret, length_prefixed(*parts), hashlib.sha256).hexdigest()
 
 

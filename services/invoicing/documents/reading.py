@@ -14,6 +14,7 @@ from services.invoicing.domain.taxing import Tax
 from services.invoicing.models import Invoice, InvoiceLineDetail
 from services.invoicing.repository import documents, invoices, taxes
 from services.invoicing.repository.documents import VENDOR_ITSELF
+from services.invoicing.repository.revisions import read_neighbours
 from services.invoicing.repository.taxes import TaxSetting
 from shared.accounts import repository as accounts
 from shared.accounts.repository import Account
@@ -29,6 +30,7 @@ async def read_statement(connection: AsyncConnection, invoice: Invoice) -> Usage
         lines=await read_statement_lines(connection, invoice),
         issued_at=await documents.read_issued_at(connection, invoice),
         taxes=await read_own_taxes(connection, invoice),
+        revises=await _revises(connection, invoice),
     )
 
 
@@ -36,6 +38,16 @@ async def read_own_taxes(connection: AsyncConnection, invoice: Invoice) -> tuple
     """Return the invoice's taxes of our own."""
     found = await taxes.read_taxes(connection, invoice.account, [invoice.invoice_id])
     return tuple(found[invoice.invoice_id])
+
+
+async def _revises(connection: AsyncConnection, invoice: Invoice) -> str | None:
+    """Return the number of the invoice that this one replaces; None for a first one."""
+    if invoice.revision == 1:
+        return None
+    found = await read_neighbours(connection, invoice.account, [invoice.invoice_id])
+    replaced = found[invoice.invoice_id].revises
+    assert replaced is not None, "a revision replaces an invoice"
+    return (await invoices.read_invoice(connection, invoice.account, replaced)).number
 
 
 async def read_statement_lines(

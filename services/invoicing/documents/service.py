@@ -19,7 +19,7 @@ from services.invoicing.sheets import MEDIA_TYPES
 DocumentFormat = Literal["pdf", "csv", "parquet"]
 FORMATS: tuple[str, ...] = get_args(DocumentFormat)
 
-_MAKER = ThreadPoolExecutor(1, "documents")
+MAKER = ThreadPoolExecutor(1, "documents")
 """One document at a time: that bounds the memory, however many links are opened at once."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -51,9 +51,14 @@ async def make_document(
     and no connection to the database waits for that.
     """
     loop = asyncio.get_running_loop()
-    content = await loop.run_in_executor(_MAKER, _content, statement, format_, locale)
-    name = f"usage-statement-{_UNSAFE.sub('-', statement.name)}.{format_}"
+    content = await loop.run_in_executor(MAKER, _content, statement, format_, locale)
+    name = file_name("usage-statement", statement.name, format_)
     return Document(name, MEDIA_TYPES[format_], content)
+
+
+def file_name(kind: str, name: str, form: str) -> str:
+    """Return what a document is saved as, in characters that every system takes."""
+    return f"{kind}-{_UNSAFE.sub('-', name)}.{form}"
 
 
 def _content(statement: UsageStatement, format_: DocumentFormat, locale: Locale) -> bytes:

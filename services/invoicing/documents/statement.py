@@ -69,7 +69,8 @@ def _tax_line(tax: Tax) -> TaxLine:
 class UsageStatement:
     """The usage statement of an invoice. Amounts of lines are before tax, in ISO 4217 minor units.
 
-    `issued_at` None: not yet. `taxes` are our own.
+    `issued_at` None: not yet. `taxes` are our own. `revises` is the number of the invoice that
+    this one replaces.
     """
 
     invoice: Invoice
@@ -78,6 +79,7 @@ class UsageStatement:
     lines: tuple[DocumentLine, ...]
     issued_at: datetime | None = None
     taxes: tuple[Tax, ...] = ()
+    revises: str | None = None
 
     @property
     def tax_lines(self) -> list[TaxLine]:

@@ -35,12 +35,13 @@ def typeset(statement: UsageStatement, locale: Locale) -> bytes:
     Names are data to the template, never markup. May take a second: call it in a thread.
     """
     content = lay_out(statement, Speech(locale, statement.currency))
-    return _compile(content, int(statement.invoice.created_at.timestamp()))
+    return set_pages(TEMPLATE, content, int(statement.invoice.created_at.timestamp()))
 
 
-def _compile(content: dict[str, Any], timestamp: int) -> bytes:
+def set_pages(template: Path, content: dict[str, Any], timestamp: int) -> bytes:
+    """Return a document as PDF; `content` is what its template takes."""
     compiler = typst.Compiler(
-        TEMPLATE, root=TEMPLATE.parent, font_paths=_fonts(), ignore_system_fonts=True
+        template, root=template.parent, font_paths=_fonts(), ignore_system_fonts=True
     )
     with warnings.catch_warnings():
         # A name in a script without a font is shown as boxes, not as a failure.

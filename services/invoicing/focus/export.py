@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.invoicing.documents.credit_note import read_credited_lines
 from services.invoicing.documents.reading import (
     read_own_taxes,
     read_statement_lines,
@@ -18,7 +19,9 @@ from services.invoicing.documents.reading import (
 )
 from services.invoicing.documents.statement import Party, UsageStatement
 from services.invoicing.focus.columns import COLUMNS
+from services.invoicing.focus.credits import ServedNote, credit_rows
 from services.invoicing.focus.rows import focus_rows
+from services.invoicing.repository import credit_notes
 from services.invoicing.repository.documents import Billed, list_billed
 from services.invoicing.sheets import Form, Sink, open_sink
 from shared.errors import TallyrollError, conflict
@@ -29,7 +32,10 @@ DECEMBER = 12
 
 @dataclass
 class Exported:
-    """What was written: `billed` is the sum of BilledCost by currency, equal to the invoices'."""
+    """What was written: `billed` is the sum of BilledCost by currency.
+
+    That is the invoices with their tax, less their issued credit notes.
+    """
 
     invoices: int = 0
     rows: int = 0
@@ -58,8 +64,8 @@ async def export_focus(
     """Write the rows of the invoices whose periods begin in the month; `too_many_rows`."""
     exported = Exported()
     sink = open_sink(file, COLUMNS, form)
-    async for statement in _statements(connection, billed):
-        rows, cost = await asyncio.to_thread(_write, sink, statement)
+    async for statement, notes in _statements(connection, billed):
+        rows, cost = await asyncio.to_thread(_write, sink, statement, notes)
         exported.rows += rows
         if rows_max is not None and exported.rows > rows_max:
             message = f"The month has more than {rows_max} rows: use `tallyrollctl focus`."
@@ -70,33 +76,44 @@ async def export_focus(
     return exported
 
 
-async def _statements(connection: AsyncConnection, billed: Billed) -> AsyncIterator[UsageStatement]:
+async def _statements(
+    connection: AsyncConnection, billed: Billed
+) -> AsyncIterator[tuple[UsageStatement, list[ServedNote]]]:
     vendor = await read_vendor(connection, billed.account.vendor_id)
     tenants: dict[str, Party] = {}
     after = ""
     while page := await list_billed(connection, billed, after=after, limit=INVOICES_PER_PAGE):
+        names = [invoice.invoice_id for invoice in page]
+        issued = await credit_notes.issued_notes(connection, billed.account, names)
         for invoice in page:
             if (tenant := tenants.get(invoice.tenant_id)) is None:
                 tenant = await read_tenant(connection, billed.account, invoice.tenant_id)
                 tenants[invoice.tenant_id] = tenant
             lines = await read_statement_lines(connection, invoice)
             taxes = await read_own_taxes(connection, invoice)
-            yield UsageStatement(invoice, vendor, tenant, lines, taxes=taxes)
+            notes: list[ServedNote] = [
+                (note, await read_credited_lines(connection, invoice, note))
+                for note in issued[invoice.invoice_id]
+            ]
+            yield UsageStatement(invoice, vendor, tenant, lines, taxes=taxes), notes
         after = page[-1].invoice_id
 
 
-def _write(sink: Sink, statement: UsageStatement) -> tuple[int, Decimal]:
-    """Write an invoice's rows; return how many, and what they sum to."""
-    rows = list(focus_rows(statement))
+def _write(
+    sink: Sink, statement: UsageStatement, notes: Sequence[ServedNote] = ()
+) -> tuple[int, Decimal]:
+    """Write the rows of an invoice and its notes; return how many, and what they sum to."""
+    rows = [*focus_rows(statement), *credit_rows(statement, notes)]
     cost = sum((row["BilledCost"] for row in rows), Decimal(0))
-    _check_sum(statement, cost)
+    _check_sum(statement, notes, cost)
     sink.write(rows)
     return len(rows), cost
 
 
-def _check_sum(statement: UsageStatement, cost: Decimal) -> None:
+def _check_sum(statement: UsageStatement, notes: Sequence[ServedNote], cost: Decimal) -> None:
     invoice = statement.invoice
     owed = invoice.total_minor + (invoice.told_tax_minor or 0)
+    owed -= sum(note.total_minor for note, _ in notes)
     if cost != Decimal(owed).scaleb(-statement.currency.exponent):
         message = "The rows of an invoice do not sum to it; nothing is exported."
         raise conflict("focus_differs", message, subject=invoice.invoice_id)

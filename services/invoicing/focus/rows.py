@@ -39,7 +39,7 @@ TOKEN_PREFIXES = ("input_", "output_")
 
 def focus_rows(statement: UsageStatement) -> Iterator[Row]:
     """Return the rows of an invoice in the order of its lines, tax at the end."""
-    common = _of_invoice(statement)
+    common = invoice_row(statement)
     on_account = kind_of(statement.invoice.invoice_key) == "progressive"
     for line in statement.lines:
         if on_account:
@@ -54,7 +54,8 @@ def focus_rows(statement: UsageStatement) -> Iterator[Row]:
             yield common | _of_tax(statement, tax)
 
 
-def _of_invoice(statement: UsageStatement) -> Row:
+def invoice_row(statement: UsageStatement) -> Row:
+    """Return what all rows of an invoice have in common."""
     invoice, vendor = statement.invoice, statement.vendor.name
     subscription_id = None if statement.one_off else invoice.subscription_id
     return {
@@ -62,8 +63,8 @@ def _of_invoice(statement: UsageStatement) -> Row:
         "BillingAccountName": statement.tenant.name,
         "BillingAccountType": "Tenant",
         "BillingCurrency": invoice.currency,
-        "BillingPeriodStart": _midnight(invoice.period_start),
-        "BillingPeriodEnd": _midnight(invoice.period_end),
+        "BillingPeriodStart": midnight(invoice.period_start),
+        "BillingPeriodEnd": midnight(invoice.period_end),
         "InvoiceId": statement.name,
         "InvoiceIssuerName": vendor,
         "ProviderName": vendor,
@@ -86,8 +87,8 @@ def _of_usage(statement: UsageStatement, line: DocumentLine, detail: InvoiceLine
         "ChargeClass": CORRECTION if line.kind == "adjustment" else None,
         "ChargeDescription": line.title,
         "ChargeFrequency": "Usage-Based",
-        "ChargePeriodStart": _midnight(detail.usage_day),
-        "ChargePeriodEnd": _midnight(detail.usage_day + timedelta(days=1)),
+        "ChargePeriodStart": midnight(detail.usage_day),
+        "ChargePeriodEnd": midnight(detail.usage_day + timedelta(days=1)),
         "ConsumedQuantity": quantity,
         "ConsumedUnit": unit,
         "ResourceId": detail.agent or None,
@@ -97,7 +98,7 @@ def _of_usage(statement: UsageStatement, line: DocumentLine, detail: InvoiceLine
         "x_Model": detail.model or None,
         "x_TokenType": detail.kind,
         **_sku(line, detail.kind),
-        **_costs(statement.currency, detail.amount_minor, detail.amount_exact),
+        **costs_of(statement.currency, detail.amount_minor, detail.amount_exact),
         **_priced(quantity, unit, detail.amount_exact),
     }
 
@@ -113,11 +114,11 @@ def _of_line(statement: UsageStatement, line: DocumentLine, category: str) -> Ro
         "ChargeClass": CORRECTION if line.kind == "adjustment" else None,
         "ChargeDescription": line.title,
         "ChargeFrequency": "Recurring" if recurs else "One-Time",
-        "ChargePeriodStart": _midnight(first),
-        "ChargePeriodEnd": _midnight(end),
+        "ChargePeriodStart": midnight(first),
+        "ChargePeriodEnd": midnight(end),
         "ServiceName": own.charge,
         "x_LineKey": own.line_key,
-        **_costs(statement.currency, own.amount_minor, own.amount_exact),
+        **costs_of(statement.currency, own.amount_minor, own.amount_exact),
     }
     if category != "Purchase":
         return row
@@ -143,10 +144,10 @@ def _of_tax(statement: UsageStatement, tax: TaxLine) -> Row:
         "ChargeCategory": "Tax",
         "ChargeDescription": tax.title,
         "ChargeFrequency": "One-Time",
-        "ChargePeriodStart": _midnight(invoice.period_start),
-        "ChargePeriodEnd": _midnight(invoice.period_end),
+        "ChargePeriodStart": midnight(invoice.period_start),
+        "ChargePeriodEnd": midnight(invoice.period_end),
         "ServiceName": "Tax",
-        **_costs(currency, tax.amount_minor, format_exact(tax.exact)),
+        **costs_of(currency, tax.amount_minor, format_exact(tax.exact)),
     }
 
 
@@ -159,7 +160,7 @@ def _sku(line: DocumentLine, meter: str | None) -> Row:
     }
 
 
-def _costs(currency: Currency, amount_minor: int, amount_exact: str) -> dict[str, Any]:
+def costs_of(currency: Currency, amount_minor: int, amount_exact: str) -> dict[str, Any]:
     """Return what was billed, in whole minor units, and what it came to exactly, before rounding.
 
     An invoice knows no list price: list and contracted cost are the same.
@@ -187,5 +188,6 @@ def _priced(quantity: Decimal, unit: str, amount_exact: str) -> Row:
     return row
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """Return the beginning of a UTC day."""
     return datetime.combine(day, time(), UTC)

@@ -5,12 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from services.invoicing.corrections.models import CreditNote
 from services.invoicing.models import Invoice
+from services.invoicing.reconciling.credit_notes import differences_of_notes
 from services.invoicing.reconciling.parts import invoice_ids
 from services.invoicing.reconciling.stripe_sides import Sides, differences_of_sides
 from services.invoicing.repository import reconciling as repository
+from services.invoicing.repository.credit_notes import counted_notes
 from services.invoicing.repository.invoices import read_all_sent_lines
-from services.invoicing.stripe_types import MISSING, RequestRefused, StripeInvoice, StripeLine
+from services.invoicing.stripe_types import (
+    MISSING,
+    RequestRefused,
+    StripeCreditNote,
+    StripeInvoice,
+    StripeLine,
+)
 from shared.accounts.repository import Account
 from shared.database import Database
 from shared.differences import Difference, difference
@@ -39,16 +48,22 @@ class StripeReader(Protocol):
 
     async def list_lines(self, invoice_id: str) -> list[StripeLine]: ...
 
+    async def list_credit_notes(self, invoice_id: str) -> list[StripeCreditNote]: ...
+
 
 @dataclass
 class StripeMonth:
-    """Compares the invoices of a month; `seen` counts what Stripe holds of them."""
+    """Compares the invoices of a month; `seen` counts what Stripe holds of them.
+
+    `notes` counts the credit notes of ours that were compared.
+    """
 
     database: Database
     stripe: StripeReader
     account: Account
     invoices: Sequence[Invoice]
     seen: int = 0
+    notes: int = 0
     advance: Callable[[int], None] = field(default=lambda _done: None)
 
     def __post_init__(self) -> None:
@@ -87,7 +102,7 @@ class StripeMonth:
         async with self.database.transaction() as connection:
             identities = [invoice.invoice_id for invoice in ours]
             lines = await read_all_sent_lines(connection, self.account, identities)
-            credited = await repository.read_credited(connection, self.account, identities)
+            notes = await counted_notes(connection, self.account, identities)
         found = await self._orphans([observed for observed, _ in page])
         for observed, listed in page:
             invoice = self._ours.get(observed.id)
@@ -95,15 +110,25 @@ class StripeMonth:
                 theirs: Sequence[StripeLine] | None = listed
                 if theirs is None:
                     theirs = await self.stripe.list_lines(observed.id)
-                customer = self._customers.get(invoice.tenant_id)
-                own, less = lines[invoice.invoice_id], credited.get(invoice.invoice_id, 0)
-                found += self._compare(Sides(invoice, own, customer, observed, theirs, less))
+                customer, own = self._customers.get(invoice.tenant_id), lines[invoice.invoice_id]
+                found += self._compare(Sides(invoice, own, customer, observed, theirs))
+                found += await self._credited(invoice, notes[invoice.invoice_id], observed)
         return found
 
     def _compare(self, sides: Sides) -> list[Difference]:
         self.seen += 1
         self.advance(1)
         return list(differences_of_sides(sides))
+
+    async def _credited(
+        self, invoice: Invoice, notes: Sequence[CreditNote], observed: StripeInvoice
+    ) -> list[Difference]:
+        """Compare an invoice's credit notes; Stripe is asked where either side has any."""
+        self.notes += len(notes)
+        if not notes and not observed.credited:
+            return []
+        theirs = await self.stripe.list_credit_notes(observed.id)
+        return list(differences_of_notes(invoice, notes, theirs))
 
     async def _single(self, identity: str, invoice: Invoice) -> list[Difference]:
         """Look for an invoice that no page held: created at another time, or deleted."""

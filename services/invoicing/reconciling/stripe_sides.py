@@ -28,24 +28,19 @@ Lines = Counter[tuple[str | None, int]]
 
 @dataclass(frozen=True)
 class Sides:
-    """An invoice of ours with its lines, and Stripe's with its; `customer` is the tenant's.
-
-    `credited_minor`: what our credit notes take off it.
-    """
+    """An invoice of ours with its lines, and Stripe's with its; `customer` is the tenant's."""
 
     invoice: Invoice
     lines: Sequence[InvoiceLine]
     customer: str | None
     observed: StripeInvoice
     observed_lines: Sequence[StripeLine]
-    credited_minor: int = 0
 
 
 def differences_of_sides(sides: Sides) -> Iterator[Difference]:
     """Yield what differs: someone edited it at Stripe, or one side missed a change."""
     yield from _fields(sides)
     yield from _status(sides)
-    yield from _credited(sides)
     if sides.invoice.state == "draft":
         yield from _foreign_lines(sides)  # it is being filled: only what is not ours is wrong
     else:
@@ -75,14 +70,6 @@ def _status(sides: Sides) -> Iterator[Difference]:
     state, status = sides.invoice.state, sides.observed.status
     if status not in STATUSES.get(state, {status}):
         yield difference("stripe_status_differs", _ids(sides), {"ours": state, "Stripe": status})
-
-
-def _credited(sides: Sides) -> Iterator[Difference]:
-    """A credit note that only one side knows: made or voided by hand, or not recorded yet."""
-    ours = to_wire(sides.credited_minor, CURRENCIES[sides.invoice.currency])
-    if ours != sides.observed.credited:
-        figures = {"ours": ours, "Stripe": sides.observed.credited}
-        yield difference("stripe_credited_differs", _ids(sides), figures)
 
 
 def _lines(sides: Sides) -> Iterator[Difference]:

@@ -16,7 +16,10 @@ from shared.accounts.repository import Account
 from shared.errors import not_found
 
 _OPEN = (carry_over.c.into_invoice_id.is_(None), carry_over.c.settled_at.is_(None))
-_JOINED = carry_over.join(invoice, invoice.c.invoice_id == carry_over.c.carry_over_id)
+_JOINED = carry_over.join(
+    invoice,
+    invoice.c.invoice_id == func.coalesce(carry_over.c.of_invoice_id, carry_over.c.carry_over_id),
+)
 _OF_ORIGIN = {"subscription_id", "period_start", "period_end"}
 _COLUMNS = [
     (invoice if name in _OF_ORIGIN else carry_over).c[name]
@@ -72,10 +75,13 @@ async def list_left_over(
 async def insert_carry_over(
     connection: AsyncConnection, of: Invoice, values: dict[str, Any]
 ) -> None:
-    """Record what an invoice leaves; its id is the invoice's, so that it leaves it once."""
+    """Record what an invoice leaves; its id is the invoice's, so that it leaves it once.
+
+    `values` may name another id, of a credit that could not be made.
+    """
     owner = {"vendor_id": of.vendor_id, "mode": of.mode, "tenant_id": of.tenant_id}
     fixed = {"carry_over_id": of.invoice_id, "currency": of.currency}
-    await connection.execute(insert(carry_over).values(**owner, **fixed, **values))
+    await connection.execute(insert(carry_over).values(owner | fixed | values))
 
 
 async def put_on_invoice(

@@ -90,6 +90,15 @@ async def read_note(
     return found[0]
 
 
+async def read_note_by_id(connection: AsyncConnection, credit_note_id: str) -> CreditNote:
+    """Return the note that a signed link names; raises `unknown_credit_note`."""
+    query = select(*_COLUMNS).where(credit_note.c.credit_note_id == credit_note_id)
+    found = await _read(connection, query)
+    if not found:
+        raise not_found("credit_note", credit_note_id)
+    return found[0]
+
+
 async def list_notes(
     connection: AsyncConnection, account: Account, wanted: CreditNoteFilter
 ) -> Sequence[CreditNote]:
@@ -109,10 +118,7 @@ async def notes_of_invoice(
     connection: AsyncConnection, account: Account, invoice_id: str
 ) -> Sequence[CreditNote]:
     """Return every note of an invoice that counts: all but the cancelled ones, oldest first."""
-    query = _of_account(account).where(
-        credit_note.c.invoice_id == invoice_id, credit_note.c.state != "cancelled"
-    )
-    return await _read(connection, query.order_by(credit_note.c.credit_note_id))
+    return (await counted_notes(connection, account, [invoice_id]))[invoice_id]
 
 
 async def balance_notes(
@@ -165,6 +171,41 @@ async def read_note_lines(
         values = dict(row)
         lines[values.pop("credit_note_id")].append(CreditNoteLine(**values))
     return lines
+
+
+async def read_issued_at(connection: AsyncConnection, note: CreditNote) -> datetime:
+    """Return when an issued note was issued."""
+    table = credit_note_change
+    query = select(func.min(table.c.changed_at)).where(
+        *(table.c[name] == value for name, value in _key_of(note).items()),
+        table.c.state == "issued",
+    )
+    issued_at: datetime = (await connection.execute(query)).scalar_one()
+    return issued_at
+
+
+async def issued_notes(
+    connection: AsyncConnection, account: Account, invoice_ids: Sequence[str]
+) -> dict[str, list[CreditNote]]:
+    """Return the issued notes of each invoice, the oldest first."""
+    found = await counted_notes(connection, account, invoice_ids)
+    return {
+        identity: [note for note in notes if note.state == "issued"]
+        for identity, notes in found.items()
+    }
+
+
+async def counted_notes(
+    connection: AsyncConnection, account: Account, invoice_ids: Sequence[str]
+) -> dict[str, list[CreditNote]]:
+    """Return the notes of each invoice that count: all but the cancelled ones, oldest first."""
+    query = _of_account(account).where(
+        credit_note.c.invoice_id.in_(invoice_ids), credit_note.c.state != "cancelled"
+    )
+    notes: dict[str, list[CreditNote]] = {identity: [] for identity in invoice_ids}
+    for note in await _read(connection, query.order_by(credit_note.c.credit_note_id)):
+        notes[note.invoice_id].append(note)
+    return notes
 
 
 async def update_note(

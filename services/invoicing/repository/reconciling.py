@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import ARRAY, BigInteger, Text, bindparam, cast, func, or_, select, text
+from sqlalchemy import ARRAY, Text, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.invoicing.correction_tables import credit_note
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.own_lines import CARRIED_IN_PREFIX, CARRIED_OUT_KEY
 from services.invoicing.repository.invoices import INVOICE_COLUMNS, read_lines
@@ -135,24 +134,6 @@ async def read_customers(connection: AsyncConnection, account: Account) -> dict[
         stripe_customer.c.vendor_id == account.vendor_id, stripe_customer.c.mode == account.mode
     )
     return {row.tenant_id: row.stripe_customer_id for row in await connection.execute(query)}
-
-
-async def read_credited(
-    connection: AsyncConnection, account: Account, invoice_ids: Sequence[str]
-) -> dict[str, int]:
-    """Return what issued credit notes take off each of these invoices, tax included."""
-    total = func.sum(credit_note.c.net_minor + credit_note.c.tax_minor)
-    query = (
-        select(credit_note.c.invoice_id, cast(total, BigInteger).label("total_minor"))
-        .where(
-            credit_note.c.vendor_id == account.vendor_id,
-            credit_note.c.mode == account.mode,
-            credit_note.c.invoice_id.in_(invoice_ids),
-            credit_note.c.state == "issued",
-        )
-        .group_by(credit_note.c.invoice_id)
-    )
-    return {row.invoice_id: row.total_minor for row in await connection.execute(query)}
 
 
 async def keys_by_stripe_id(

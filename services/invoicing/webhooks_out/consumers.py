@@ -29,13 +29,15 @@ from shared.consuming import Received, bytes_of, deliver_body
 from shared.database import Database
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.spend_crossed import SpendCrossed
-from shared.events.statement_rated import StatementRated
+from shared.events.statement_rated import AdjustmentCredited, StatementRated
 from shared.events.usage_aggregated import DaySealed
 from shared.ids import first_part
 from shared.topics import INVOICE_CHANGED, SPEND_CROSSED, STATEMENT_RATED, USAGE_AGGREGATED
 
 logger = structlog.get_logger()
 
+UNTOLD = frozenset({AdjustmentCredited.__name__})
+"""Messages of which no endpoint is told: their credit note is, as the invoice's `credited`."""
 
 RECORDS_MAX = 500
 WAIT_MILLISECONDS = 100
@@ -59,6 +61,8 @@ class HeardDelivery:
         self, message: KafkaMessage, model: type[Received], handle: Handle[Received]
     ) -> None:
         for record in _records(message):
+            if _type(record) in UNTOLD:
+                continue
             vendor_id = first_part(record.key or b"")
             if vendor_id is None or await self._listeners.include(vendor_id):
                 await self._take(record, model, handle)
@@ -143,6 +147,11 @@ def _records(message: KafkaMessage) -> Sequence[Record]:
     """Return what came: one record, or those of a batch."""
     raw = message.raw_message
     return raw if isinstance(raw, tuple) else (raw,)
+
+
+def _type(record: Record) -> str:
+    headers: dict[str, bytes] = dict(record.headers)
+    return headers.get("type", b"").decode()
 
 
 def _message_id(record: Record) -> str:

@@ -41,21 +41,25 @@ class BilledPeriod:
 
 
 def with_adjustments(
-    rated: RatedStatement, rerated: Sequence[tuple[BilledPeriod, RatedStatement]]
+    rated: RatedStatement,
+    rerated: Sequence[tuple[BilledPeriod, RatedStatement]],
+    credited: Sequence[tuple[BilledPeriod, RatedStatement]] = (),
 ) -> RatedStatement:
     """Return a statement on which the differences of closed periods stand, too.
 
     `rerated` are their last ratings and those by what is known now. What is newly unrated, or newly
-    without a cost, is listed beside the period's own.
+    without a cost, is listed beside the period's own. Differences of `credited` ones are settled
+    apart: of them only what is newly unrated stands here.
     """
-    if not rerated:
+    pairs = [*rerated, *credited]
+    if not pairs:
         return rated
     lines = list(rated.lines)
     for last, now in rerated:
         lines += [_of_period(line, last.period) for line in adjustments(last, now)]
-    unrated = _unrated(rated, rerated)
+    unrated = _unrated(rated, pairs)
     total = sum_exact(line.amount for line in lines)
-    inputs = [[vars(last.period), last.rating_hash, now.input_hash] for last, now in rerated]
+    inputs = [[vars(last.period), last.rating_hash, now.input_hash] for last, now in pairs]
     return RatedStatement(
         lines=tuple(lines),
         unrated=unrated,
@@ -76,6 +80,11 @@ def adjustments(
         _difference(before.get(key), after.get(key)) for key in sorted(before.keys() | after.keys())
     )
     return tuple(found for found in differences if found.amount or found.quantity)
+
+
+def is_cheaper(last: BilledPeriod, now: RatedStatement) -> bool:
+    """Tell whether a closed period comes to less now: not line by line, but as a whole."""
+    return total_of(adjustments(last, now)) < 0
 
 
 def total_of(found: Sequence[Line]) -> Fraction:

@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period, period_from
 from services.pricing.handlers.advance import Books, rate_opening, rate_subscription
+from services.pricing.handlers.crediting import Crediting, credit_rerating
 from services.pricing.handlers.due import opens_next
 from services.pricing.handlers.late_usage import rate_with_late_usage, store_ratings
 from services.pricing.handlers.meter_readings import MeterLookup, ask
 from services.pricing.handlers.provider_prices import load_prices
+from services.pricing.handlers.rating import RatedPeriod
 from services.pricing.handlers.statement_message import statement_of, with_draws, with_returns
 from services.pricing.handlers.timelines import KnownPlans
 from services.pricing.handlers.wallets import draw, return_adjusted
@@ -26,6 +28,7 @@ from services.pricing.repository import (
     subscriptions,
     wallets,
 )
+from services.pricing.repository.adjustments import read_setting
 from services.pricing.repository.subscriptions import Advance
 from services.pricing.repository.wallets import Wallet
 from shared.accounts.repository import Account
@@ -153,9 +156,22 @@ async def _close_period(
     following = after(subscription, statement)
     # Grants wait for open periods: the period is over before its statement draws on them.
     await subscriptions.advance(connection, account, [following])
+    # What credits had paid of cheaper periods is there for this statement.
+    await _credit(connection, account, rated)
     await _issue(connection, closing, statement)
     await store_ratings(connection, account, rated, statement.statement_id)
     return following
+
+
+async def _credit(connection: AsyncConnection, account: Account, rated: RatedPeriod) -> None:
+    """Credit the closed periods that are cheaper and whose tenant wants a credit note."""
+    if not rated.credited:
+        return
+    tenant_id = rated.subscription["tenant_id"]
+    setting = await read_setting(connection, account, tenant_id)
+    crediting = Crediting(account, tenant_id, rated.currency, setting, rated.period.end)
+    for rerating in rated.credited:
+        await credit_rerating(connection, crediting, rerating)
 
 
 async def _issue(connection: AsyncConnection, closing: Closing, statement: StatementRated) -> None:

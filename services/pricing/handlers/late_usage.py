@@ -4,13 +4,14 @@ A statement takes up what was booked before its period's end. That is a matter o
 sealed, not of when the closing ran: the same usage makes the same statements.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.domain.adjustment import BilledPeriod, with_adjustments
+from services.pricing.domain.adjustment import BilledPeriod, is_cheaper, with_adjustments
 from services.pricing.domain.advance import without_fees_in_advance
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Cycle, Period
@@ -22,6 +23,7 @@ from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.rating import RatedPeriod, Rerating, price_period, rate_rows
 from services.pricing.handlers.timelines import read_timeline
 from services.pricing.repository import late_usage, statements, subscriptions, usage
+from services.pricing.repository.adjustments import read_setting
 from services.pricing.repository.late_usage import Reading
 from shared.accounts.repository import Account
 
@@ -55,15 +57,27 @@ async def rate_with_late_usage(
         subscription["tenant_id"], subscription["subscription_id"], rated.currency, period.end
     )
     reratings = [
-        await _rate_again(
+        await rate_again(
             connection, account, row, booked_before=period.end, prices=prices, meters=meters
         )
         for row in await late_usage.list_to_rate_again(connection, account, reading)
         if row["inside"] or await _level_changed(connection, account, row, period.end)
     ]
-    pairs = [(rerating.last, rerating.now) for rerating in reratings]
-    adjusted = with_adjustments(rated.rated, pairs)
-    return replace(rated, rated=adjusted, own=rated.rated, reratings=tuple(reratings))
+    setting = await read_setting(connection, account, reading.tenant_id)
+    credited = [one for one in reratings if setting.credits and is_cheaper(one.last, one.now)]
+    stated = [one for one in reratings if one not in credited]
+    adjusted = with_adjustments(rated.rated, _pairs(stated), _pairs(credited))
+    return replace(
+        rated,
+        rated=adjusted,
+        own=rated.rated,
+        reratings=tuple(stated),
+        credited=tuple(credited),
+    )
+
+
+def _pairs(reratings: Sequence[Rerating]) -> list[tuple[BilledPeriod, RatedStatement]]:
+    return [(one.last, one.now) for one in reratings]
 
 
 async def _level_changed(
@@ -87,7 +101,7 @@ async def _owner(connection: AsyncConnection, account: Account, billed: RowMappi
     return owner
 
 
-async def _rate_again(
+async def rate_again(
     connection: AsyncConnection,
     account: Account,
     billed: RowMapping,
@@ -160,25 +174,45 @@ async def store_ratings(
 
     Such a statement holds more than its own period, so that one's rating is stored beside it.
     """
-    if not rated.reratings:
+    if not rated.reratings and not rated.credited:
         return
     assert rated.own is not None, "a period with adjustments was rated by itself first"
-    own = (rated.subscription["subscription_id"], rated.sequence, 0, rated.own)
-    again = [
-        (one.last.period.subscription_id, one.sequence, one.revision, one.now)
-        for one in rated.reratings
-    ]
-    for subscription_id, sequence, revision, statement in (own, *again):
-        values = {
-            "subscription_id": subscription_id,
-            "sequence": sequence,
-            "revision": revision,
-            "statement_id": statement_id,
-            "booked_before": rated.period.end,
-        }
-        await late_usage.add_rating(
-            connection, account, values | _rated_values(statement, rated.currency)
+    end, currency = rated.period.end, rated.currency
+    own = (rated.subscription["subscription_id"], rated.sequence, 0)
+    values = _rating_values(own, statement_id, end) | _rated_values(rated.own, currency)
+    await late_usage.add_rating(connection, account, values)
+    for one in rated.reratings:
+        await add_rating(
+            connection,
+            account,
+            one,
+            statement_id=statement_id,
+            booked_before=end,
+            currency=currency,
         )
+
+
+async def add_rating(
+    connection: AsyncConnection,
+    account: Account,
+    rerating: Rerating,
+    *,
+    statement_id: str,
+    booked_before: date,
+    currency: str,
+) -> None:
+    """Make a rating the last one of its closed period; `statement_id` has the difference."""
+    period = (rerating.last.period.subscription_id, rerating.sequence, rerating.revision)
+    values = _rating_values(period, statement_id, booked_before)
+    await late_usage.add_rating(connection, account, values | _rated_values(rerating.now, currency))
+
+
+def _rating_values(
+    period: tuple[str, int, int], statement_id: str, booked_before: date
+) -> dict[str, object]:
+    names = ("subscription_id", "sequence", "revision")
+    named = dict(zip(names, period, strict=True))
+    return named | {"statement_id": statement_id, "booked_before": booked_before}
 
 
 def _rated_values(statement: RatedStatement, currency: str) -> dict[str, object]:

@@ -31,6 +31,7 @@ class RatedPeriod:
     """A period with the price version that it was rated by.
 
     `rated` is what the statement says; where that holds adjustments, `own` is it without them.
+    `reratings` are on the statement, `credited` ones are settled apart from it.
     """
 
     subscription: RowMapping
@@ -45,6 +46,7 @@ class RatedPeriod:
     parts: tuple[StatementPart, ...] = ()
     own: domain.RatedStatement | None = None
     reratings: tuple["Rerating", ...] = ()
+    credited: tuple["Rerating", ...] = ()
     kind: Literal["period", "opening", "progressive"] = "period"
     reached: SpendReached | None = None
 

@@ -1,6 +1,7 @@
 """Rated periods as the messages that invoicing receives, and as bills show them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -114,6 +115,13 @@ def line_of(line: domain.Line, currency: str) -> StatementLine:
             "credited": line.credited,
         }
     )
+
+
+def adjustment_lines(
+    lines: Sequence[domain.Line], period: domain.AdjustedPeriod, currency: str
+) -> list[StatementLine]:
+    """Return the differences of a closed period under the line keys that it was billed with."""
+    return [line_of(replace(line, adjusts=period), currency) for line in lines]
 
 
 def _details(group: DetailGroup) -> Iterator[dict[str, Any]]:

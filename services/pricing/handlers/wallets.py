@@ -30,7 +30,7 @@ from services.pricing.handlers.top_ups import place
 from services.pricing.repository import top_ups, wallets
 from services.pricing.repository.wallets import Wallet
 from shared.clock import utc_day
-from shared.events.invoice_changed import InvoiceChanged
+from shared.events.invoice_changed import REVISED, InvoiceChanged
 from shared.events.statement_rated import StatementLine, StatementRated
 from shared.ids import new_id
 from shared.money import parse_exact
@@ -209,8 +209,11 @@ async def return_statement(
 
 
 async def return_credits(connection: AsyncConnection, message: InvoiceChanged) -> None:
-    """Return what the statement of a voided invoice drew; twice is once."""
-    if message.state != "void" or message.statement_id is None:
+    """Return what the statement of a voided invoice drew; twice is once.
+
+    One that was voided to be replaced keeps it: the new invoice is lower by these credits, too.
+    """
+    if message.state != "void" or message.statement_id is None or message.reason == REVISED:
         return
     held = Wallet(message.vendor_id, message.mode, message.tenant_id, message.currency)
     if await wallets.exists(connection, held):

@@ -1,6 +1,7 @@
 """Alembic's entry for the schema `pricing`."""
 
 from services.pricing import (
+    adjustment_tables,
     cost_tables,
     meter_tables,
     progressive_tables,
@@ -17,4 +18,5 @@ assert metadata is meter_tables.known_meter.metadata
 assert metadata is progressive_tables.progressive_look.metadata
 assert metadata is spend_alert_tables.spend_alert.metadata
 assert metadata is top_up_tables.top_up_order.metadata
+assert metadata is adjustment_tables.adjustment_setting.metadata
 run_migrations(metadata)

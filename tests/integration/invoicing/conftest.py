@@ -25,6 +25,7 @@ from services.invoicing.settings import InvoicingSettings
 from services.invoicing.stripe_gateway import StripeGateway
 from services.invoicing.stripe_sync.loop import InvoiceSync
 from services.invoicing.stripe_types import Stripe
+from services.invoicing.webhooks import WebhookProcessor
 from shared.accounts import repository as accounts_repository
 from shared.accounts.keys import Scope, format_key, mint_key
 from shared.accounts.repository import Account
@@ -164,9 +165,15 @@ class World:
     def corrections(self, stripe: Stripe | None = None) -> CorrectionSync:
         return CorrectionSync(self.database, OneStripe(stripe or self.gateway), self.clock)
 
+    def webhooks(self) -> WebhookProcessor:
+        return WebhookProcessor(self.database, OneStripe(self.gateway), self.clock)
+
     async def read(self, invoice: Invoice) -> Invoice:
+        return await self.read_by_id(invoice.invoice_id)
+
+    async def read_by_id(self, invoice_id: str) -> Invoice:
         async with self.database.transaction() as connection:
-            return await invoices.read_invoice(connection, self.account, invoice.invoice_id)
+            return await invoices.read_invoice(connection, self.account, invoice_id)
 
     async def state(self, invoice: Invoice) -> tuple[str, str | None]:
         now = await self.read(invoice)
@@ -214,7 +221,7 @@ async def _world(
     await gateway.close()
     async with world.database.transaction() as connection:
         # What one test leaves due, the next one's loop would take up.
-        tables = ("invoice", "webhook_inbox", "invoice_action", "credit_note")
+        tables = ("invoice", "webhook_inbox", "invoice_action", "credit_note", "invoice_revision")
         names = ", ".join(f"invoicing.{name}" for name in tables)
         await connection.execute(text(f"truncate {names}"))
 

@@ -286,8 +286,8 @@ async def test_a_credit_note_made_by_hand_is_named(closed: Closed) -> None:
     note = {"invoice": closed.invoice.stripe_invoice_id, "amount": "500"}
     await closed.world.simulator.post("/v1/credit_notes", **note)
 
-    assert ["stripe_credited_differs"] == await closed.month.codes()
-    assert closed.month.lines[0].endswith(": ours 0, Stripe 500")
+    assert ["stripe_credit_note_orphan"] == await closed.month.codes()
+    assert closed.month.lines[0].endswith(": ours none, Stripe issued, 500")
 
 
 async def test_a_day_that_neither_side_has_sealed_between_sealed_days_is_named(

@@ -32,7 +32,9 @@ async def balances(store: Database, held: Wallet) -> dict[str, Fraction]:
     return {state.grant.grant_id: state.balance for state in states}
 
 
-def voided(vendor: str, statement_id: str | None, state: str = "void") -> InvoiceChanged:
+def voided(
+    vendor: str, statement_id: str | None, state: str = "void", reason: str | None = None
+) -> InvoiceChanged:
     return InvoiceChanged.model_validate(
         {
             "vendor_id": vendor,
@@ -43,7 +45,7 @@ def voided(vendor: str, statement_id: str | None, state: str = "void") -> Invoic
             "invoice_key": "k",
             "number": "N-1",
             "state": state,
-            "reason": None,
+            "reason": reason,
             "currency": "USD",
             "total_minor": 0,
             "period_start": NOVEMBER,
@@ -100,7 +102,10 @@ async def test_the_rating_is_that_of_a_tenant_without_credit(
 async def test_voiding_an_invoice_returns_its_credits(
     client: httpx.AsyncClient, headers: Headers, vendor: str, store: Database
 ) -> None:
-    """What a voided invoice had drawn is back in its grant, once; no other state returns it."""
+    """What a voided invoice had drawn is back in its grant, once; no other state returns it.
+
+    Nor does the void of an invoice that is replaced: the new one is lower by the same credits.
+    """
     held = Wallet(vendor, "test", "globex", "USD")
     await publish_demo(client, headers)
     await give_all(store, held, grant("a", 600))
@@ -112,6 +117,7 @@ async def test_voiding_an_invoice_returns_its_credits(
     for message in (
         voided(vendor, statement["statement_id"], "paid"),
         voided(vendor, None),
+        voided(vendor, statement["statement_id"], reason="revised"),
         voided(vendor, statement["statement_id"]),
         voided(vendor, statement["statement_id"]),
     ):
@@ -119,4 +125,4 @@ async def test_voiding_an_invoice_returns_its_credits(
             await return_credits(connection, message)
         seen.append((await balances(store, held))["a"])
 
-    assert [100, 100, 600, 600] == seen
+    assert [100, 100, 100, 600, 600] == seen

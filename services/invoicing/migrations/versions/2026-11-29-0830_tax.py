@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "e51a0c7d93f4"
-down_revision = "e91b6d37c5f0"
+down_revision = "e29a7c40b5d3"
 branch_labels = None
 depends_on = None
 

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "4e8d17b3c06f"
-down_revision = "b62f0e93d7a4"
+down_revision = "f18c3d9e7a52"
 branch_labels = None
 depends_on = None
 
