@@ -110,7 +110,7 @@ def progressive_of(
     Its usage so far, less the credits that the bill has already. Cost, and usage without a price,
     are told by the period's own statement.
     """
-    until = f", used before {_instant(watermark)}"
+    until = f", counted before {_instant(watermark)}"
     usage = [replace(line, name=line.name + until, cost=None) for line in _usage_lines(rated)]
     taken_off = [line for line in rated.lines if line.credited is not None]
     hashed = content_hash({"progressive": rated.input_hash, "threshold": threshold})
@@ -155,7 +155,7 @@ def _credit(one: ProgressiveBilled, words: Words) -> Line:
         line_key=f"~progressive/{one.number:0{KEY_DIGITS}d}",
         charge="progressive",
         model="progressive",
-        name=f"Progressive invoice {one.number}, of usage before {_instant(one.watermark)}",
+        name=f"Progressive invoice {one.number}, of usage counted before {_instant(one.watermark)}",
         quantity=Fraction(1),
         unit="statements",
         amount=-one.total,

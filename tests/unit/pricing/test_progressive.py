@@ -141,7 +141,7 @@ def test_the_statement_says_what_it_is_true_for() -> None:
     ]
     statements = [one.statement for one in found if one]
 
-    assert "A, used before 2023-11-16 12:00:00 UTC" == statements[0].lines[0].name
+    assert "A, counted before 2023-11-16 12:00:00 UTC" == statements[0].lines[0].name
     assert statements[0] == statements[1]
     assert 2 == len({one.input_hash for one in statements})
 
