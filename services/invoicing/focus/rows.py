@@ -105,7 +105,6 @@ def _of_usage(statement: UsageStatement, line: DocumentLine, detail: InvoiceLine
 def _of_line(statement: UsageStatement, line: DocumentLine, category: str) -> Row:
     own = line.line
     first, end = _charge_period(statement, line)
-    category = CATEGORIES[line.kind]
     if statement.one_off and own.amount_minor < 0 and category == "Purchase":
         category = "Credit"  # an item below zero is a discount that somebody wrote
     recurs = line.kind in ("fee", "adjustment") and not statement.one_off
