@@ -129,7 +129,7 @@ class Fields:
         return [self._item(f"{name}[{at}]", entry) for at, entry in enumerate(value)]
 
     def names(self) -> list[str]:
-        """Return the names of the fields, sorted; in the spelling of Python."""
+        """Return the names of the fields, sorted."""
         return sorted(name for name in self._values if isinstance(name, str))
 
     def ignore(self, *names: str) -> None:
