@@ -42,6 +42,7 @@ def write_variables(deployment: Deployment, api_key: str) -> Path:
         **{name.upper(): deployment.url(name) for name in ("metering", "pricing", "invoicing")},
         "TALLYROLL_ENDPOINT": deployment.url("metering"),
         "TALLYROLL_API_KEY": api_key,
+        "TALLYROLL_SPOOL_DIR": str(deployment.root / "spool"),
         "STRIPE_KEY": deployment.stripe_key,
         "STRIPE_WEBHOOK_SECRET": deployment.secrets["webhook_secret"],
         **deployment.environment,

@@ -18,6 +18,7 @@ from services.metering.ingest.body import (
     split,
 )
 from shared.errors import TallyrollError
+from tallyroll.compression import packings
 
 
 async def _chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -183,3 +184,12 @@ def test_a_million_events_never_stand_in_memory(form: bytes) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * len(body)
+
+
+async def test_what_the_sdk_packs_is_unpacked() -> None:
+    """Every packing of the SDK is one that is taken, byte for byte."""
+    body = b'{"events":[{"event_id":"a"}]}' * 1_000
+
+    assert ["zstd", "gzip"] == [packing.name for packing in packings()]
+    for packing in packings():
+        assert body == await read_body(_chunks(packing.pack(body)), packing.name)

@@ -61,6 +61,39 @@ def test_memory_moves_to_the_disk_when_there_is_room_again(
     assert set(result.stdout.split()) == set(server.commits)
 
 
+def test_a_full_disk_and_then_a_kill(
+    server: RecordingServer,
+    run: Run,
+    spooling: Callable[..., Meter],
+    folders: Callable[[], list[Path]],
+) -> None:
+    """What found room is sent by the next process; a frame written in part left no trace."""
+    server.judge = lambda _body: Response(503, {}, b"")
+    result = run(FULL + "print(full.spooled, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    server.judge = server.commit
+    meter = spooling()
+    while folders():
+        meter.flush(1.0)
+
+    stats = meter.stats()
+    assert (int(result.stdout), 0, 0) == (stats.recovered, stats.damaged, stats.lost)
+
+
+def test_what_is_only_in_memory_at_the_end_is_counted_as_lost(
+    server: RecordingServer, spooling: Callable[..., Meter], tmp_path: Path
+) -> None:
+    """No disk and no server: the accounts say so, whether an event was on the wire or not."""
+    (tmp_path / "file").write_text("")
+    server.judge = lambda _body: Response(503, {}, b"")
+    meter = spooling(directory=tmp_path / "file", batch_events=10)
+    for _ in range(25):
+        meter.record(agent="a", model="m")
+    assert not meter.close(0.2)
+
+    stats = meter.stats()
+    assert (25, 25, 0, 0) == (stats.recorded, stats.lost, stats.queued, stats.in_flight)
+
+
 def test_a_directory_that_cannot_be(
     server: RecordingServer, spooling: Callable[..., Meter], tmp_path: Path
 ) -> None:

@@ -19,7 +19,8 @@ def record(agent, count=200):
 """
 DRAIN = """
 def drain(mine):
-    while len(segments()) > mine:
+    deadline = time.monotonic() + 60
+    while len(segments()) > mine and time.monotonic() < deadline:
         meter.flush(0.1)
         meter._delivery._spool._adoption.due_at = 0.0
 """
