@@ -91,12 +91,14 @@ class Passage:
     async def _located(self, drafts: Drafts, customer_id: str) -> StripeInvoice:
         """Return our filled draft; raises `RequestRefused` if Stripe knows no place for its tax.
 
-        A draft keeps the place that it was filled with: after another address it is made anew.
+        A draft keeps the place that it was filled with: after another address it is made anew. One
+        with a number is not: finalizing works its tax out again.
         """
         for _ in range(2):
             self.invoice, draft_id = await drafts.filled(self.invoice, self.tenant, customer_id)
             observed = await self.stripe.retrieve_invoice(draft_id)
-            if observed.status != "draft" or observed.located:
+            numbered = self.invoice.number is not None
+            if observed.status != "draft" or observed.located or numbered:
                 return observed
             self.invoice = await drafts.discard(self.invoice, draft_id)
         raise RequestRefused(NOT_LOCATED, HTTPStatus.BAD_REQUEST)

@@ -166,8 +166,8 @@ async def test_a_failed_finalization_waits_and_keeps_its_number(api: Any, statem
         one["last_finalization_error"]["code"] for one in failed
     ]
     assert ("sent", None) == await world.state(made)
-    assert [(number, 1190)] == [
-        (one["number"], one["total"]) for one in await world.simulator.invoices()
+    assert [(failed[0]["id"], number, 1190)] == [
+        (one["id"], one["number"], one["total"]) for one in await world.simulator.invoices()
     ]
 
 
