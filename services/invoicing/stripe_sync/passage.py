@@ -95,8 +95,9 @@ class Passage:
     ) -> tuple[str, Sequence[StripeInvoice]]:
         """Return our filled draft, and all of its customer's invoices since.
 
-        A draft keeps the place that it was filled with: after another address it is made anew.
-        Raises `RequestRefused` if Stripe knows no place for its tax.
+        A draft keeps the place that it was filled with: after another address it is made anew. One
+        with a number is not: finalizing works its tax out again. Raises `RequestRefused` if Stripe
+        knows no place for its tax.
         """
         since = requests.created_since(self.invoice.created_at)
         for _ in range(2):
@@ -108,7 +109,7 @@ class Passage:
         raise RequestRefused(NOT_LOCATED, HTTPStatus.BAD_REQUEST)
 
     async def _is_located(self, draft_id: str, listed: Sequence[StripeInvoice]) -> bool:
-        if self.invoice.tax_treatment != "automatic":
+        if self.invoice.tax_treatment != "automatic" or self.invoice.number is not None:
             return True
         shown = next((one for one in listed if one.id == draft_id), None)
         draft = shown or await self.stripe.retrieve_invoice(draft_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.invoicing.webhooks import WebhookProcessor
 from tests.support.taxed import BERLIN, put_setting
 
 MINUTE = timedelta(seconds=61)
@@ -17,6 +18,15 @@ async def _automatic(api: Any) -> None:
 async def _items(api: Any) -> list[Any]:
     found = await api.http.get("/v1/attention", headers=await api.key())
     return list(found.json()["items"])
+
+
+async def _deliver_all(api: Any) -> None:
+    world = api.world
+    for event in (await world.simulator.get("/v1/events", limit=100))["data"]:
+        assert 200 == (await api.deliver(event)).status_code
+    processor = WebhookProcessor(world.database, world.sync().accounts, world.clock)
+    while await processor.process_due():
+        pass
 
 
 async def test_stripe_works_the_tax_out_and_it_is_stored(api: Any, statement: Any) -> None:
@@ -156,18 +166,27 @@ async def test_a_failed_finalization_waits_and_keeps_its_number(api: Any, statem
     made = await world.draft(statement(("a", "10"), total="10"))
     await world.sync(Forgetful(world)).sync_due()
     waiting, failed = await world.state(made), await world.simulator.invoices()
+    await _deliver_all(api)
+    told = {item["reason"] for item in await _items(api)}
     number = (await world.read(made)).number
     await world.add_tenant(address=BERLIN | {"line2": "3rd floor"})
     world.clock.advance(MINUTE)
     await world.sync().sync_due()
 
+    await _deliver_all(api)
+
     assert ("approved", "tax_address_not_located") == waiting
+    assert {
+        "tax_address_not_located",
+        "finalization_failed:customer_tax_location_invalid",
+    } == told
+    assert [] == await _items(api)
     assert ["customer_tax_location_invalid"] == [
         one["last_finalization_error"]["code"] for one in failed
     ]
     assert ("sent", None) == await world.state(made)
-    assert [(number, 1190)] == [
-        (one["number"], one["total"]) for one in await world.simulator.invoices()
+    assert [(failed[0]["id"], number, 1190)] == [
+        (one["id"], one["number"], one["total"]) for one in await world.simulator.invoices()
     ]
 
 

@@ -139,10 +139,14 @@ async def test_a_line_that_a_coupon_lowered_at_stripe_is_credited_as_far(
     await put_setting(api, treatment="automatic")
     await world.add_tenant(address=BERLIN)
     adjustment = ("~adjustment/2025-12-01/a", "-4")
-    invoice = await _sent(world, await world.draft(statement(("a", "10"), adjustment, total="6")))
+    made = await world.draft(statement(("a", "10"), ("b", "10"), adjustment, total="16"))
+    invoice = await _sent(world, made)
 
-    too_much = await _credited(api, invoice, lines=[{"line_key": "a", "amount": "7"}])
-    note = await _credited(api, invoice, lines=[{"line_key": "a", "amount": "6"}])
+    too_much = await _credited(api, invoice, lines=[{"line_key": "a", "amount": "9"}])
+    note = await _credited(api, invoice, lines=[{"line_key": "a", "amount": "8"}])
 
-    assert "invalid_credit_note" == too_much["code"]
-    assert ("issued", 600, 114, 714) == _money(note)
+    assert ("invalid_credit_note", "credit_exceeds_line") == (
+        too_much["code"],
+        too_much["faults"][0]["code"],
+    )
+    assert ("issued", 800, 152, 952) == _money(note)
