@@ -14,9 +14,9 @@ from services.invoicing.domain.numbering import invoice_number
 from services.invoicing.domain.states import State
 from services.invoicing.drafting import Draft, compose_draft
 from services.invoicing.holding import hold_drafts
-from services.invoicing.models import Invoice
+from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.repository import invoices
-from services.invoicing.repository.invoices import Content
+from services.invoicing.repository.new_invoices import Content, insert_contents, insert_invoices
 from services.invoicing.tables import inbox
 from services.invoicing.telling import News, tell_all
 from shared.accounts.repository import Account
@@ -71,7 +71,7 @@ async def draft_invoices(
     valid = await coupons.lock_valid(connection, account, statements)
     drafts = [compose_draft(*given) for given in zip(statements, carried, valid, strict=True)]
     values = [(draft.key, _invoice_values(draft, clock)) for draft in drafts]
-    created = await invoices.insert_invoices(connection, values)
+    created = await insert_invoices(connection, values)
     for draft, statement, made in zip(drafts, statements, created, strict=True):
         if made is None:
             await _check_same(connection, draft.key, statement)
@@ -83,12 +83,19 @@ async def draft_invoices(
     return [made for made, _ in new]
 
 
+async def record_new_draft(
+    connection: AsyncConnection, made: Invoice, lines: Sequence[InvoiceLine], clock: Clock
+) -> None:
+    """Do what `record_new_drafts` does, for one that has no details."""
+    await record_new_drafts(connection, made.account, [Content(made, lines)], clock)
+
+
 async def record_new_drafts(
     connection: AsyncConnection, account: Account, contents: Sequence[Content], clock: Clock
 ) -> None:
     """Store what new invoices consist of, tell of them, and hold them if their vendor wants it."""
     made = [content.of for content in contents]
-    await invoices.insert_contents(connection, contents)
+    await insert_contents(connection, contents)
     await _record_states(connection, made, clock)
     await hold_drafts(connection, account, made, clock)
     logger.info("invoices_drafted", vendor_id=account.vendor_id, invoices=len(made))

@@ -14,11 +14,11 @@ from services.invoicing.domain.allocation import Allocation, ExactLine, allocate
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION, InvoiceKey
 from services.invoicing.domain.wire import lines_sha256, lines_to_wire
 from services.invoicing.drafting import AMOUNT_MINOR_MAX
-from services.invoicing.handlers import record_new_drafts
+from services.invoicing.handlers import record_new_draft
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.own_lines import ROUNDING_LINE, ROUNDING_LINE_KEY
 from services.invoicing.repository import invoices
-from services.invoicing.repository.invoices import Content
+from services.invoicing.repository.new_invoices import insert_invoice
 from shared.accounts.repository import Account, read_tenant
 from shared.clock import Clock
 from shared.database import lock_transaction
@@ -77,9 +77,9 @@ async def draft_manual_invoice(
         "created_at": now,
         "next_attempt_at": now,
     }
-    made = await invoices.insert_invoice(connection, key, values)
+    made = await insert_invoice(connection, key, values)
     assert made is not None, "the tenant's sequence is locked"
-    await record_new_drafts(connection, account, [Content(made, lines)], clock)
+    await record_new_draft(connection, made, lines, clock)
     return made
 
 
