@@ -1,5 +1,6 @@
 """Kafka clients with the settings that billing needs; nobody else constructs one."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
@@ -32,10 +33,13 @@ def create_producer(kafka_bootstrap: str, **overrides: Any) -> AIOKafkaProducer:
 def create_broker(kafka_bootstrap: str, **options: Any) -> "KafkaBroker":
     """Return the FastStream broker of a service.
 
+    That a message was received and handled is logged for debugging only; failures are as always.
+
     Its `ack_policy` does not reach subscribers that are declared on a `KafkaRouter`: each
     subscriber states its own.
     """
     # Who only produces does without it, and without the memory that it takes.
     from faststream.kafka import KafkaBroker  # noqa: PLC0415
 
-    return KafkaBroker(kafka_bootstrap, **options)
+    settings: dict[str, Any] = {"log_level": logging.DEBUG}
+    return KafkaBroker(kafka_bootstrap, **(settings | options))

@@ -18,7 +18,7 @@ from services.invoicing.holding import hold_drafts
 from services.invoicing.models import Invoice
 from services.invoicing.repository import invoices
 from services.invoicing.repository import taxes as tax_repository
-from services.invoicing.repository.invoices import Content
+from services.invoicing.repository.new_invoices import Content, insert_contents, insert_invoices
 from services.invoicing.tables import inbox
 from services.invoicing.tax.settings import plans_for
 from services.invoicing.telling import News, tell_all
@@ -76,7 +76,7 @@ async def draft_invoices(
     account = received[0].account
     drafts = await compose_drafts(connection, account, statements)
     values = [(draft.key, _invoice_values(draft, clock)) for draft in drafts]
-    created = await invoices.insert_invoices(connection, values)
+    created = await insert_invoices(connection, values)
     for draft, statement, made in zip(drafts, statements, created, strict=True):
         if made is None:
             await _check_same(connection, draft.key, statement)
@@ -114,7 +114,7 @@ async def record_new_drafts(
     made = [content.of for content in contents]
     taxed = [(content.of, content.taxes) for content in contents]
     await tax_repository.insert_taxes(connection, taxed)
-    await invoices.insert_contents(connection, contents)
+    await insert_contents(connection, contents)
     await _record_states(connection, made, clock)
     await hold_drafts(connection, account, made, clock)
     logger.info("invoices_drafted", vendor_id=account.vendor_id, invoices=len(made))

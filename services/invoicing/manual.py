@@ -20,6 +20,7 @@ from services.invoicing.handlers import content_of, record_new_drafts
 from services.invoicing.models import Invoice, InvoiceLine
 from services.invoicing.own_lines import ROUNDING_LINE, ROUNDING_LINE_KEY
 from services.invoicing.repository import invoices
+from services.invoicing.repository.new_invoices import insert_invoice
 from services.invoicing.tax.drafts import draft_tax, with_tax
 from services.invoicing.tax.settings import plan_for
 from shared.accounts.repository import Account, read_tenant
@@ -68,7 +69,7 @@ async def draft_manual_invoice(
         "created_at": now,
         "next_attempt_at": now,
     }
-    made = await invoices.insert_invoice(connection, key, values)
+    made = await insert_invoice(connection, key, values)
     assert made is not None, "the tenant's sequence is locked"
     await record_new_drafts(connection, account, [content_of(made, draft)], clock)
     return made

@@ -16,7 +16,7 @@ from shared.accounts import repository as accounts
 from shared.accounts.repository import Account
 from shared.accounts.schemas import TenantWrite
 from shared.database import Database
-from shared.topics import STATEMENT_RATED
+from shared.topics import INVOICE_CHANGED, STATEMENT_RATED
 from tests.bench.results import Bench
 from tests.bench.rig import VENDOR, Rig, Running
 from tests.support.database import fresh_database
@@ -42,10 +42,13 @@ class InvoicingRig:
 
     @asynccontextmanager
     async def running(self, **settings: Any) -> AsyncIterator[Running]:
-        """Run invoicing, which begins behind what is on its topic."""
+        """Run invoicing, which begins behind what is on its topics."""
         (port,) = free_ports(1)
         group = f"bench-{uuid4().hex}"
-        await start_at_the_end(self.rig.address.kafka_bootstrap, group, STATEMENT_RATED)
+        bootstrap = self.rig.address.kafka_bootstrap
+        await start_at_the_end(bootstrap, group, STATEMENT_RATED)
+        for topic in (STATEMENT_RATED, INVOICE_CHANGED):
+            await start_at_the_end(bootstrap, f"{group}-webhooks", topic)
         rig = self.rig.with_settings(
             invoicing_database_url=self.rig.urls.urls["invoicing"],
             invoicing_port=port,

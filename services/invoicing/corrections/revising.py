@@ -20,6 +20,7 @@ from services.invoicing.handlers import compose_drafts, content_of, record_new_d
 from services.invoicing.manual import MANUAL, compose_manual, manual_plan
 from services.invoicing.models import Invoice
 from services.invoicing.repository import actions, credit_notes, invoices, revisions
+from services.invoicing.repository.new_invoices import insert_invoice
 from services.invoicing.repository.revisions import MadeFor, Revision
 from shared.accounts.repository import Account
 from shared.clock import Clock
@@ -108,7 +109,7 @@ async def replace_void(
     key = replace(draft.key, revision=void.revision + 1)
     now = clock.now()
     stamps: dict[str, Any] = {"invoice_id": new_id(), "created_at": now, "next_attempt_at": now}
-    made = await invoices.insert_invoice(connection, key, draft.values | stamps)
+    made = await insert_invoice(connection, key, draft.values | stamps)
     assert made is not None, "a revision is made once, with its void"
     await record_new_drafts(connection, void.account, [content_of(made, draft)], clock)
     await carrying.record(connection, made, draft, clock)

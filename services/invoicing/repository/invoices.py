@@ -1,19 +1,17 @@
 """Invoices, their lines, details, numbers and history."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, Table, TextClause, func, select, text, update
+from sqlalchemy import Select, TextClause, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.domain.invoice_key import InvoiceKey
 from services.invoicing.domain.states import SYNCED_STATES, State
-from services.invoicing.domain.taxing import Tax
 from services.invoicing.models import Invoice, InvoiceLine, InvoiceLineDetail, stored_line
 from services.invoicing.repository import bulk
 from services.invoicing.tables import (
@@ -28,11 +26,11 @@ from shared.accounts.repository import Account
 from shared.errors import not_found
 
 INVOICE_COLUMNS = [invoice.c[field.name] for field in fields(Invoice)]
-_OWNER = ("vendor_id", "mode", "tenant_id", "invoice_id")
+OWNER = ("vendor_id", "mode", "tenant_id", "invoice_id")
 _LINE_COLUMNS = [
     invoice_line.c[field.name] for field in fields(InvoiceLine) if field.name != "steps"
 ]
-_SENT_COLUMNS = [
+SENT_COLUMNS = [
     column for column in invoice_sent_line.c if column.name in InvoiceLine.__dataclass_fields__
 ]
 _DETAIL_COLUMNS = [invoice_line_detail.c[field.name] for field in fields(InvoiceLineDetail)]
@@ -48,98 +46,15 @@ class InvoiceFilter:
     limit: int = 100
 
 
-async def insert_invoice(
-    connection: AsyncConnection, key: InvoiceKey, values: dict[str, Any]
-) -> Invoice | None:
-    """Create an invoice; None when its key has one already."""
-    (made,) = await insert_invoices(connection, [(key, values)])
-    return made
-
-
-async def insert_invoices(
-    connection: AsyncConnection, new: Sequence[tuple[InvoiceKey, dict[str, Any]]]
-) -> list[Invoice | None]:
-    """Create invoices of different keys; None for a key that has one already."""
-    rows = [vars(key) | values | {"invoice_key": str(key)} for key, values in new]
-    if not rows:
-        return []
-    found = await connection.execute(_CREATE, bulk.columns(rows, _CREATED))
-    made = {row["invoice_key"]: Invoice(**row) for row in found.mappings()}
-    return [made.get(row["invoice_key"]) for row in rows]
-
-
-_CREATED = (
-    *InvoiceKey.__dataclass_fields__,
-    *("invoice_id", "invoice_key", "period_end", "statement_id", "rating_hash", "currency"),
-    *("total_exact", "total_minor", "lines_sha256", "state", "reason"),
-    *("tax_treatment", "tax_minor", "tax_text", "created_at", "next_attempt_at"),
-)
-_CREATE = text(f"""
-insert into invoicing.invoice ({", ".join(_CREATED)})
-select * from {bulk.unnested(invoice, _CREATED)}
-on conflict (invoice_key) do nothing returning {", ".join(Invoice.__dataclass_fields__)}
-""")  # noqa: S608 - names of columns
-
-
 async def rating_hash_of(connection: AsyncConnection, key: InvoiceKey) -> str:
     """Return the hash of the statement that the key's invoice was made of."""
     query = select(invoice.c.rating_hash).where(invoice.c.invoice_key == str(key))
     return str((await connection.execute(query)).scalar_one())
 
 
-@dataclass(frozen=True)
-class Content:
-    """What a new invoice consists of; `sent` is empty where the lines are sent as they are."""
-
-    of: Invoice
-    lines: Sequence[InvoiceLine]
-    details: Sequence[InvoiceLineDetail] = ()
-    sent: Sequence[InvoiceLine] = ()
-    taxes: Sequence[Tax] = ()
-
-
-async def insert_contents(connection: AsyncConnection, contents: Sequence[Content]) -> None:
-    """Store the lines of invoices and their details; they never change afterwards."""
-    lines = [(one.of, line) for one in contents for line in one.lines]
-    sent = [(one.of, line) for one in contents for line in one.sent]
-    details = [(one.of, detail) for one in contents for detail in one.details]
-    await _insert_parts(connection, invoice_line, _LINE, lines)
-    await _insert_parts(connection, invoice_sent_line, _SENT, sent)
-    await _insert_parts(connection, invoice_line_detail, _DETAIL, details)
-
-
-_LINE = tuple(InvoiceLine.__dataclass_fields__)
-_SENT = tuple(column.name for column in _SENT_COLUMNS)
-_DETAIL = tuple(InvoiceLineDetail.__dataclass_fields__)
-
-
-@cache
-def _insert_into(table: Table, names: tuple[str, ...]) -> TextClause:
-    every = (*_OWNER, *names)
-    return text(
-        f"insert into {table.fullname} ({', '.join(every)})"  # noqa: S608 - names of columns
-        f" select * from {bulk.unnested(table, every)}"
-    )
-
-
-async def _insert_parts(
-    connection: AsyncConnection,
-    table: Table,
-    names: tuple[str, ...],
-    parts: Sequence[tuple[Invoice, InvoiceLine | InvoiceLineDetail]],
-) -> None:
-    """Store lines or details beside their invoices."""
-    if not parts:
-        return
-    arrays: dict[str, list[Any]] = {name: [getattr(of, name) for of, _ in parts] for name in _OWNER}
-    arrays |= {name: [getattr(part, name) for _, part in parts] for name in names}
-    for name in {"steps", "taxes"} & arrays.keys():
-        arrays[name] = [json.dumps([vars(part) for part in given]) for given in arrays[name]]
-    await connection.execute(_insert_into(table, names), arrays)
-
-
-def _owner(of: Invoice) -> dict[str, str]:
-    return {name: getattr(of, name) for name in _OWNER}
+def owner_of(of: Invoice) -> dict[str, str]:
+    """Return whose an invoice is, and its id: the first columns of all that belongs to it."""
+    return {name: getattr(of, name) for name in OWNER}
 
 
 def _invoices_of(account: Account) -> Select[Any]:
@@ -252,7 +167,7 @@ async def read_all_sent_lines(
 ) -> dict[str, list[InvoiceLine]]:
     """Return what `read_sent_lines` does, for many invoices at once."""
     query = (
-        select(invoice_sent_line.c.invoice_id, *_SENT_COLUMNS)
+        select(invoice_sent_line.c.invoice_id, *SENT_COLUMNS)
         .where(
             invoice_sent_line.c.vendor_id == account.vendor_id,
             invoice_sent_line.c.mode == account.mode,
@@ -303,10 +218,10 @@ async def update_invoices(
     """Change invoices, none of which is named twice; return them as they are then, in order."""
     by_names: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for of, values in changes:
-        by_names.setdefault(tuple(sorted(values)), []).append(_owner(of) | values)
+        by_names.setdefault(tuple(sorted(values)), []).append(owner_of(of) | values)
     changed: dict[str, Invoice] = {}
     for names, rows in by_names.items():
-        arrays = bulk.columns(rows, (*_OWNER, *names))
+        arrays = bulk.columns(rows, (*OWNER, *names))
         found = (await connection.execute(_update_of(names), arrays)).mappings()
         changed |= {row["invoice_id"]: Invoice(**row) for row in found}
     return [changed[of.invoice_id] for of, _ in changes]
@@ -317,18 +232,18 @@ def _update_of(names: tuple[str, ...]) -> TextClause:
     """Return the statement that changes these columns."""
     return text(f"""
 update invoicing.invoice i set {", ".join(f"{name} = given.{name}" for name in names)}
-from {bulk.unnested(invoice, (*_OWNER, *names))}
-where {" and ".join(f"i.{name} = given.{name}" for name in _OWNER)}
+from {bulk.unnested(invoice, (*OWNER, *names))}
+where {" and ".join(f"i.{name} = given.{name}" for name in OWNER)}
 returning {", ".join(f"i.{name}" for name in Invoice.__dataclass_fields__)}
 """)  # noqa: S608 - names of columns
 
 
-_HISTORY = (*_OWNER, "state", "reason", "changed_at")
+_HISTORY = (*OWNER, "state", "reason", "changed_at")
 _APPEND = text(f"""
 insert into invoicing.invoice_state_change as c ({", ".join(_HISTORY)}, position)
 select given.*, 1 + coalesce(
   (select max(c.position) from invoicing.invoice_state_change c
-   where {" and ".join(f"c.{name} = given.{name}" for name in _OWNER)}), 0)
+   where {" and ".join(f"c.{name} = given.{name}" for name in OWNER)}), 0)
 from {bulk.unnested(invoice_state_change, _HISTORY)}
 """)  # noqa: S608
 
@@ -346,7 +261,7 @@ class StateChange:
 async def insert_state_changes(connection: AsyncConnection, changes: Sequence[StateChange]) -> None:
     """Append to the history of invoices, none of which is named twice."""
     if changes:
-        rows = [_owner(one.of) | vars(one) for one in changes]
+        rows = [owner_of(one.of) | vars(one) for one in changes]
         await connection.execute(_APPEND, bulk.columns(rows, _HISTORY))
 
 

@@ -41,6 +41,23 @@ class ForgetfulStripe:
         return answer
 
 
+@dataclass
+class OneMoreLine:
+    """Somebody adds a line of theirs to the draft when ours are in it."""
+
+    world: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.world.gateway, name)
+
+    async def post(self, step: str, target: str, params: Any, *, key: str) -> Posted:
+        answer: Posted = await self.world.gateway.post(step, target, params, key=key)
+        if step == "add_lines":
+            form = {"lines[0][amount]": "500", "lines[0][description]": "by hand"}
+            await self.world.simulator.post(f"/v1/invoices/{target}/add_lines", **form)
+        return answer
+
+
 async def check_one_right_invoice(world: Any, invoice: Any) -> None:
     """Fail unless Stripe ever saw one customer and one invoice, and it is ours to the cent."""
     ours = await world.read(invoice)
@@ -149,3 +166,34 @@ async def test_after_twenty_hours_nothing_is_resent_blindly(
     await check_one_right_invoice(world, invoice)
     (theirs,) = await world.simulator.invoices()
     assert attempt == theirs["metadata"]["attempt"]
+
+
+async def test_a_repeated_answer_is_not_news(world: Any) -> None:
+    """An answer that Stripe had stored under the key says nothing of the invoice as it is now."""
+    customer = await world.gateway.post("create_customer", "", {"name": "A"}, key="customer")
+    params = {"customer": customer.id, "currency": "usd"}
+
+    answers = [
+        await world.gateway.post("create_invoice", "", params, key="invoice") for _ in range(2)
+    ]
+
+    assert answers[0].id == answers[1].id
+    assert ["draft", None] == [one.invoice and one.invoice.status for one in answers]
+    assert customer.invoice is None
+
+
+async def test_what_stripe_answered_is_kept_when_the_invoice_stops(
+    world: Any, statement: Any
+) -> None:
+    """The job of a call that was made is done, although the gate stopped the invoice behind it."""
+    invoice = await world.draft(statement(*LINES, total="101"))
+
+    await world.sync(OneMoreLine(world)).sync_due()
+
+    assert "parked" == (await world.state(invoice))[0]
+    jobs = await world.rows(
+        "select step, state from invoicing.stripe_job where vendor_id = :v", v=world.vendor_id
+    )
+    steps = {"create_customer", "create_invoice", "add_lines"}
+    assert {(step, "done") for step in steps} == {tuple(job) for job in jobs}
+    assert (await world.read(invoice)).stripe_invoice_id is not None

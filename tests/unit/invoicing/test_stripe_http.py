@@ -87,3 +87,21 @@ async def test_redirects_are_not_followed() -> None:
         await http.close()
     assert 307 == status
     assert [1] == opened
+
+
+async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request goes to the proxy that the environment names, unless it names the host too."""
+    async with answering(PLAIN, PLAIN) as (url, opened):
+        monkeypatch.setenv("http_proxy", url.removesuffix("/v1/invoices"))
+        for bypass, reached in (("", True), ("stripe.test", False)):
+            monkeypatch.setenv("no_proxy", bypass)
+            http = connection()
+            try:
+                await http.request("get", "http://stripe.test/v1/invoices", {})
+            except ConnectionFailed:
+                assert not reached
+            else:
+                assert reached
+            await http.close()
+
+    assert [1] == opened
