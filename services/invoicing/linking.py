@@ -114,7 +114,12 @@ class Linking:
     def _baseline(self, link: Link, customer: StripeCustomer) -> StripeJob:
         """Return what Stripe holds as if we had sent it: only what differs is sent later."""
         material = f"cus-link/{link.customer_id}/{link.tenant_id}"
-        params = {"name": customer.name, "email": customer.email, "address": customer.address}
+        params = {
+            "name": customer.name,
+            "email": customer.email,
+            "address": customer.address,
+            "preferred_locales": list(customer.preferred_locales),
+        }
         return StripeJob(
             vendor_id=self.account.vendor_id,
             mode=self.account.mode,

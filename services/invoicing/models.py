@@ -256,3 +256,5 @@ class Tenant:
     purchase_order: str | None
     billing: str
     tax: TenantTax = field(default_factory=TenantTax)
+    locale: str | None = None
+    """The language tag that its invoices are written in; None: English, and Stripe's own choice."""

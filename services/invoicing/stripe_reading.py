@@ -40,7 +40,12 @@ def read_invoice(answer: Any) -> StripeInvoice:
 def read_customer(answer: Any) -> StripeCustomer:
     address = {name: text for name, text in (answer["address"] or {}).items() if text}
     return StripeCustomer(
-        answer["id"], _metadata(answer), answer["name"] or "", answer["email"] or "", address
+        answer["id"],
+        _metadata(answer),
+        answer["name"] or "",
+        answer["email"] or "",
+        address,
+        tuple(answer["preferred_locales"] or ()),
     )
 
 

@@ -122,6 +122,7 @@ class StripeCustomer:
     name: str = ""
     email: str = ""
     address: dict[str, str] = field(default_factory=dict)
+    preferred_locales: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

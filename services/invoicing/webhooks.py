@@ -27,7 +27,7 @@ from services.invoicing.stripe_events import (
     verify_signature,
 )
 from services.invoicing.stripe_sync.loop import StripeProvider, invoice_lock
-from services.invoicing.stripe_types import MISSING, RequestRefused, StripeProblem
+from services.invoicing.stripe_types import MISSING, RequestRefused, Stripe, StripeProblem
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.database import Database
@@ -126,23 +126,23 @@ class WebhookProcessor:
             return False
 
     async def _apply(self, event: StoredEvent) -> bool:
-        stripe_invoice_id = event.stripe_invoice_id or await self._invoice_behind(event)
+        account = Account(event.vendor_id, event.mode)
+        stripe_invoice_id = event.stripe_invoice_id
+        if stripe_invoice_id is None and event.type.startswith(PAYMENT_EVENTS):
+            stripe = await self.accounts.gateway(account)
+            if stripe is None:
+                return False  # nobody can be asked now, and the event has nothing else to say
+            stripe_invoice_id = await self._invoice_behind(stripe, event)
         if stripe_invoice_id is None:
             return True  # stored, not ours to act on
-        account = Account(event.vendor_id, event.mode)
         async with self.database.transaction() as connection:
             invoice = await invoice_repository.find_by_stripe_id(
                 connection, account, stripe_invoice_id
             )
         return True if invoice is None else await self._refresh(invoice, event)
 
-    async def _invoice_behind(self, event: StoredEvent) -> str | None:
+    async def _invoice_behind(self, stripe: Stripe, event: StoredEvent) -> str | None:
         """Return the invoice of an event about a payment, a refund or a dispute."""
-        if not event.type.startswith(PAYMENT_EVENTS):
-            return None
-        stripe = await self.accounts.gateway(Account(event.vendor_id, event.mode))
-        if stripe is None:
-            return None
         async with self.database.transaction() as connection:
             payload = await repository.read_event_payload(connection, event)
         return await invoice_behind(stripe, payload)

@@ -137,7 +137,7 @@ def _add_locales(router: APIRouter, services: Services) -> None:
             tenant = caller.tenant(tenant)
         async with services.database.transaction() as connection:
             known = await repository.read_locales(
-                connection, account_of(caller), tenant or VENDOR_ITSELF
+                connection, account_of(caller), [tenant] if tenant else []
             )
         if tenant in known:
             return LocaleRead(locale=known[tenant], source="tenant")

@@ -5,9 +5,10 @@ import unicodedata
 from copy import copy
 from datetime import date
 from decimal import Decimal
+from functools import cache
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, format_interval, format_skeleton
 from babel.numbers import NumberPattern, format_decimal, get_currency_symbol
 
 from shared.currencies import Currency
@@ -40,6 +41,17 @@ def parse_locale(text: str) -> Locale:
 def tag_of(locale: Locale) -> str:
     """Return a locale's language tag."""
     return str(locale).replace("_", "-")
+
+
+@cache
+def known_locale(tag: str) -> Locale:
+    """Return the locale of a tag that was stored, so it is one; the same tag is parsed once."""
+    return parse_locale(tag)
+
+
+def period_text(tag: str, first: date, last: date) -> str:
+    """Return a range of days, both included, as a locale's readers write it."""
+    return str(format_interval(first, last, "yMMMd", locale=known_locale(tag)))
 
 
 def isolated(text: str) -> str:

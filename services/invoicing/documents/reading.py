@@ -102,6 +102,6 @@ async def choose_locale(
 ) -> Locale:
     """Return the locale that is named, else the tenant's, else the vendor's, else English."""
     if named is None:
-        known = await documents.read_locales(connection, invoice.account, invoice.tenant_id)
+        known = await documents.read_locales(connection, invoice.account, [invoice.tenant_id])
         named = known.get(invoice.tenant_id) or known.get(VENDOR_ITSELF)
     return parse_locale(named or DEFAULT_LOCALE)

@@ -1,14 +1,15 @@
 """What documents read beyond the invoice, and the locales that they are written in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import any_, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.invoicing.models import Invoice, InvoiceLineDetail, LineStep
+from services.invoicing.repository.bulk import array_of
 from services.invoicing.repository.invoices import INVOICE_COLUMNS
 from services.invoicing.tables import (
     document_locale,
@@ -128,12 +129,12 @@ async def put_locale(
 
 
 async def read_locales(
-    connection: AsyncConnection, account: Account, tenant_id: str
+    connection: AsyncConnection, account: Account, tenant_ids: Collection[str]
 ) -> dict[str, str]:
-    """Return the locales of a tenant and of the vendor, as far as there are any."""
+    """Return the locales of tenants and of the vendor, as far as there are any."""
     query = select(document_locale.c.tenant_id, document_locale.c.locale).where(
         document_locale.c.vendor_id == account.vendor_id,
         document_locale.c.mode == account.mode,
-        document_locale.c.tenant_id.in_([tenant_id, VENDOR_ITSELF]),
+        document_locale.c.tenant_id == any_(array_of([*tenant_ids, VENDOR_ITSELF])),
     )
     return {row.tenant_id: row.locale for row in (await connection.execute(query)).all()}

@@ -10,6 +10,7 @@ from services.invoicing.domain.holds import Hold
 from services.invoicing.models import Invoice, InvoiceLine, Tenant, TenantTax
 from services.invoicing.repository import holds
 from services.invoicing.repository import invoices as repository
+from services.invoicing.repository.documents import VENDOR_ITSELF, read_locales
 from services.invoicing.repository.tenant_tax import read_tenants_tax
 from services.invoicing.stripe_sync.known_customers import Known, read_known
 from services.invoicing.stripe_types import Stripe
@@ -57,8 +58,13 @@ async def load_invoices(
             tenants = await read_tenants(connection, account, sorted(tenant_ids))
             taxed = await read_tenants_tax(connection, account, sorted(tenant_ids))
             customers = await read_known(connection, account, sorted(tenant_ids))
+            locales = await read_locales(connection, account, tenant_ids)
         known = {
-            row["tenant_id"]: _tenant(row, taxed.get(row["tenant_id"], TenantTax()))
+            row["tenant_id"]: _tenant(
+                row,
+                taxed.get(row["tenant_id"], TenantTax()),
+                locales.get(row["tenant_id"]) or locales.get(VENDOR_ITSELF),
+            )
             for row in tenants
         }
         loaded += [
@@ -82,7 +88,7 @@ async def _stripe(accounts: StripeProvider, account: Account) -> Stripe | Tallyr
         return refusal
 
 
-def _tenant(row: RowMapping, tax: TenantTax) -> Tenant:
+def _tenant(row: RowMapping, tax: TenantTax, locale: str | None) -> Tenant:
     return Tenant(
         name=row["legal_name"],
         billing_email=row["billing_email"],
@@ -90,4 +96,5 @@ def _tenant(row: RowMapping, tax: TenantTax) -> Tenant:
         purchase_order=row["purchase_order"],
         billing=row["billing"],
         tax=tax,
+        locale=locale,
     )

@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from services.invoicing.documents.locales import DEFAULT_LOCALE, period_text
 from services.invoicing.domain.invoice_key import NO_SUBSCRIPTION
+from services.invoicing.domain.stripe_locales import stripe_locale
 from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
 from services.invoicing.stripe_sync import tax_params
 from services.invoicing.stripe_types import Step, StripeCustomer
@@ -58,6 +60,8 @@ def customer_call(
         params["email"] = tenant.billing_email
     if address:
         params["address"] = address
+    if locales := _locales(tenant):
+        params["preferred_locales"] = locales
     if locate:
         params["tax"] = tax_params.LOCATE
     material = f"cus/{account.vendor_id}/{tenant_id}/{attempt}"
@@ -67,7 +71,12 @@ def customer_call(
 def customer_fields(tenant: Tenant) -> dict[str, Any]:
     """Return all that Stripe is told of a tenant; an empty text clears a field there."""
     given = {"name": tenant.name, "email": tenant.billing_email, "address": tenant.address}
-    return _fields(given)
+    return _fields(given | {"preferred_locales": _locales(tenant)})
+
+
+def _locales(tenant: Tenant) -> list[str]:
+    known = stripe_locale(tenant.locale) if tenant.locale else None
+    return [known] if known else []
 
 
 def sent_fields(calls: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -87,6 +96,8 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
         "name": given.get("name") or "",
         "email": given.get("email") or "",
         "address": {name: address.get(name) or "" for name in ADDRESS_FIELDS},
+        # An empty text takes the list away.
+        "preferred_locales": list(given.get("preferred_locales") or ()) or "",
     }
 
 
@@ -110,7 +121,7 @@ def invoice_call(
     invoice: Invoice, tenant: Tenant, customer_id: str, *, attempt: int, line_count: int
 ) -> StripeCall:
     last_day = invoice.period_end - timedelta(days=1)
-    period = f"{invoice.period_start.isoformat()} to {last_day.isoformat()}"
+    period = period_text(tenant.locale or DEFAULT_LOCALE, invoice.period_start, last_day)
     fields = [{"name": "Service period", "value": period}]
     if tenant.purchase_order and tenant.purchase_order.strip():
         order = shorten(tenant.purchase_order.strip(), FIELD_LENGTH_MAX)
@@ -140,7 +151,7 @@ def invoice_call(
 
 def _described(invoice: Invoice, period: str) -> str:
     one_off = invoice.subscription_id == NO_SUBSCRIPTION
-    return f"Services from {period}" if one_off else f"Usage from {period}"
+    return f"Services: {period}" if one_off else f"Usage: {period}"
 
 
 def chunk_count(lines: Sequence[InvoiceLine]) -> int:

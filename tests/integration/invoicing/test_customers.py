@@ -4,6 +4,7 @@ from typing import Any
 
 from services.invoicing.handlers import retry_invoice
 from services.invoicing.linking import Linking, read_links
+from services.invoicing.repository.documents import put_locale
 
 HEADER = "tenant,customer"
 BERLIN = {"line1": "Torstr. 1", "city": "Berlin", "postal_code": "10119", "country": "DE"}
@@ -70,6 +71,22 @@ async def test_an_edit_at_stripe_is_never_overwritten(world: Any, statement: Any
         await retry_invoice(connection, world.account, invoice.invoice_id, clock=world.clock)
     await world.sync().sync_due()
     assert ("sent", None) == await world.state(invoice)
+
+
+async def test_stripe_speaks_the_language_of_the_tenant(world: Any, statement: Any) -> None:
+    """Its pages and e-mails follow the tenant's locale, and so does the invoice's period."""
+    await send(world, statement, 1)
+    async with world.database.transaction() as connection:
+        await put_locale(connection, world.account, "acme", "de-CH")
+    await send(world, statement, 2)
+
+    (customer,) = await customers(world)
+    assert ["de"] == customer["preferred_locales"]
+    first, second = sorted(await world.simulator.invoices(), key=lambda one: one["number"])
+    assert ["Usage: Jan 1\u2009\u2013\u200931, 2026", "Usage: 1.\u201331. Jan. 2026"] == [
+        first["description"],
+        second["description"],
+    ]
 
 
 async def link(world: Any, *lines: str) -> list[str]:
