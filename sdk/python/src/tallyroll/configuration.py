@@ -48,7 +48,10 @@ def transport_from(endpoint: str | None, api_key: str | None) -> HTTPTransport:
 def destination_of(
     spool: Spool | bool | None, endpoint: str | None, api_key: str | None, *, own: bool
 ) -> "Path | None":
-    """Return the folder of the spool, None for memory. `own`: the transport is the caller's."""
+    """Return the folder of the spool, None for memory. `own`: the transport is the caller's.
+
+    ValueError if nothing says for whom the events of such a transport are.
+    """
     off = own or os.environ.get("TALLYROLL_SPOOL", "").lower() in ("off", "0", "false", "no")
     if spool is False or (spool is None and off):
         return None
@@ -59,6 +62,9 @@ def destination_of(
     settings = spool if isinstance(spool, Spool) else Spool()
     endpoint = endpoint or os.environ.get("TALLYROLL_ENDPOINT") or ""
     api_key = api_key or os.environ.get("TALLYROLL_API_KEY") or ""
+    account = settings.account or os.environ.get("TALLYROLL_SPOOL_ACCOUNT")
+    if own and not (account or api_key):
+        raise ValueError("a transport with a spool needs Spool(account=…) or the api_key it uses")
     try:
         return destination_folder(settings, endpoint, api_key)
     except (OSError, RuntimeError):  # nowhere to write: the buffer is in memory

@@ -50,8 +50,9 @@ class Meter:
     """Records token events and delivers them in the background, each counted once.
 
     `endpoint` and `api_key` come from TALLYROLL_ENDPOINT and TALLYROLL_API_KEY if left out, and
-    are not needed with a `transport` of one's own (which the caller closes). Only construction
-    raises (ValueError for settings that cannot work); `record()` never does, unless `strict`.
+    are not needed with a `transport` of one's own, which the caller closes. (To spool, it needs the
+    key or an account, which say whose events they are.) Only construction raises (ValueError for
+    settings that cannot work); `record()` never does, unless `strict` or `when_full="raise"`.
 
     spool          events are on disk from `record()` to the final answer, see `Spool`. Default: on,
                    unless TALLYROLL_SPOOL=off or a `transport` is given. False: in memory; True or

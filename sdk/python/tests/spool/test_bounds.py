@@ -60,6 +60,27 @@ def test_room_comes_back_with_the_answers(
     assert (200, 0) == (meter.stats().accepted, meter.stats().lost)
 
 
+def test_what_was_taken_over_counts_against_the_bound(
+    spooling: Callable[..., Meter], gate: threading.Event
+) -> None:
+    """A program that crashes again and again on a dead server does not fill the disk."""
+    first = spooling(batch_age=60.0)
+    _record(first, 100)
+    assert not first.close(0)
+    second = spooling(bytes_max=5_000, batch_age=60.0)
+    while not second.stats().recovered:
+        second.flush(0.01)
+    _record(second, 1)
+    assert 1 == second.stats().lost
+
+    gate.set()
+    while second.stats().accepted < 100:
+        second.flush(0.1)
+    _record(second, 1)
+    assert second.flush()
+    assert (101, 1) == (second.stats().accepted, second.stats().lost)
+
+
 def test_a_full_spool_that_blocks(spooling: Callable[..., Meter], gate: threading.Event) -> None:
     """`block`: `record()` returns only when an answer has made room, and nothing is lost."""
     meter = spooling(bytes_max=5_000, when_full="block", batch_events=5)

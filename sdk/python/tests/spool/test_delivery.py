@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tallyroll import HTTPTransport, Meter, Response
+from tallyroll import HTTPTransport, Meter, Response, Spool
 from tallyroll import compression as packing
 from tallyroll.spool import deadletters
 from tallyroll.testing import CapturingTransport, RecordingServer, accept_all, answer
@@ -144,11 +144,18 @@ def test_the_order_of_capture_is_kept(
 
 
 def test_a_transport_of_ones_own_spools_only_if_asked(tmp_path: Path) -> None:
-    """Test doubles leave nothing on the disk; a real transport can be given a spool."""
+    """Test doubles leave nothing on the disk; a real one spools, if it says for whom."""
     with Meter(transport=CapturingTransport()) as plain:
         plain.record(agent="a", model="m")
         assert 0 == plain.stats().spooled
+    with pytest.raises(ValueError, match="account"):
+        Meter(transport=CapturingTransport(), spool=Spool(directory=tmp_path))
     assert [] == list(tmp_path.iterdir())
+
+    spool = Spool(directory=tmp_path, account="acme")
+    with Meter(transport=CapturingTransport(), spool=spool, batch_age=60.0) as meter:
+        meter.record(agent="a", model="m")
+        assert 1 == meter.stats().spooled
 
 
 def _without_zstd(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,9 @@ def _handler_for(server: RecordingServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            if len(body) != int(self.headers["Content-Length"]):
+                self.close_connection = True  # the client was killed amid its request
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             response = Response(404, {}, b"")
             packing = headers.get("content-encoding")
