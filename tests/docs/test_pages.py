@@ -36,6 +36,7 @@ GUIDED = (
     "guides/seats.md",
     "concepts/provider-cost.md",
     "concepts/credits.md",
+    "concepts/tax.md",
     "guides/prove-the-count.md",
     "guides/receive-webhooks.md",
 )
