@@ -64,8 +64,11 @@ async def rate_with_late_usage(
         if row["inside"] or await _level_changed(connection, account, row, period.end)
     ]
     setting = await read_setting(connection, account, reading.tenant_id)
-    credited = [one for one in reratings if setting.credits and is_cheaper(one.last, one.now)]
-    stated = [one for one in reratings if one not in credited]
+    credited: list[Rerating] = []
+    stated: list[Rerating] = []
+    for one in reratings:
+        apart = setting.credits and is_cheaper(one.last, one.now)
+        (credited if apart else stated).append(one)
     adjusted = with_adjustments(rated.rated, _pairs(stated), _pairs(credited))
     return replace(
         rated,

@@ -208,6 +208,25 @@ async def test_what_has_no_invoice_to_credit_opens_the_next(
     assert "2026-01-01 to 2026-01-31 (sub-1)" in line.description
 
 
+async def test_what_no_invoice_takes_is_paid_out(world: Any, api: Any, sent: Any) -> None:
+    """Without a next invoice a person settles the rest; it names the period that it is of."""
+    assert sent
+    credited = _credited(world, ("b", "-60.5"))
+    await _take(world, credited)
+    listed = await api.http.get("/v1/carry-overs?state=open", headers=await api.key())
+    body = {"settled_as": "paid_out", "reason": "transfer"}
+    path = f"/v1/carry-overs/{credited.adjustment_id}/settle"
+    settled = await api.http.post(path, json=body, headers=await api.key())
+
+    (one,) = listed.json()["carry_overs"]
+    assert ("-10.5", "2026-01-01", "sub-1") == (
+        one["amount_exact"],
+        one["period_start"],
+        one["subscription_id"],
+    )
+    assert (200, "paid_out") == (settled.status_code, settled.json()["state"])
+
+
 async def test_a_revision_is_what_is_credited(world: Any, api: Any, sent: Any) -> None:
     """Of several invoices of a statement it is the newest one."""
     path = f"/v1/invoices/{sent.invoice_id}/revise"

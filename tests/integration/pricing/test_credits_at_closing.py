@@ -116,6 +116,7 @@ async def test_voiding_an_invoice_returns_its_credits(
     seen = []
     for message in (
         voided(vendor, statement["statement_id"], "paid"),
+        voided(vendor, statement["statement_id"], "credited"),
         voided(vendor, None),
         voided(vendor, statement["statement_id"], reason="revised"),
         voided(vendor, statement["statement_id"]),
@@ -125,4 +126,4 @@ async def test_voiding_an_invoice_returns_its_credits(
             await return_credits(connection, message)
         seen.append((await balances(store, held))["a"])
 
-    assert [100, 100, 100, 600, 600] == seen
+    assert [100, 100, 100, 100, 600, 600] == seen
