@@ -16,7 +16,9 @@ TENANTS = ("acme", "globex", "initech")
 
 def record(statement: StatementRated, offset: int, **values: Any) -> Record:
     body = statement.model_dump_json().encode()
-    made = Record("statement.rated", 0, offset, "StatementRated", f"message-{offset}", body)
+    made = Record(
+        "statement.rated", 0, offset, "StatementRated", f"{statement.vendor_id}/{offset}", body
+    )
     return replace(made, **values)
 
 
@@ -90,7 +92,7 @@ async def test_the_same_check_catches_a_transaction_without_a_second_try(
     made = of_tenants(statement, "1", "2", "3")
     lines = [made[1].lines[0].model_copy(update={"amount_exact": "much"})]
     made[1] = made[1].model_copy(update={"lines": lines})
-    received = [Received(one, f"together-{at}") for at, one in enumerate(made)]
+    received = [Received(one, f"{one.vendor_id}/{at}") for at, one in enumerate(made)]
 
     with pytest.raises(InvalidStatement):
         async with world.database.transaction() as connection:
