@@ -252,7 +252,7 @@ class SpoolBuffer(Accounts):
                 return
             self._damaged += 1
             self._lost += damage.missing
-            self._intake.bytes -= len(damage.data)
+            self._intake.bytes -= damage.after.offset - damage.at.offset
             if is_own:
                 self._taken += damage.missing
                 self._settled += damage.missing
