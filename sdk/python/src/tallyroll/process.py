@@ -32,12 +32,16 @@ def _in_child() -> None:
         hooks.in_child()
     # A child of multiprocessing leaves by `os._exit()`, after finalizers of its own. It forgets
     # those that exist at its beginning, so ours has to be made after that.
-    if (multiprocessing := sys.modules.get("multiprocessing.util")) is not None:
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None and not _AtExit.registered:
+        _AtExit.registered = True  # its registry outlives forks, unlike what it calls for
         multiprocessing.register_after_fork(_AtExit, _AtExit.finalize_with)
 
 
 class _AtExit:
     """What multiprocessing asks for: an object that it can hold weakly."""
+
+    registered = False
 
     @staticmethod
     def finalize_with(_owner: object) -> None:

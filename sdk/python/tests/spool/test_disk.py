@@ -153,6 +153,7 @@ def test_a_spool_that_is_deleted_under_a_living_process(
     meter.record(agent="late", model="m", event_id="late")
     assert meter.flush()
     assert "late" in server.commits
+    assert 0 == meter.stats().queued == meter._delivery._spool._intake.bytes  # type: ignore[union-attr]
 
 
 def test_files_are_for_their_owner_only(spooling: Callable[..., Meter], tmp_path: Path) -> None:
@@ -197,7 +198,9 @@ def test_fsync_always(spooling: Callable[..., Meter], disk: _Disk, tmp_path: Pat
         assert 0 == disk.unsynced(tmp_path)
 
     (writer,) = {path.parent for path in tmp_path.glob("v1/*/*/*.seg")}
-    assert {writer.stat().st_ino, writer.parent.stat().st_ino} <= set(disk.synced)
+    names = {path.stat().st_ino for path in (writer, *writer.parents[:3])}
+    assert tmp_path == writer.parents[2]
+    assert names <= set(disk.synced)
 
 
 def test_fsync_interval(spooling: Callable[..., Meter], disk: _Disk, tmp_path: Path) -> None:

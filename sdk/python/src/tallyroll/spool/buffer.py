@@ -16,12 +16,11 @@ from tallyroll.spool.keeper import Keeper
 from tallyroll.spool.log import Damage, Log, Stretch
 from tallyroll.spool.settings import Spool
 from tallyroll.spool.underway import UnderWay
+from tallyroll.spool.upkeep import RESPOOL_EVENTS, Upkeep
 from tallyroll.stats import Stats
 
 RETRY_SECONDS = 1.0
 """Pause after a file could not be read, and before the disk is tried again."""
-RESPOOL_EVENTS = 100
-"""Moved from memory to disk in one go at most: capture waits for it."""
 
 
 class SpoolBuffer(Accounts):
@@ -45,9 +44,17 @@ class SpoolBuffer(Accounts):
         self._settings, self._when_full, self._batch = settings, when_full, batch
         self._log = log
         seconds = settings.fsync_seconds if settings.fsync == "interval" else RETRY_SECONDS
-        self._keeper = Keeper(self.tend, seconds=seconds, log=log)
+        self._keeper = Keeper(self._tend, seconds=seconds, log=log)
         self._intake = Intake(
             destination, settings, memory_events=memory_events, ask_keeper=self._keeper.ask
+        )
+        self._upkeep = Upkeep(
+            self._intake,
+            settings,
+            lock=self._lock,
+            ended=lambda: self._ended,
+            unsettled=lambda: self._intake.kept - self._settled,
+            log=log,
         )
         self._adoption = Adoption(destination)
         self._late: deque[bytes] = deque()
@@ -71,7 +78,7 @@ class SpoolBuffer(Accounts):
         if not kept and self._when_full == "raise" and not self._sealed:
             raise QueueFullError(f"{self._settings.bytes_max} bytes wait already")
         if self._settings.fsync == "always":
-            self.sync()
+            self._upkeep.sync()
         return kept
 
     def _keep(self, frame: bytes) -> bool:
@@ -105,7 +112,8 @@ class SpoolBuffer(Accounts):
             self._keep_late()
             return super().mark()
 
-    # ---- upkeep: the keeper's thread
+    def _tend(self) -> bool:
+        return self._upkeep.tend()
 
     def start(self) -> None:
         """Start the keeper's thread if it does not run yet."""
@@ -114,34 +122,6 @@ class SpoolBuffer(Accounts):
     def predecessors(self) -> bool:
         """Tell whether others have been here, so that their events may wait."""
         return self._adoption.candidates()
-
-    def tend(self) -> None:
-        """Sync what was written, and move what is in memory to the disk."""
-        if (failure := self._intake.failure) is not None:
-            self._log.warn(f"spool:{failure}", "the spool cannot be written; memory is used")
-        if self._settings.fsync == "interval":
-            self.sync()
-        with self._lock:
-            self._intake.replace_vanished(self._intake.kept - self._settled)
-        more = True
-        while more and not self._ended:
-            with self._lock:
-                more = self._intake.respool(RESPOOL_EVENTS)
-        if self._intake.memory and not self._ended:
-            self._keeper.ask()
-
-    def sync(self) -> None:
-        """Have every event recorded before the call on the disk. Never raises."""
-        with self._lock:
-            own, self._intake.dirty = self._intake.own, False
-            if own is None:
-                return
-            segments, current = own.segments(), own.writer.file
-        try:
-            own.sync(segments, current)
-        except OSError as error:
-            self._intake.note(error)
-            self._log.warn("spool_sync", "the spool could not be synced to the disk")
 
     # ---- delivery: the sender's thread
 
@@ -252,7 +232,7 @@ class SpoolBuffer(Accounts):
                 return
             self._damaged += 1
             self._lost += damage.missing
-            self._intake.bytes -= len(damage.data)
+            self._intake.bytes -= damage.after.offset - damage.at.offset
             if is_own:
                 self._taken += damage.missing
                 self._settled += damage.missing
@@ -294,7 +274,7 @@ class SpoolBuffer(Accounts):
     def end(self) -> int:
         self._keeper.stop()
         if self._settings.fsync != "never":
-            self.sync()
+            self._upkeep.sync()
         with self._lock:
             if self._ended:
                 return 0

@@ -38,7 +38,7 @@ class OwnLog:
 
         Threads that come together share one `fsync`.
         """
-        if not segments or current is None:
+        if not segments:
             return
         target = (segments[-1].number, segments[-1].size)
         with self._sync_lock:
@@ -48,7 +48,8 @@ class OwnLog:
             for segment in segments[:-1]:
                 if segment.number >= known:
                     self._sync_earlier(segment)
-            current.sync()
+            if current is not None:  # else it could not be opened, and nothing is in it
+                current.sync()
             if target[0] > known:
                 _sync_folders(self.folder.path)
             self._synced = target
@@ -59,8 +60,8 @@ class OwnLog:
 
 
 def _sync_folders(path: Path) -> None:
-    """Have the names of the files on the disk too."""
-    for folder in (path, path.parent, path.parent.parent):
+    """Have the names of the files on the disk too, up to the one in the spool's own folder."""
+    for folder in (path, *path.parents[:3]):
         Descriptor(folder, os.O_RDONLY).sync()
 
 

@@ -10,10 +10,10 @@ from tallyroll.diagnostics import KindLog
 class Keeper:
     """Calls `tend` some time after it was asked to, once for all that asked meanwhile.
 
-    It sleeps without a timer while nobody asks.
+    It asks itself again if `tend` says that there is more, and else sleeps without a timer.
     """
 
-    def __init__(self, tend: Callable[[], None], *, seconds: float, log: KindLog) -> None:
+    def __init__(self, tend: Callable[[], bool], *, seconds: float, log: KindLog) -> None:
         self._tend, self._seconds = tend, seconds
         self._asked = threading.Event()
         self._background = Background("tallyroll-spool", self._run, log=log)
@@ -34,4 +34,5 @@ class Keeper:
     def _run(self) -> None:
         while self._asked.wait() and not self._background.stopped.wait(self._seconds):
             self._asked.clear()
-            self._tend()
+            if self._tend():
+                self._asked.set()
