@@ -16,7 +16,9 @@ TENANTS = ("acme", "globex", "initech")
 
 def record(statement: StatementRated, offset: int, **values: Any) -> Record:
     body = statement.model_dump_json().encode()
-    made = Record("statement.rated", 0, offset, "StatementRated", f"{statement.vendor_id}/{offset}", body)
+    made = Record(
+        "statement.rated", 0, offset, "StatementRated", f"{statement.vendor_id}/{offset}", body
+    )
     return replace(made, **values)
 
 
