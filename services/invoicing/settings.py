@@ -19,7 +19,7 @@ class InvoicingSettings(SharedSettings):
         default=500, ge=10, le=60_000, description="pause between looks for invoices to send"
     )
     invoicing_invoices_in_flight: int = Field(
-        default=64, ge=1, le=500, description="invoices on their way through Stripe at once"
+        default=100, ge=1, le=500, description="invoices on their way through Stripe at once"
     )
     stripe_requests_per_second: float | None = Field(
         default=None,

@@ -15,7 +15,9 @@ from tests.bench.rig import VENDOR
 
 PART = "invoicing"
 STATEMENTS = 10_000
-LIMITED_STATEMENTS = 1_000
+LIMITED_STATEMENTS = 700
+"""The simulator remembers the requests of so many: the last 5,000."""
+
 LINES, DETAILS = 5, 4
 PER_ENDPOINT, OVERALL = 25, 100
 CALLS = 7

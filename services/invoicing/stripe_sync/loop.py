@@ -31,7 +31,7 @@ from shared.errors import TallyrollError, not_found
 
 logger = structlog.get_logger()
 
-IN_FLIGHT = 64
+IN_FLIGHT = 100
 BACKOFF_SECONDS_MAX = 300
 WAIT = timedelta(seconds=60)
 """How long an invoice rests that waits for its vendor: no Stripe account, billing on hold."""
