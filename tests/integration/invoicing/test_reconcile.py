@@ -287,7 +287,7 @@ async def test_a_credit_note_made_by_hand_is_named(closed: Closed) -> None:
     await closed.world.simulator.post("/v1/credit_notes", **note)
 
     assert ["stripe_credit_note_orphan"] == await closed.month.codes()
-    assert closed.month.lines[0].endswith(": ours none, Stripe issued, 500")
+    assert closed.month.lines[0].endswith(": ours nothing, Stripe issued, 500")
 
 
 async def test_a_day_that_neither_side_has_sealed_between_sealed_days_is_named(

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from services.invoicing.domain.filling import compare_lines
 from services.invoicing.domain.gate import (
     ExpectedDraft,
     ObservedDraft,
-    compare_lines,
     differences,
 )
 
