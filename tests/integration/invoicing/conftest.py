@@ -35,6 +35,8 @@ from shared.database import Database
 from shared.events.message import Mode
 from shared.events.statement_rated import StatementDetail, StatementLine, StatementRated
 from shared.ids import new_id
+from tests.support.closed_invoice import Closed
+from tests.support.closed_month import ClosedMonth, Counting, usage_line
 from tests.support.database import TestDatabase
 from tests.support.webhook_receiver import Receiver, running_receiver
 from tests.support.webhooks import Hooks
@@ -376,3 +378,21 @@ async def _hooks(world: World) -> AsyncIterator[Hooks]:
 async def _receiver() -> AsyncIterator[Receiver]:
     async with running_receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture(name="closed")
+async def _closed(world: Any, database: TestDatabase, statement: Any) -> AsyncIterator[Closed]:
+    lines = [
+        usage_line("input", "input_uncached", 3000, "10.005"),
+        usage_line("output", "output_text", 1000, "20"),
+    ]
+    stated = statement(total="30.005", lines=lines, statement_id=f"st-{world.vendor_id}")
+    month = ClosedMonth(database, world.account, world.gateway, Counting())
+    await month.write(stated)
+    closed = Closed(month, world, stated)
+    await closed.bill()
+    yield closed
+    await month.tamper(
+        "delete from pricing.statement where vendor_id = :vendor",
+        "truncate invoicing.invoice_line, invoicing.invoice_line_detail",
+    )
