@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from services.invoicing.domain.gate import compare_lines
+from services.invoicing.domain.filling import compare_lines
 from services.invoicing.models import Invoice, InvoiceLine, StripeJob, Tenant
 from services.invoicing.repository import invoices as invoice_repository
 from services.invoicing.repository import stripe_jobs
