@@ -61,9 +61,8 @@ def allocate(
 ) -> Allocation:
     """Allocate an invoice; the order of `groups`, and in them of `lines`, breaks ties.
 
-    `groups` are positions of lines that are sent as one, each line in exactly one; None: as they
-    are. `tax_minor` comes on top: it is the sum with it that can be paid. Raises
-    `details_do_not_sum` for a line whose details sum to another amount than its own.
+    `groups` are positions of lines sent as one, each line in exactly one; None: as they are. With
+    `tax_minor` on top it can be paid. `details_do_not_sum`: details sum to another amount.
     """
     for line in lines:
         if line.details and sum(line.details) != line.amount:

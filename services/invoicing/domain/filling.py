@@ -1,4 +1,4 @@
-"""What a draft at Stripe lacks while it is being filled."""
+"""What a draft at Stripe still lacks while it is being filled."""
 
 from collections import Counter
 from dataclasses import dataclass

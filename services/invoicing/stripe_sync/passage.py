@@ -183,9 +183,8 @@ class Passage:
             self._look_for_finalized,
         )
         issued = finalized.invoice or await self.stripe.retrieve_invoice(draft_id)
-        if self._expected().money_differs(issued.total_excluding_tax, issued.total):
-            raise NotSendable("issued_differs")
-        if not self._is_ours(issued):
+        net, ours = issued.total_excluding_tax, self._expected()
+        if net != ours.total or ours.tax_differs(net, issued.total) or not self._is_ours(issued):
             raise NotSendable("issued_differs")
         await self._change(Change("issued", values=stripe_values(invoice, issued)))
         if issued.status != "open":
