@@ -149,6 +149,27 @@ def parked_note_item(note: CreditNote) -> InvoicingItem:
     )
 
 
+def failing_order_item(order: ActionOrder | CreditNote) -> InvoicingItem:
+    """Return what is to be done about an order that is tried again and again."""
+    if isinstance(order, CreditNote):
+        what, subject = "credit_note", order.credit_note_id
+    else:
+        what, subject = order.action, order.invoice_id
+    text = "Stripe is not reached, or we fail: invoicing's log has the cause. It goes on by itself."
+    return InvoicingItem(
+        code="backing_off_correction",
+        subject=subject,
+        ids={"invoice_id": order.invoice_id, "tenant_id": order.tenant_id},
+        message=f"The order {what} failed {order.failures} times in a row.",
+        since=order.created_at,
+        action=call("GET", f"/v1/invoices/{order.invoice_id}", text),
+        kind="backing_off_correction",
+        invoice_id=order.invoice_id,
+        tenant_id=order.tenant_id,
+        reason=f"{what}:failing",
+    )
+
+
 def webhooks_item(dead: DeadDeliveries) -> InvoicingItem:
     """Return what is to be done about an endpoint that is gone, or did not answer in time."""
     path = f"/v1/webhook-endpoints/{dead.endpoint_id}"

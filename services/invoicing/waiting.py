@@ -10,11 +10,13 @@ from services.invoicing.attention import (
     InvoicingItem,
     attention_item,
     backing_off_item,
+    failing_order_item,
     parked_note_item,
     refused_action_item,
     standing_items,
     webhooks_item,
 )
+from services.invoicing.corrections.models import ActionOrder, CreditNote
 from services.invoicing.models import CarryOver
 from services.invoicing.repository import (
     actions,
@@ -51,12 +53,17 @@ async def list_attention(connection: AsyncConnection, account: Account) -> list[
     refused = await actions.list_refused_actions(connection, account)
     left = await carry_overs.list_left_over(connection, account, older_than=LEFT_OVER_AFTER)
     notes = await credit_notes.list_parked_notes(connection, account)
+    failing: list[ActionOrder | CreditNote] = [
+        *await actions.list_failing_actions(connection, account, failures=FAILURES_MAX),
+        *await credit_notes.list_failing_notes(connection, account, failures=FAILURES_MAX),
+    ]
     return [
         *(attention_item(one, since.get(one.invoice_id)) for one in parked),
         *(backing_off_item(one, since.get(one.invoice_id)) for one in stuck),
         *(item for one in facts for item in standing_items(one)),
         *map(refused_action_item, refused),
         *map(parked_note_item, notes),
+        *map(failing_order_item, failing),
         *map(_left_over, left),
         *map(webhooks_item, dead),
         *map(_dead_letters, letters),

@@ -68,6 +68,21 @@ async def list_refused_actions(
     return [ActionOrder(**row) for row in (await connection.execute(query)).mappings()]
 
 
+async def list_failing_actions(
+    connection: AsyncConnection, account: Account, *, failures: int
+) -> Sequence[ActionOrder]:
+    """Return the orders that failed so often, or more, and are tried on."""
+    table = invoice_action
+    query = select(*_COLUMNS).where(
+        table.c.vendor_id == account.vendor_id,
+        table.c.mode == account.mode,
+        table.c.state == "pending",
+        table.c.failures >= failures,
+    )
+    rows = await connection.execute(query.order_by(table.c.invoice_id, table.c.action))
+    return [ActionOrder(**row) for row in rows.mappings()]
+
+
 async def update_action(
     connection: AsyncConnection, order: ActionOrder, values: dict[str, Any]
 ) -> None:

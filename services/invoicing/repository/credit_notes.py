@@ -140,6 +140,16 @@ async def list_parked_notes(connection: AsyncConnection, account: Account) -> Se
     return await _read(connection, query.order_by(credit_note.c.credit_note_id))
 
 
+async def list_failing_notes(
+    connection: AsyncConnection, account: Account, *, failures: int
+) -> Sequence[CreditNote]:
+    """Return the notes that failed so often, or more, and are tried on."""
+    query = _of_account(account).where(
+        credit_note.c.state.in_(OPEN_NOTE_STATES), credit_note.c.failures >= failures
+    )
+    return await _read(connection, query.order_by(credit_note.c.credit_note_id))
+
+
 async def list_due_notes(
     connection: AsyncConnection, now: datetime, limit: int
 ) -> Sequence[CreditNote]:

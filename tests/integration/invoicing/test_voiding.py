@@ -9,6 +9,7 @@ import pytest
 
 from services.invoicing import stripe_gateway
 from services.invoicing.stripe_gateway import StripeGateway
+from services.invoicing.stripe_types import OutcomeUnknown
 from tests.support.killing import Killed, KillingStripe
 
 STRIPE_KEY = "sk_test_invoicing"
@@ -127,6 +128,32 @@ async def test_a_refused_order_waits_for_a_person_and_can_be_repeated(
     assert f"/v1/invoices/{sent.invoice_id}/void" == item["action"]["path"]
     assert "pending" == again.json()["state"]
     assert ("sent", None) == await world.state(sent)
+
+
+async def test_an_order_that_keeps_failing_is_told(world: Any, api: Any, sent: Any) -> None:
+    """Nobody refuses it, and it never gets done: after a quarter of an hour a person hears."""
+    await _order(api, sent, "void")
+    for attempt in range(10):
+        before = await api.http.get("/v1/attention", headers=await api.key())
+        await world.corrections(Unreachable()).sync_due()
+        world.clock.advance(timedelta(seconds=2**attempt))
+
+    items = (await api.http.get("/v1/attention", headers=await api.key())).json()["items"]
+
+    assert [] == before.json()["items"]
+    assert [("backing_off_correction", "void:failing")] == [
+        (one["code"], one["reason"]) for one in items
+    ]
+
+
+class Unreachable:
+    """A Stripe that answers nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*_arguments: Any, **_named: Any) -> None:
+            raise OutcomeUnknown("timeout")
+
+        return fail
 
 
 async def test_only_issued_unpaid_invoices_take_orders(
