@@ -40,20 +40,24 @@ class Throttle:
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _endpoints: dict[str, Bucket] = field(default_factory=dict)
+    _leaving: dict[str, Bucket] = field(default_factory=dict)
     _all: Bucket | None = None
 
     async def admit(self, method: str, path: str) -> None:
         """Wait for a token of the endpoint, then for one of the account's.
 
-        In this order: what waits for its endpoint keeps no other endpoint's request back.
+        In this order: what waits for its endpoint keeps no other endpoint's request back. An
+        endpoint's requests come out of the second queue closer together than they went into it
+        when that gets shorter, so they are spaced again as they leave.
         """
+        endpoint = endpoint_of(method, path)
         if self.per_endpoint:
-            endpoint = endpoint_of(method, path)
-            bucket = self._endpoints.setdefault(endpoint, Bucket(self.per_endpoint))
-            await self._wait(bucket)
+            await self._wait(self._endpoints.setdefault(endpoint, Bucket(self.per_endpoint)))
         if self.overall:
             self._all = self._all or Bucket(self.overall)
             await self._wait(self._all)
+        if self.per_endpoint and self.overall:
+            await self._wait(self._leaving.setdefault(endpoint, Bucket(self.per_endpoint)))
 
     async def _wait(self, bucket: Bucket) -> None:
         seconds = bucket.wait(self.now())
