@@ -86,6 +86,10 @@ def terminal(figures: list[Figure]) -> Table:
     return table
 
 
+SETTING = "TALLYROLL_"
+"""What the names of settings begin with."""
+
+
 def _rows(figures: list[Figure]) -> Iterator[tuple[str, ...]]:
     for f in figures:
         spread = (number(min(f.values)), number(f.median), number(max(f.values)))
@@ -96,10 +100,11 @@ def _rows(figures: list[Figure]) -> Iterator[tuple[str, ...]]:
 def joined(runs: Sequence[Run]) -> Run:
     """Return several runs as one: the figures of a part are those of the last run that has it.
 
-    Raises ValueError for runs on different machines, or of different sizes.
+    Settings, which concern single parts, are those of all runs. Raises ValueError for runs on
+    different machines, or of different sizes.
     """
     *_, last = runs
-    if any((run.machine, run.scale) != (last.machine, last.scale) for run in runs):
+    if any((_bare(run), run.scale) != (_bare(last), last.scale) for run in runs):
         raise ValueError("runs of one page are of one machine and one size")
     figures: dict[str, list[Figure]] = {}
     missing: dict[str, Missing] = {}
@@ -110,7 +115,15 @@ def joined(runs: Sequence[Run]) -> Run:
         parts = dict.fromkeys(figure.part for figure in run.figures)
         figures |= {part: [f for f in run.figures if f.part == part] for part in parts}
     flat = [figure for own in figures.values() for figure in own]
-    return msgspec.structs.replace(last, figures=flat, missing=list(missing.values()))
+    machine = {name: value for run in runs for name, value in run.machine.items()}
+    return msgspec.structs.replace(
+        last, machine=machine, figures=flat, missing=list(missing.values())
+    )
+
+
+def _bare(run: Run) -> dict[str, str]:
+    """Return the machine without the settings that its run had."""
+    return {name: value for name, value in run.machine.items() if not name.startswith(SETTING)}
 
 
 def markdown(*runs: Run) -> str:
