@@ -57,7 +57,7 @@ def test_an_invoice_is_an_empty_draft_that_we_advance() -> None:
         params["days_until_due"],
     )
     assert ("2", "3") == (params["metadata"]["attempt"], params["metadata"]["line_count"])
-    assert ["2026-01-01 to 2026-01-31", 140] == [
+    assert ["Jan 1\u2009\u2013\u200931, 2026", 140] == [
         params["custom_fields"][0]["value"],
         len(params["custom_fields"][1]["value"]),
     ]
