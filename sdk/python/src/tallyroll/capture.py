@@ -51,12 +51,22 @@ def encode_event(
     return _encode(TokenEvent(event_id=event_id, **values))
 
 
-def encode_void(event_id: str, correction: Mapping[str, object], tenant: object) -> bytes:
-    """Return a void as one JSON object. Raises InvalidEventError with all faults."""
+def encode_void(
+    event_id: str, correction: Mapping[str, object], fields: Mapping[str, object]
+) -> bytes:
+    """Return a void as one JSON object; of `fields` it may only have a tenant.
+
+    Raises InvalidEventError with all faults.
+    """
     values, faults = _checked_correction(correction)
-    more, wrong = _checked({"tenant": tenant})
-    if faults + wrong:
-        raise InvalidEventError(faults + wrong)
+    more, wrong = _checked({"tenant": fields.get("tenant")})
+    faults += wrong + [
+        Fault("void_with_usage", name, "a void says which event and why, and nothing else")
+        for name, value in fields.items()
+        if name != "tenant" and value is not None
+    ]
+    if faults:
+        raise InvalidEventError(faults)
     return _encode(VoidEvent(event_id=event_id, **values, **more))
 
 
