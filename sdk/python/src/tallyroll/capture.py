@@ -203,6 +203,12 @@ def _correcting_revision(field: str, value: object) -> int:
     return revision
 
 
+def _action(field: str, value: object) -> str:
+    if value not in ("replace", "void"):
+        raise _RefusalError("invalid_action", field, "must be 'replace' or 'void'")
+    return _text(field, value)
+
+
 _CHECKS: dict[str, Callable[[str, object], object]] = {
     **dict.fromkeys(RecordedFields.__annotations__, _text),
     "agent": _required_text,
@@ -219,7 +225,7 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
 }
 _CORRECTION_CHECKS: dict[str, Callable[[str, object], object]] = {
     "corrects": _required_text,
-    "action": _required_text,
+    "action": _action,
     "reason": _text,
     "revision": _correcting_revision,
 }
