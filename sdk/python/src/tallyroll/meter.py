@@ -27,6 +27,7 @@ from tallyroll.configuration import (
 from tallyroll.context.attribution import completed
 from tallyroll.context.methods import InContext
 from tallyroll.delivery import Delivery
+from tallyroll.diagnostics import KindLog
 from tallyroll.event import (
     CorrectedFields,
     EventFields,
@@ -287,6 +288,7 @@ class Meter(InContext):
     def _begin(self) -> None:
         """Start from nothing: at construction, and in a forked child."""
         self._delivery = self._make_delivery()
+        self._log = KindLog()
         self._process = os.getpid()
 
     def _begin_in_child(self) -> None:

@@ -28,10 +28,10 @@ class InContext(ABC):
     """The part of `Meter` that knows where in the program it is called."""
 
     _strict: bool
+    _log: KindLog
 
     def __init__(self) -> None:
         self._scopes = Scopes()
-        self._context_log = KindLog()
 
     @abstractmethod
     def record(
@@ -117,11 +117,11 @@ class InContext(ABC):
         try:
             attribution = self._scopes.attribution()
             if attribution and not baggage.put(headers, attribution):
-                self._context_log.warn("baggage_full", "baggage has no room for all of the scope")
+                self._log.warn("baggage_full", "baggage has no room for all of the scope")
         except Exception as error:
             if self._strict:
                 raise
-            self._context_log.warn("inject_failed", f"no baggage: {type(error).__name__}")
+            self._log.warn("inject_failed", f"no baggage: {type(error).__name__}")
         return headers
 
     def extract(self, headers: object) -> Context:
@@ -137,7 +137,7 @@ class InContext(ABC):
         except Exception as error:
             if self._strict:
                 raise
-            self._context_log.warn("extract_failed", f"no baggage: {type(error).__name__}")
+            self._log.warn("extract_failed", f"no baggage: {type(error).__name__}")
             found = Attribution()
         return Context(self._scopes, found)
 
