@@ -22,7 +22,7 @@ RULES = Rules(
 
 
 def test_an_outcome_without_usage_is_taken() -> None:
-    """It is no event without tokens or units to the server, and its run and its parent are names."""
+    """To the server it is an event that counts something, with a run and a parent."""
     transport = CapturingTransport()
     with (
         Meter(transport=transport, strict=True, now=lambda: NOW, spool=False) as meter,
@@ -39,7 +39,9 @@ def test_an_outcome_without_usage_is_taken() -> None:
 
 
 @pytest.mark.parametrize("field", ["agent", "run_id", "user", "purpose"])
-@pytest.mark.parametrize("text", ["a" * 128, "a" * 129, "a b", "é", "A_.:/@+-9", "explore", "fun", "a\n"])
+@pytest.mark.parametrize(
+    "text", ["a" * 128, "a" * 129, "a b", "é", "A_.:/@+-9", "explore", "fun", "a\n"]
+)
 def test_baggage_is_read_as_the_server_would(field: str, text: str) -> None:
     """An entry that is read never makes an event a refused one, and none that is good is lost."""
     transport = CapturingTransport()

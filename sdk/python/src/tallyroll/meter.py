@@ -147,7 +147,9 @@ class Meter(InContext):
         """
         correction = _correction(corrects, action, revision, reason)
         if action == "void":
-            return self._capture(event_id, lambda identity: encode_void(identity, correction, fields))
+            return self._capture(
+                event_id, lambda identity: encode_void(identity, correction, fields)
+            )
         return self._capture(
             event_id,
             lambda identity: encode_event(identity, fields, self._now, correction=correction),
@@ -168,8 +170,10 @@ class Meter(InContext):
         highest wins, whatever order they arrive in. Needs a key with `events:correct`. Otherwise
         like `record()`.
         """
-        return self.correct(
-            corrects, revision=revision, reason=reason, event_id=event_id, **fields
+        correction = _correction(corrects, "replace", revision, reason)
+        return self._capture(
+            event_id,
+            lambda identity: encode_event(identity, fields, self._now, correction=correction),
         )
 
     def void(
@@ -182,14 +186,8 @@ class Meter(InContext):
         event_id: str | UUID | None = None,
     ) -> str:
         """Take an event back: it counts nothing from now on. Otherwise like `replace()`."""
-        return self.correct(
-            corrects,
-            action="void",
-            revision=revision,
-            reason=reason,
-            event_id=event_id,
-            tenant=tenant,
-        )
+        correction, fields = _correction(corrects, "void", revision, reason), {"tenant": tenant}
+        return self._capture(event_id, lambda identity: encode_void(identity, correction, fields))
 
     def _capture(self, event_id: str | UUID | None, encode: Callable[[str], bytes]) -> str:
         if os.getpid() != self._process and not self._closed:

@@ -196,9 +196,7 @@ def test_it_never_raises(headers: Any, caplog: pytest.LogCaptureFixture) -> None
     assert 1 == caplog.text.count("inject_failed")
 
 
-def test_what_found_no_room_is_logged(
-    capturing: Meter, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_found_no_room_is_logged(capturing: Meter, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever misses an attribution on the other side finds out why."""
     with capturing.context(agent="a"):
         capturing.inject({"baggage": "k=" + "v" * baggage.BYTES_MAX})

@@ -17,9 +17,7 @@ Told = Callable[..., list[Any]]
 TASKS = 1_000
 
 
-def test_an_event_takes_what_it_leaves_out(
-    capturing: Meter, transport: CapturingTransport
-) -> None:
+def test_an_event_takes_what_it_leaves_out(capturing: Meter, transport: CapturingTransport) -> None:
     """Every field of a scope is inherited, and none after its end."""
     with capturing.context(
         tenant="acme",
@@ -52,7 +50,7 @@ def test_an_event_takes_what_it_leaves_out(
 
 
 def test_explicit_wins_then_inner_then_outer(capturing: Meter, told: Told) -> None:
-    """The event itself, the inner scope, the outer one; None leaves a field out, "" takes it back."""
+    """The event itself, the inner scope, the outer one; None leaves out, "" takes back."""
     with capturing.context(tenant="t", agent="outer", user="u", tags={"a": "1", "b": "1"}):
         with capturing.context(agent="inner", user=None, tags={"b": "2"}):
             capturing.record(model="m", tags={"c": "3"})
@@ -183,7 +181,7 @@ def test_scopes_that_end_crosswise_leave_nothing_behind(capturing: Meter) -> Non
 
 
 async def test_tasks_keep_their_own(capturing: Meter, told: Told) -> None:
-    """A thousand tasks enter the same scope at once, each inside its own, and none sees another's."""
+    """A thousand tasks enter one scope at once, each inside its own; none sees another's."""
     shared = capturing.context(agent="a")
 
     async def work(number: int) -> None:

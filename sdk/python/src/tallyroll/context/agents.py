@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from tallyroll.context.manager import Context
+from tallyroll.context.entering import Context
 from tallyroll.context.scope import Scope, Scopes
 from tallyroll.event import new_event_id
 
@@ -119,7 +119,9 @@ def _steps(scope: _Stepwise, inner: Generator[Any, Any, Any]) -> Generator[Any, 
             step = functools.partial(inner.send, sent)
 
 
-async def _async_steps(scope: _Stepwise, inner: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
+async def _async_steps(
+    scope: _Stepwise, inner: AsyncGenerator[Any, Any]
+) -> AsyncGenerator[Any, Any]:
     step: Callable[[], Any] = functools.partial(inner.asend, None)
     while True:
         try:

@@ -9,7 +9,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Unpack, cast
 from uuid import UUID
 
 from tallyroll.context.attribution import Attribution, ContextFields
-from tallyroll.context.manager import Context
+from tallyroll.context.entering import Context
 from tallyroll.context.scope import Scopes
 from tallyroll.diagnostics import KindLog
 from tallyroll.event import OutcomeFields, RecordedFields
@@ -51,7 +51,7 @@ class InContext(ABC):
         purpose: Literal["production", "explore", "eval"] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Context:
-        """Return a scope, for `with` or `async with`: events in it take from it what they leave out.
+        """Return a scope for `with` or `async with`: events in it take what they leave out from it.
 
         What an event says itself wins, then the inner scope, then the outer; tags are added key by
         key. A `run` inside another is its child, unless `parent_run` says otherwise; `""` takes a
@@ -71,9 +71,7 @@ class InContext(ABC):
         }
         return Context(self._scopes, given)
 
-    def agent(
-        self, name: str, **given: Unpack[ContextFields]
-    ) -> Callable[[Function], Function]:
+    def agent(self, name: str, **given: Unpack[ContextFields]) -> Callable[[Function], Function]:
         """Return a decorator: each call is a new run of this agent, a child of the run around it.
 
         For functions, coroutine functions, generator functions and async generator functions. A
@@ -86,12 +84,10 @@ class InContext(ABC):
         return lambda function: in_own_run(self._scopes, fixed, function)
 
     def attribution(self) -> Attribution:
-        """Return what an event would inherit here: tenant, agent, run_id, …; what is not set lacks."""
+        """Return what an event would inherit here: tenant, agent, run_id … as far as they are set."""
         return cast("Attribution", dict(self._scopes.attribution()))
 
-    def wrap_thread(
-        self, function: Callable[Arguments, Answer]
-    ) -> Callable[Arguments, Answer]:
+    def wrap_thread(self, function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
         """Return the function as it would run here, for a thread or an executor.
 
             pool.submit(meter.wrap_thread(work), item)
@@ -153,8 +149,8 @@ class InContext(ABC):
         """Record what came of the run: a named result, for cost per outcome. Return the event's id.
 
         `value` is exact, 1 if left out; `source` is who says so. It counts no usage unless `fields`
-        have tokens or units: `units={"tickets_resolved": 1}` makes it billable. Needs an agent, from
-        the scope or from `fields`. Otherwise like `record()`.
+        have tokens or units: `units={"tickets_resolved": 1}` makes it billable. An agent is needed,
+        of the scope or of `fields`. Otherwise like `record()`.
         """
         told = {"name": name, "value": value, "source": source}
         event: dict[str, Any] = {key: entry for key, entry in fields.items() if entry is not None}
