@@ -14,7 +14,8 @@ from tallyroll.context.scope import Scopes
 from tallyroll.diagnostics import KindLog
 from tallyroll.event import OutcomeFields, RecordedFields
 
-Arguments, Answer = ParamSpec("Arguments"), TypeVar("Answer")
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 Function = TypeVar("Function", bound=Callable[..., Any])
 Headers = TypeVar("Headers", bound=MutableMapping[str, str])
 
@@ -84,7 +85,7 @@ class InContext(ABC):
         return lambda function: in_own_run(self._scopes, fixed, function)
 
     def attribution(self) -> Attribution:
-        """Return what an event would inherit here: tenant, agent, run_id … as far as they are set."""
+        """Return what an event would inherit here: tenant, agent, run_id …, if set."""
         return cast("Attribution", dict(self._scopes.attribution()))
 
     def wrap_thread(self, function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
