@@ -45,6 +45,20 @@ def test_there_and_back(attribution: Attribution, foreign: list[str]) -> None:
     assert all(MEMBER.match(member) for member in members[len(foreign) :])
 
 
+@pytest.mark.parametrize(
+    "text", ["x,tallyroll.tenant=evil", "x;ttl=1", "x%2C", "x\r\ny: z", 'é "\\']
+)
+def test_a_value_stays_one_value(text: str) -> None:
+    """Whatever a field or a tag holds cannot become another entry or another header."""
+    headers: dict[str, str] = {}
+    assert baggage.put(headers, Attribution(user=text, agent="a", tags={text: text}))
+
+    members = headers["baggage"].split(",")
+    assert 3 == len(members)
+    assert all(MEMBER.match(member) for member in members)
+    assert {"agent": "a"} == baggage.read(headers["baggage"])
+
+
 @given(st.text())
 def test_garbage_is_ignored(text: str) -> None:
     """Whatever stands in the header, reading it gives an attribution and no error."""

@@ -217,11 +217,14 @@ async def test_a_task_keeps_the_scope_it_was_started_in(capturing: Meter, told: 
 
 
 def test_tasks_that_start_the_next_one_take_no_memory(capturing: Meter) -> None:
-    """Scopes that nobody can leave any more are let go, however long the row of tasks."""
+    """Scopes that nobody can leave any more are let go; each still gives way to the one around."""
 
     def begin(number: int) -> Context:
-        capturing.context(agent=f"a-{number}").__enter__()
-        return copy_context()
+        around = capturing.attribution()
+        with capturing.context(agent=f"a-{number}"):
+            here = copy_context()
+        assert around == capturing.attribution()
+        return here
 
     here = copy_context()
     for number in range(3 * DEPTH_MAX):
