@@ -60,6 +60,32 @@ async def test_a_run_has_its_own_sums_and_those_of_its_tree(ledger: Ledger) -> N
     assert {"leaf"} == set(await _runs(ledger, filters={"parent_run_id": ["child"]}))
 
 
+async def test_an_outcome_alone_counts_nothing_else(ledger: Ledger) -> None:
+    """As the SDK tells it, of no model and 0 of a unit: the run has its result, and no more."""
+    await ledger.count(
+        make_event("1", run_id="root"),
+        make_event(
+            "2",
+            tokens={},
+            model="-",
+            provider="-",
+            units={"outcomes": "0"},
+            run_id="root",
+            status="failed",
+            occurred_at=NOON + HOUR,
+            outcome=_resolved("1.5"),
+        ),
+    )
+
+    root = (await _runs(ledger))["root"]
+    assert ("failed", 1, "1.5") == (
+        root.status,
+        root.outcomes["ticket_resolved"].count,
+        root.outcomes["ticket_resolved"].value,
+    )
+    assert {"input_uncached": "5", "output_text": "2", "outcomes": "0"} == root.usage
+
+
 async def test_a_circle_of_runs_ends(ledger: Ledger) -> None:
     """Runs that name one another as parents are answered, each event once."""
     await ledger.count(

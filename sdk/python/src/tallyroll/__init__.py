@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from tallyroll.buffer import QueueFullError
+from tallyroll.context import Attribution, Context
 from tallyroll.event import EventFields, Fault, InvalidEventError
 from tallyroll.meter import Meter
 from tallyroll.spool import Spool
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attribution",
+    "Context",
     "EventFields",
     "Fault",
     "HTTPTransport",

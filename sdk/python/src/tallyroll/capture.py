@@ -51,12 +51,22 @@ def encode_event(
     return _encode(TokenEvent(event_id=event_id, **values))
 
 
-def encode_void(event_id: str, correction: Mapping[str, object], tenant: object) -> bytes:
-    """Return a void as one JSON object. Raises InvalidEventError with all faults."""
+def encode_void(
+    event_id: str, correction: Mapping[str, object], fields: Mapping[str, object]
+) -> bytes:
+    """Return a void as one JSON object; of `fields` it may only have a tenant.
+
+    Raises InvalidEventError with all faults.
+    """
     values, faults = _checked_correction(correction)
-    more, wrong = _checked({"tenant": tenant})
-    if faults + wrong:
-        raise InvalidEventError(faults + wrong)
+    more, wrong = _checked({"tenant": fields.get("tenant")})
+    faults += wrong + [
+        Fault("void_with_usage", name, "a void says which event and why, and nothing else")
+        for name, value in fields.items()
+        if name != "tenant" and value is not None
+    ]
+    if faults:
+        raise InvalidEventError(faults)
     return _encode(VoidEvent(event_id=event_id, **values, **more))
 
 
@@ -193,6 +203,12 @@ def _correcting_revision(field: str, value: object) -> int:
     return revision
 
 
+def _action(field: str, value: object) -> str:
+    if value not in ("replace", "void"):
+        raise _RefusalError("invalid_action", field, "must be 'replace' or 'void'")
+    return _text(field, value)
+
+
 _CHECKS: dict[str, Callable[[str, object], object]] = {
     **dict.fromkeys(RecordedFields.__annotations__, _text),
     "agent": _required_text,
@@ -209,7 +225,7 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
 }
 _CORRECTION_CHECKS: dict[str, Callable[[str, object], object]] = {
     "corrects": _required_text,
-    "action": _required_text,
+    "action": _action,
     "reason": _text,
     "revision": _correcting_revision,
 }

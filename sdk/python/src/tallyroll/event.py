@@ -22,13 +22,9 @@ class Outcome(TypedDict, total=False):
     """Who says so."""
 
 
-class EventFields(TypedDict, total=False):
-    """What an event says. Leaving one out and passing None are the same."""
+class _OtherFields(TypedDict, total=False):
+    """The fields of an event but for those of which some need one and others do not."""
 
-    agent: Required[str]
-    """What acted."""
-    model: Required[str]
-    """What it ran on."""
     provider: str | None
     """In OpenTelemetry's spelling: `openai`, `anthropic`, `gcp.gemini`, `aws.bedrock`, …"""
     tokens: Mapping[str, int] | None
@@ -54,15 +50,42 @@ class EventFields(TypedDict, total=False):
     line: int | None
     instrument: str | None
     tags: Mapping[str, str] | None
-    outcome: Outcome | None
     reservation_id: str | None
 
 
-class RecordedFields(EventFields, total=False):
+class EventFields(_OtherFields, total=False):
+    """What an event says. Leaving one out and passing None are the same."""
+
+    agent: Required[str]
+    """What acted."""
+    model: Required[str]
+    """What it ran on."""
+    outcome: Outcome | None
+
+
+class RecordedFields(_OtherFields, total=False):
     """The keyword arguments of `Meter.record()`: those of an event, and its revision."""
 
+    agent: str | None
+    """What acted; from the scope around if left out, which must then name one."""
+    model: Required[str]
+    """What it ran on."""
+    outcome: Outcome | None
     revision: int | None
     """Of a stream that grows under one `event_id`: the highest revision counts."""
+
+
+class OutcomeFields(_OtherFields, total=False):
+    """The other keyword arguments of `Meter.outcome()`."""
+
+    agent: str | None
+    model: str | None
+
+
+class CorrectedFields(OutcomeFields, total=False):
+    """The keyword arguments of `Meter.correct()`: of a replacement those of an event."""
+
+    outcome: Outcome | None
 
 
 class TokenEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Literal, Self, Unpack
 from uuid import UUID
 
 import uuid_utils
@@ -24,8 +24,12 @@ from tallyroll.configuration import (
     limits,
     transport_from,
 )
+from tallyroll.context.attribution import completed
+from tallyroll.context.methods import InContext
 from tallyroll.delivery import Delivery
+from tallyroll.diagnostics import KindLog
 from tallyroll.event import (
+    CorrectedFields,
     EventFields,
     Fault,
     InvalidEventError,
@@ -46,7 +50,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Meter:
+class Meter(InContext):
     """Records token events and delivers them in the background, each counted once.
 
     `endpoint` and `api_key` come from TALLYROLL_ENDPOINT and TALLYROLL_API_KEY if left out, and
@@ -88,6 +92,7 @@ class Meter:
         now: Callable[[], datetime] = utc_now,
         pause: Pause | None = None,
     ) -> None:
+        super().__init__()
         check_settings(queue_events, when_full, batch_events)
         self._own_transport: HTTPTransport | None = None
         destination = destination_of(spool, endpoint, api_key, own=transport is not None)
@@ -115,11 +120,40 @@ class Meter:
     ) -> str:
         """Keep one event for delivery and return its id, at once, whatever happens to it later.
 
-        The id is minted here (UUIDv7) unless given, and stays the same over every retry. A
-        malformed event is counted as rejected, put into `rejected` and logged once per kind;
+        The id is minted here (UUIDv7) unless given, and stays the same over every retry. What the
+        event leaves out of tenant, agent, run and so on comes from the scope around (`context()`).
+        A malformed event is counted as rejected, put into `rejected` and logged once per kind;
         a strict meter raises InvalidEventError with all its faults instead.
         """
-        return self._capture(event_id, lambda identity: encode_event(identity, fields, self._now))
+        around = self._scopes.attribution()
+        return self._capture(
+            event_id,
+            lambda identity: encode_event(identity, completed(fields, around), self._now),
+        )
+
+    def correct(
+        self,
+        corrects: str | UUID,
+        *,
+        action: Literal["replace", "void"] = "replace",
+        revision: int,
+        reason: str = "",
+        event_id: str | UUID | None = None,
+        **fields: Unpack[CorrectedFields],
+    ) -> str:
+        """Correct an event by its id: as `replace()` does, or with `action="void"` as `void()`.
+
+        Nothing comes from the scope around: a correction is made elsewhere than what it corrects.
+        """
+        correction = _correction(corrects, action, revision, reason)
+        if action == "void":
+            return self._capture(
+                event_id, lambda identity: encode_void(identity, correction, fields)
+            )
+        return self._capture(
+            event_id,
+            lambda identity: encode_event(identity, fields, self._now, correction=correction),
+        )
 
     def replace(
         self,
@@ -152,8 +186,8 @@ class Meter:
         event_id: str | UUID | None = None,
     ) -> str:
         """Take an event back: it counts nothing from now on. Otherwise like `replace()`."""
-        correction = _correction(corrects, "void", revision, reason)
-        return self._capture(event_id, lambda identity: encode_void(identity, correction, tenant))
+        correction, fields = _correction(corrects, "void", revision, reason), {"tenant": tenant}
+        return self._capture(event_id, lambda identity: encode_void(identity, correction, fields))
 
     def _capture(self, event_id: str | UUID | None, encode: Callable[[str], bytes]) -> str:
         if os.getpid() != self._process and not self._closed:
@@ -252,6 +286,7 @@ class Meter:
     def _begin(self) -> None:
         """Start from nothing: at construction, and in a forked child."""
         self._delivery = self._make_delivery()
+        self._log = KindLog()
         self._process = os.getpid()
 
     def _begin_in_child(self) -> None:
