@@ -1,0 +1,112 @@
+"""`tallyroll stats`: the numbers of all spools of this machine."""
+
+import contextlib
+from collections import Counter
+from typing import Any
+
+import msgspec
+from rich.text import Text
+
+from tallyroll.cli.options import AsJson, Directory, directory_of
+from tallyroll.cli.output import console, print_json, size, table
+from tallyroll.spool.frames import whole_frames_in
+from tallyroll.spool.log import Damage
+from tallyroll.spool.survey import Destination, destinations_in
+from tallyroll.stats import Stats
+
+NUMBERS = ("queued", "sent", "accepted", "rejected", "lost")
+
+
+class _DeadLetter(msgspec.Struct):
+    code: str = "unknown"
+
+
+def stats(directory: Directory = None, as_json: AsJson = False) -> None:
+    """Count what is queued, sent, spooled, rejected and lost, by endpoint and account.
+
+    `spooled` and dead letters are read from the disk now. The other numbers are those that the
+    processes with a folder there have told at their last request; a process that has delivered
+    everything and ended is no longer among them.
+    """
+    root = directory_of(directory)
+    rows = [_row(destination) for destination in destinations_in(root)]
+    if as_json:
+        print_json({"directory": str(root), "destinations": rows})
+        return
+    terminal = console()
+    terminal.print(Text(str(root), style="dim"), soft_wrap=True)
+    if not rows:
+        terminal.print("No spool here: nothing was recorded, or everything is delivered.")
+        return
+    columns = ("endpoint", "account", "processes", "spooled", "size", *NUMBERS, "dead letters")
+    shown = table(*columns, right=columns[2:])
+    for row in rows:
+        shown.add_row(
+            Text(row["endpoint"] or f"({row['destination']})"),
+            Text(row["account"] or "(by key)"),
+            str(row["processes"]),
+            f"{row['spooled']:,}",
+            size(row["bytes"]),
+            *(f"{row[name]:,}" for name in NUMBERS),
+            f"{sum(row['dead_letters'].values()):,}",
+        )
+    terminal.print(shown)
+    _print_troubles(rows)
+
+
+def _print_troubles(rows: list[dict[str, Any]]) -> None:
+    terminal = console()
+    for row in rows:
+        place = row["endpoint"] or row["destination"]
+        for code, count in row["dead_letters"].items():
+            told = f"{place}: {count:,} dead letters for {code}"
+            terminal.print(Text(told, style="yellow"), soft_wrap=True)
+        for failure in row["failures"]:
+            terminal.print(Text(f"{place}: last failure {failure}", style="yellow"))
+        if row["damaged"]:
+            told = f"{place}: {row['damaged']} damaged stretches"
+            terminal.print(Text(told, style="red"))
+
+
+def _row(destination: Destination) -> dict[str, Any]:
+    abouts = [writer.about for writer in destination.writers if writer.about is not None]
+    living = [w for w in destination.writers if w.state == "alive"]
+    owner = abouts[-1].owner if abouts else None
+    spooled = set_aside = in_place = 0
+    for writer in destination.writers:
+        for found in writer.found():
+            in_place += isinstance(found, Damage)
+            spooled += not isinstance(found, Damage)
+    for path in destination.damaged:
+        with contextlib.suppress(OSError):
+            set_aside += whole_frames_in(path.read_bytes())
+    readings = [about.stats for about in abouts]
+    return {
+        "destination": destination.path.name,
+        "endpoint": owner.endpoint if owner else None,
+        "account": owner.account if owner else None,
+        "processes": len(living),
+        "spooled": spooled,
+        "bytes": sum(writer.bytes for writer in destination.writers),
+        **{name: _sum(readings, name) for name in NUMBERS},
+        "damaged": in_place + len(destination.damaged),
+        "damaged_events_set_aside": set_aside,
+        "dead_letters": _dead_letters(destination),
+        "failures": sorted({r.last_failure for r in readings if r.held and r.last_failure}),
+    }
+
+
+def _sum(readings: list[Stats], name: str) -> int:
+    return sum(int(getattr(reading, name)) for reading in readings)
+
+
+def _dead_letters(destination: Destination) -> dict[str, int]:
+    """Return how many there are for each code."""
+    counts: Counter[str] = Counter()
+    with contextlib.suppress(OSError), destination.dead_letters.open("rb") as lines:
+        for line in lines:
+            try:
+                counts[msgspec.json.decode(line, type=_DeadLetter).code] += 1
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                counts["unreadable"] += 1
+    return dict(counts.most_common())
