@@ -47,6 +47,11 @@ def transport_from(endpoint: str | None, api_key: str | None) -> HTTPTransport:
     return HTTPTransport(endpoint, api_key)
 
 
+def is_spool_off() -> bool:
+    """Tell whether the environment says TALLYROLL_SPOOL=off."""
+    return os.environ.get("TALLYROLL_SPOOL", "").lower() in ("off", "0", "false", "no")
+
+
 def destination_of(
     spool: Spool | bool | None, endpoint: str | None, api_key: str | None, *, own: bool
 ) -> "tuple[Path, Owner] | None":
@@ -54,8 +59,7 @@ def destination_of(
 
     ValueError if nothing says for whom the events of such a transport are.
     """
-    off = own or os.environ.get("TALLYROLL_SPOOL", "").lower() in ("off", "0", "false", "no")
-    if spool is False or (spool is None and off):
+    if spool is False or (spool is None and (own or is_spool_off())):
         return None
     try:
         from tallyroll.spool.about import owner_of  # noqa: PLC0415  as in delivery.py

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from tallyroll.cli.options import AsJson, Directory, directory_of
 from tallyroll.cli.output import console, print_json, size, table
-from tallyroll.spool.frames import whole_frames_in
 from tallyroll.spool.log import Damage
 from tallyroll.spool.survey import Destination, destinations_in
 from tallyroll.stats import Stats
@@ -72,14 +71,11 @@ def _row(destination: Destination) -> dict[str, Any]:
     abouts = [writer.about for writer in destination.writers if writer.about is not None]
     living = [w for w in destination.writers if w.state == "alive"]
     owner = abouts[-1].owner if abouts else None
-    spooled = set_aside = in_place = 0
+    spooled = in_place = 0
     for writer in destination.writers:
         for found in writer.found():
             in_place += isinstance(found, Damage)
             spooled += not isinstance(found, Damage)
-    for path in destination.damaged:
-        with contextlib.suppress(OSError):
-            set_aside += whole_frames_in(path.read_bytes())
     readings = [about.stats for about in abouts]
     return {
         "destination": destination.path.name,
@@ -90,7 +86,6 @@ def _row(destination: Destination) -> dict[str, Any]:
         "bytes": sum(writer.bytes for writer in destination.writers),
         **{name: _sum(readings, name) for name in NUMBERS},
         "damaged": in_place + len(destination.damaged),
-        "damaged_events_set_aside": set_aside,
         "dead_letters": _dead_letters(destination),
         "failures": sorted({r.last_failure for r in readings if r.held and r.last_failure}),
     }

@@ -116,6 +116,11 @@ def waiting_in(path: Path, *, is_written: bool) -> Iterator[Found]:
                 yield Frame(at, payload)
 
 
+def acknowledged_in(path: Path) -> Position:
+    """Return where the unanswered events of a folder begin. OSError if it is gone."""
+    return _open(path)[0].acknowledged()
+
+
 def _before(end: Position, payload: bytes) -> Position:
     return Position(end.segment, end.offset - len(payload) - OVERHEAD, end.frame - 1)
 
