@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from click.testing import Result
+from typer.testing import Result
 
 from tallyroll import Response
 from tallyroll.testing import RecordingServer, answer

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from tallyroll import Response
 from tallyroll.testing import RecordingServer

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from tallyroll import Meter, Response, Spool
 from tallyroll.testing import RecordingServer

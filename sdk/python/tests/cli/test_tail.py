@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from click.testing import Result
+from typer.testing import Result
 
 from tallyroll import Meter, Spool
 from tallyroll.spool.following import Follower

@@ -8,7 +8,7 @@ def main() -> None:
     try:
         from tallyroll.cli.application import app  # noqa: PLC0415  an extra may be missing
     except ModuleNotFoundError as error:
-        if error.name not in ("typer", "rich", "click"):
+        if error.name not in ("typer", "rich"):
             raise
         sys.exit("The command line needs more packages: pip install 'tallyroll[cli]'")
     app()

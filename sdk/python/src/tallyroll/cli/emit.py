@@ -1,6 +1,7 @@
 """`tallyroll emit`: one event from options, or from JSON on standard input."""
 
 import sys
+import time
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -13,6 +14,7 @@ from tallyroll.cli.output import (
     ExitCode,
     console,
     end,
+    is_hopeless,
     messages,
     print_json,
     refuse_usage,
@@ -23,34 +25,46 @@ from tallyroll.event import new_event_id
 from tallyroll.pastusage.events import Mapped, event_of
 from tallyroll.pastusage.rows import row_of_json
 
+Said = str | None
 Pairs = list[str] | None
+Agent = Annotated[Said, typer.Option(help="What acted.")]
+Model = Annotated[Said, typer.Option(help="What it ran on.")]
+Provider = Annotated[Said, typer.Option(help="Such as openai, anthropic.")]
+Tenant = Annotated[Said, typer.Option(help="Who is billed.")]
+ResponseId = Annotated[Said, typer.Option(help="The provider's id of the response.")]
+OccurredAt = Annotated[Said, typer.Option(help="ISO 8601 with a time zone; else now.")]
+Token = Annotated[Pairs, typer.Option(help="TYPE=COUNT. Repeatable.")]
+Unit = Annotated[Pairs, typer.Option(help="NAME=QUANTITY. Repeatable.")]
+Tag = Annotated[Pairs, typer.Option(help="NAME=VALUE. Repeatable.")]
+EventId = Annotated[Said, typer.Option(help="Sent twice it counts once.")]
+Stdin = Annotated[
+    bool, typer.Option("--stdin", help="Read the event as JSON; options win over it.")
+]
+Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for the answer.")]
+LOOK_SECONDS = 0.1
 
 
 def emit(  # noqa: PLR0913  options
     *,
-    agent: Annotated[str | None, typer.Option(help="What acted.")] = None,
-    model: Annotated[str | None, typer.Option(help="What it ran on.")] = None,
-    provider: Annotated[str | None, typer.Option(help="Such as openai, anthropic.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Who is billed.")] = None,
-    user: Annotated[str | None, typer.Option()] = None,
-    team: Annotated[str | None, typer.Option()] = None,
-    run_id: Annotated[str | None, typer.Option()] = None,
-    response_id: Annotated[str | None, typer.Option(help="The provider's id.")] = None,
-    occurred_at: Annotated[
-        str | None, typer.Option(help="ISO 8601 with a time zone; else now.")
-    ] = None,
-    token: Annotated[Pairs, typer.Option(help="TYPE=COUNT. Repeatable.")] = None,
-    unit: Annotated[Pairs, typer.Option(help="NAME=QUANTITY. Repeatable.")] = None,
-    tag: Annotated[Pairs, typer.Option(help="NAME=VALUE. Repeatable.")] = None,
-    event_id: Annotated[str | None, typer.Option(help="Sent twice it counts once.")] = None,
-    stdin: Annotated[
-        bool, typer.Option("--stdin", help="Read the event as JSON; options win over it.")
-    ] = False,
+    agent: Agent = None,
+    model: Model = None,
+    provider: Provider = None,
+    tenant: Tenant = None,
+    user: Annotated[Said, typer.Option()] = None,
+    team: Annotated[Said, typer.Option()] = None,
+    run_id: Annotated[Said, typer.Option()] = None,
+    response_id: ResponseId = None,
+    occurred_at: OccurredAt = None,
+    token: Token = None,
+    unit: Unit = None,
+    tag: Tag = None,
+    event_id: EventId = None,
+    stdin: Stdin = False,
     endpoint: Endpoint = None,
     api_key: ApiKey = None,
     account: Account = None,
     directory: Directory = None,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for the answer.")] = 10.0,
+    timeout: Patience = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """Record one event and wait for the server's answer.
@@ -88,16 +102,19 @@ def _send(
     meter: Meter, identity: str, values: dict[str, Any], *, timeout: float, as_json: bool
 ) -> NoReturn:
     meter.record(event_id=identity, **values)
-    flushed = meter.flush(timeout)
+    ends_at = time.monotonic() + timeout
+    while not meter.flush(LOOK_SECONDS) and time.monotonic() < ends_at:
+        if is_hopeless(meter.stats()):
+            break
     why = trouble(meter.stats())
-    flushed = meter.close(0) or flushed
+    answered = meter.close(0)
     found = next((r for r in meter.rejected if r.event_id == identity), None)
     if found is not None:
         fault = {"code": found.code, "field": found.field, "message": found.message}
         _refuse(identity, [fault], as_json=as_json)
-    status = "accepted" if flushed else "lost" if meter.stats().lost else "spooled"
+    status = "accepted" if answered else "lost" if meter.stats().lost else "spooled"
     _report(identity, status, why, as_json=as_json)
-    end(ExitCode.DONE if flushed else ExitCode.NOT_DONE)
+    end(ExitCode.DONE if answered else ExitCode.NOT_DONE)
 
 
 def _pairs(group: str, option: str, texts: Pairs) -> dict[str, str]:

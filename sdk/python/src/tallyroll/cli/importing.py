@@ -32,6 +32,7 @@ File = Annotated[
 Map = Annotated[
     list[str] | None,
     typer.Option(
+        "--map",
         help="NAME=FIELD: a column or key of the file is this field of an event, such as "
         "prompt=tokens.input_uncached; NAME= leaves it out. Repeatable."
     ),

@@ -15,6 +15,7 @@ from rich.text import Text
 from tallyroll.stats import Stats
 
 KILO = 1024
+PIPE_COLUMNS = 240
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -29,8 +30,11 @@ class ExitCode(IntEnum):
 
 
 def console() -> Console:
-    """Return the terminal that results go to."""
-    return Console(highlight=False)
+    """Return the terminal that results go to; in a file or a pipe lines may be long."""
+    made = Console(highlight=False)
+    if not made.is_terminal:
+        made.width = max(made.width, PIPE_COLUMNS)
+    return made
 
 
 def messages() -> Console:
