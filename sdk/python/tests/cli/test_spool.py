@@ -214,7 +214,7 @@ def test_an_endpoint_is_told_without_its_password(
         meter.record(agent="coder", model="gpt-5")
         meter.flush(0.1)
         (about,) = spool.glob("v1/*/*/about")
-        told = about.read_text()
+        told = str(about.relative_to(spool)) + about.read_text()
         server.judge = server.commit
 
     assert "127.0.0.1" in told

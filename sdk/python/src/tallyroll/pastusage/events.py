@@ -103,16 +103,16 @@ def _put(
     fields: dict[str, Any], name: str, value: object, faults: list[Fault], *, keep: bool = False
 ) -> None:
     group, dot, key = name.partition(".")
-    place = fields
+    place, own = fields, name
     if dot and group in GROUPS:
         inner = fields.setdefault(group, {})
         if not isinstance(inner, dict):
             faults.append(Fault("invalid_mapping", group, "must be a mapping"))
             return
         fields[group] = place = dict(inner)
-        name = key
-    if name not in place:
-        place[name] = dict(value) if isinstance(value, dict) else value
+        own = key
+    if own not in place:
+        place[own] = dict(value) if isinstance(value, dict) else value
     elif not keep:
         faults.append(Fault("duplicate_key", name, "is said twice"))
 

@@ -23,7 +23,7 @@ def destination_folder(spool: Spool, endpoint: str, api_key: str) -> Path:
     owner = f"account:{mode[0] if mode else ''}{account}" if account else f"key:{api_key}"
     endpoint = endpoint.strip().rstrip("/").lower()
     digest = sha256(f"{endpoint}\0{owner}".encode()).hexdigest()[:16]
-    host = re.sub(r"[^a-z0-9.]+", "-", urlsplit(endpoint).netloc)[:60]
+    host = re.sub(r"[^a-z0-9.]+", "-", urlsplit(endpoint).netloc.rpartition("@")[2])[:60]
     return spool_directory(spool) / FORMAT / f"{host}-{digest}"
 
 
