@@ -55,7 +55,7 @@ def is_spool_off() -> bool:
 def destination_of(
     spool: Spool | bool | None, endpoint: str | None, api_key: str | None, *, own: bool
 ) -> "tuple[Path, Owner] | None":
-    """Return the folder of the spool and whose it is, None for memory. `own`: the transport is the caller's.
+    """Return the spool's folder and whose it is, None for memory. `own`: the caller's transport.
 
     ValueError if nothing says for whom the events of such a transport are.
     """

@@ -28,7 +28,8 @@ THREAD_END_SECONDS_MAX = 1.0
 class Delivery:
     """Begins from nothing; a forked child gets one of its own.
 
-    `destination` is the spool's folder and whose it is, None for a buffer in memory of `queue_events` events.
+    `destination` is the spool's folder and whose it is, None for a buffer in memory of
+    `queue_events` events.
     """
 
     def __init__(

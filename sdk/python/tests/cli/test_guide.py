@@ -19,7 +19,7 @@ def test_the_guide_does_what_it_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its file and commands give its output, then the import of the two good lines."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     (usage,) = [text for language, text in blocks if language == "csv"]
     dry, real = [text.split()[1:] for language, text in blocks if language == "console"]
     (expected,) = [text for language, text in blocks if not language]

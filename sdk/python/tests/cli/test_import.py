@@ -106,9 +106,10 @@ def test_a_bad_line_is_told_and_the_good_ones_go(
     run: Run,
     server: RecordingServer,
     tmp_path: Path,
+    documents: Documents,
+    *,
     bad: dict[str, Any] | str,
     code: str,
-    documents: Documents,
 ) -> None:
     """Line number and code, exit code 1; the lines around it are imported."""
     result = run("import", str(_jsonl(tmp_path, GOOD, bad, GOOD)), "--json")
@@ -183,9 +184,7 @@ def test_a_dry_run_sends_nothing(
     assert 2 == run("import", file).exit_code
 
 
-def test_a_refused_key_stops_at_once(
-    run: Run, server: RecordingServer, tmp_path: Path, documents: Documents
-) -> None:
+def test_a_refused_key_stops_at_once(run: Run, server: RecordingServer, tmp_path: Path) -> None:
     """Code 3, nothing read on; with a good key the same command does it all."""
     server.judge = lambda _body: Response(403, {}, b'{"code": "missing_scope"}')
     file = str(_jsonl(tmp_path, *[GOOD] * 700))
@@ -203,7 +202,6 @@ def test_interrupted_and_run_again(
     run: Run, server: RecordingServer, tmp_path: Path, documents: Documents
 ) -> None:
     """Ctrl-C says how far it came; run again, each line is there once."""
-
     reached = threading.Event()
 
     def judge(body: bytes) -> Response:

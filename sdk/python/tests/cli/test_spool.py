@@ -204,9 +204,7 @@ def test_stats_of_a_living_process(
     assert ["http_503"] == row["failures"]
 
 
-def test_an_endpoint_is_told_without_its_password(
-    spool: Path, server: RecordingServer
-) -> None:
+def test_an_endpoint_is_told_without_its_password(spool: Path, server: RecordingServer) -> None:
     """What a URL says of user and password is not written down."""
     endpoint = server.endpoint.replace("http://", "http://me:secret@")
     server.judge = lambda _body: Response(503, {}, b"")

@@ -65,6 +65,4 @@ def test_a_torn_frame_is_waited_for(spool: Path, leave: Leave) -> None:
 
 
 def _recorder(meter: Meter) -> Callable[[int], Any]:
-    return lambda number: meter.record(
-        agent="coder", model="gpt-5", tokens={"output_text": number}
-    )
+    return lambda number: meter.record(agent="coder", model="gpt-5", tokens={"output_text": number})

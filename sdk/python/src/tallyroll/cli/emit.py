@@ -44,7 +44,7 @@ Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for the an
 LOOK_SECONDS = 0.1
 
 
-def emit(  # noqa: PLR0913  options
+def emit(
     *,
     agent: Agent = None,
     model: Model = None,

@@ -29,7 +29,7 @@ from tallyroll.spool.survey import Destination, WriterFolder, destinations_in, l
 LOOK_SECONDS = 0.1
 
 
-def flush(  # noqa: PLR0913  options
+def flush(
     *,
     endpoint: Endpoint = None,
     api_key: ApiKey = None,

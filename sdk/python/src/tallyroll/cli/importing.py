@@ -34,7 +34,7 @@ Map = Annotated[
     typer.Option(
         "--map",
         help="NAME=FIELD: a column or key of the file is this field of an event, such as "
-        "prompt=tokens.input_uncached; NAME= leaves it out. Repeatable."
+        "prompt=tokens.input_uncached; NAME= leaves it out. Repeatable.",
     ),
 ]
 Fixed = Annotated[
@@ -43,7 +43,7 @@ Fixed = Annotated[
 ]
 
 
-def import_file(  # noqa: PLR0913  options
+def import_file(
     file: File,
     *,
     endpoint: Endpoint = None,

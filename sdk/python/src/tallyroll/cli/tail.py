@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from tallyroll.cli.options import AsJson, Directory, directory_of
-from tallyroll.cli.output import console, print_json
+from tallyroll.cli.output import console
 from tallyroll.cli.shown import cells, decoded
 from tallyroll.spool.following import Follower
 

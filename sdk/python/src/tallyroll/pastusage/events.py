@@ -52,8 +52,11 @@ def event_of(row: Row, mapped: Mapped, *, needs_time: bool = True) -> PastEvent:
     for name, text in mapped.fixed.items():
         _put(fields, name, text, faults, keep=True)
     own_id = fields.pop("event_id", None)
-    for name in (name for name in ("corrects", "action", "reason") if name in fields):
-        faults.append(Fault("unknown_field", name, "corrections are made by Meter.replace() and Meter.void()"))
+    faults += [
+        Fault("unknown_field", name, "corrections are made by Meter.replace() and Meter.void()")
+        for name in ("corrects", "action", "reason")
+        if name in fields
+    ]
     _read_texts(fields, faults)
     told = {fault.field for fault in faults}
     if needs_time and fields.get("occurred_at") is None and "occurred_at" not in told:
@@ -88,9 +91,7 @@ def _event_id(row: Row, mapped: Mapped, own_id: object) -> str:
     return f"import-{sha256(place + row.content).hexdigest()[:40]}"
 
 
-def _grouped(
-    values: Mapping[str, Any], mapped: Mapped, faults: list[Fault]
-) -> dict[str, Any]:
+def _grouped(values: Mapping[str, Any], mapped: Mapped, faults: list[Fault]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in values.items():
         field = mapped.renamed.get(name, "" if name == mapped.id_field else name)

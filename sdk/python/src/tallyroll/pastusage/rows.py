@@ -169,5 +169,3 @@ class _Counted:
 def _fault(error: _LineError) -> Fault:
     code, message = error.args
     return Fault(code, "line", message)
-
-

@@ -15,7 +15,7 @@ READ_BYTES = 2 * 1024 * 1024
 
 
 class _Place:
-    """How far a segment is read. The open file outlives its name: answered events are still read."""
+    """How far a segment is read; the open file outlives its name, so that nothing is missed."""
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self._file = Descriptor(path, os.O_RDONLY)

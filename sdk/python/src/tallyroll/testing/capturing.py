@@ -97,7 +97,7 @@ class CapturedEvents(Sequence[dict[str, Any]]):
     def __eq__(self, other: object) -> bool:
         return self._events() == other
 
-    __hash__ = None  # type: ignore[assignment]  what it holds changes
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return repr(self._events())
