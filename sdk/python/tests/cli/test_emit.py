@@ -31,9 +31,7 @@ def test_options_become_an_event(run: Run, server: RecordingServer) -> None:
     assert ({"web_search_requests": "1.5"}, {"team": "x"}) == (event["units"], event["tags"])
 
 
-def test_json_on_stdin_and_options_over_it(
-    run: Run, server: RecordingServer, documents: Documents
-) -> None:
+def test_json_on_stdin_and_options_over_it(run: Run, server: RecordingServer) -> None:
     """Exact numbers stay exact; an option replaces what the document says."""
     text = '{"agent": "a", "model": "m", "tokens": {"output_text": 1}, "units": {"x": 0.1}}'
 
