@@ -200,6 +200,7 @@ def test_stats_of_a_living_process(
 
     (row,) = told["destinations"]
     assert (1, 1, 1) == (row["processes"], row["spooled"], row["accepted"])
+    assert 1 == row["queued"]
     assert row["sent"] >= 2
     assert ["http_503"] == row["failures"]
 

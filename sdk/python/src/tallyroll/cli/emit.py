@@ -33,9 +33,9 @@ Provider = Annotated[Said, typer.Option(help="Such as openai, anthropic.")]
 Tenant = Annotated[Said, typer.Option(help="Who is billed.")]
 ResponseId = Annotated[Said, typer.Option(help="The provider's id of the response.")]
 OccurredAt = Annotated[Said, typer.Option(help="ISO 8601 with a time zone; else now.")]
-Token = Annotated[Pairs, typer.Option(help="TYPE=COUNT. Repeatable.")]
-Unit = Annotated[Pairs, typer.Option(help="NAME=QUANTITY. Repeatable.")]
-Tag = Annotated[Pairs, typer.Option(help="NAME=VALUE. Repeatable.")]
+Token = Annotated[Pairs, typer.Option(metavar="TYPE=COUNT", help="Repeatable.")]
+Unit = Annotated[Pairs, typer.Option(metavar="NAME=QUANTITY", help="Repeatable.")]
+Tag = Annotated[Pairs, typer.Option(metavar="NAME=VALUE", help="Repeatable.")]
 EventId = Annotated[Said, typer.Option(help="Sent twice it counts once.")]
 Stdin = Annotated[
     bool, typer.Option("--stdin", help="Read the event as JSON; options win over it.")

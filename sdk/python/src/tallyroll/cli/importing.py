@@ -33,13 +33,16 @@ Map = Annotated[
     list[str] | None,
     typer.Option(
         "--map",
-        help="NAME=FIELD: a column or key of the file is this field of an event, such as "
+        metavar="NAME=FIELD",
+        help="A column or key of the file is this field of an event, such as "
         "prompt=tokens.input_uncached; NAME= leaves it out. Repeatable.",
     ),
 ]
 Fixed = Annotated[
     list[str] | None,
-    typer.Option("--set", help="FIELD=VALUE for every event that does not say it. Repeatable."),
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="For every event that does not say it. Repeatable."
+    ),
 ]
 
 

@@ -55,7 +55,7 @@ def list_folders(directory: Directory = None, as_json: AsJson = False) -> None:
         shown.add_row(
             Text(row["folder"]),
             Text(row["endpoint"] or f"({row['destination']})"),
-            Text(row["account"] or "(by key)"),
+            Text(row["account"] or ("(by key)" if row["endpoint"] else "-")),
             Text(row["owner"]),
             _process(row),
             f"{row['events']:,}" + (f" +{row['damaged']} damaged" if row["damaged"] else ""),
@@ -65,6 +65,8 @@ def list_folders(directory: Directory = None, as_json: AsJson = False) -> None:
     terminal.print(shown)
     waiting = {s: sum(r["events"] for r in rows if r["state"] == s) for s in STYLES}
     terminal.print(f"Waiting: {total_line({STYLES[s][0]: n for s, n in waiting.items()})}")
+    if waiting["left_behind"]:
+        terminal.print("`tallyroll spool flush` delivers what is left behind.")
 
 
 STYLES = {

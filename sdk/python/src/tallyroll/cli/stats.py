@@ -13,7 +13,9 @@ from tallyroll.spool.log import Damage
 from tallyroll.spool.survey import Destination, destinations_in
 from tallyroll.stats import Stats
 
-NUMBERS = ("queued", "sent", "accepted", "rejected", "lost")
+TOLD = ("sent", "accepted", "rejected", "lost")
+NUMBERS = ("queued", *TOLD)
+MATTERS = ("spooled", "damaged", "dead_letters", *NUMBERS)
 
 
 class _DeadLetter(msgspec.Struct):
@@ -23,9 +25,9 @@ class _DeadLetter(msgspec.Struct):
 def stats(directory: Directory = None, as_json: AsJson = False) -> None:
     """Count what is queued, sent, spooled, rejected and lost, by endpoint and account.
 
-    `spooled` and dead letters are read from the disk now. The other numbers are those that the
-    processes with a folder there have told at their last request; a process that has delivered
-    everything and ended is no longer among them.
+    `spooled` and dead letters are read from the disk now; `queued` adds what living processes hold
+    in memory. The other numbers are those that the processes with a folder there have told at
+    their last request; a process that has delivered everything and ended is no longer among them.
     """
     root = directory_of(directory)
     rows = [_row(destination) for destination in destinations_in(root)]
@@ -34,6 +36,7 @@ def stats(directory: Directory = None, as_json: AsJson = False) -> None:
         return
     terminal = console()
     terminal.print(Text(str(root), style="dim"), soft_wrap=True)
+    rows = [row for row in rows if any(row[name] for name in ("processes", *MATTERS))]
     if not rows:
         terminal.print("No spool here: nothing was recorded, or everything is delivered.")
         return
@@ -42,7 +45,7 @@ def stats(directory: Directory = None, as_json: AsJson = False) -> None:
     for row in rows:
         shown.add_row(
             Text(row["endpoint"] or f"({row['destination']})"),
-            Text(row["account"] or "(by key)"),
+            Text(row["account"] or ("(by key)" if row["endpoint"] else "-")),
             str(row["processes"]),
             f"{row['spooled']:,}",
             size(row["bytes"]),
@@ -77,6 +80,7 @@ def _row(destination: Destination) -> dict[str, Any]:
             in_place += isinstance(found, Damage)
             spooled += not isinstance(found, Damage)
     readings = [about.stats for about in abouts]
+    in_memory = sum(_in_memory(w.about.stats) for w in living if w.about is not None)
     return {
         "destination": destination.path.name,
         "endpoint": owner.endpoint if owner else None,
@@ -84,15 +88,16 @@ def _row(destination: Destination) -> dict[str, Any]:
         "processes": len(living),
         "spooled": spooled,
         "bytes": sum(writer.bytes for writer in destination.writers),
-        **{name: _sum(readings, name) for name in NUMBERS},
+        "queued": spooled + in_memory,
+        **{name: sum(int(getattr(reading, name)) for reading in readings) for name in TOLD},
         "damaged": in_place + len(destination.damaged),
         "dead_letters": _dead_letters(destination),
         "failures": sorted({r.last_failure for r in readings if r.held and r.last_failure}),
     }
 
 
-def _sum(readings: list[Stats], name: str) -> int:
-    return sum(int(getattr(reading, name)) for reading in readings)
+def _in_memory(reading: Stats) -> int:
+    return max(0, reading.queued + reading.in_flight - reading.spooled)
 
 
 def _dead_letters(destination: Destination) -> dict[str, int]:
