@@ -87,6 +87,24 @@ def test_inspect_shows_damage(run: Run, leave: Leave, documents: Documents) -> N
     assert "damaged" in run("spool", "inspect", rows[0]["folder"]).stdout
 
 
+def test_a_frame_that_is_being_written_is_no_damage(
+    run: Run, spool: Path, server: RecordingServer, documents: Documents
+) -> None:
+    """Half a frame at the end belongs to a living process; of a dead one it is damage."""
+    server.judge = lambda _body: Response(503, {}, b"")
+    with Meter(server.endpoint, "tr_test_key", spool=Spool(directory=spool)) as meter:
+        meter.record(agent="coder", model="gpt-5")
+        (segment,) = spool.glob("v1/*/*/*.seg")
+        whole = segment.read_bytes()
+        segment.write_bytes(whole + whole[:20])
+        alive = run("spool", "inspect", "--json")
+        meter.close(0)
+    dead = run("spool", "inspect", "--json")
+
+    assert (0, 1) == (alive.exit_code, dead.exit_code)
+    assert (1, 2) == (len(documents(alive)), len(documents(dead)))
+
+
 def test_inspect_of_a_folder_that_is_not_there(run: Run) -> None:
     """A wrong name is wrong usage."""
     assert 2 == run("spool", "inspect", "1-ab").exit_code
@@ -104,7 +122,7 @@ def test_flush_delivers_each_event_once(
 
     assert (0, 703) == (result.exit_code, documents(result)[0]["accepted"])
     assert {1} == set(server.commits.values())
-    assert [] == list(spool.glob("v1/*/*/*.seg"))
+    assert [] == list(spool.glob("v1/*/*/*"))
     assert "nothing" in run("spool", "flush").stdout
 
 
