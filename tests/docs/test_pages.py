@@ -15,6 +15,8 @@ from deploy.local.staying_up import VENDOR, first_key, write_variables
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(bash|python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CLI_PAGE = ROOT / "docs" / "guides" / "import-usage.md"
+"""Its commands run in sdk/python/tests/cli/test_guide.py."""
 RUN_BY_OTHER_TESTS = {
     *("make up", ". var/up/env", "make demo", "make test", "make check"),
     *("make chaos", "make chaos VARIANT=naive"),
@@ -65,7 +67,9 @@ async def _deployment() -> AsyncIterator[Deployment]:
         yield deployment
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != CLI_PAGE], ids=lambda page: page.name
+)
 def test_console_commands_are_known(page: Path) -> None:
     """A page tells people to type only what a test runs."""
     typed = {

@@ -10,6 +10,8 @@ from tallyroll.transport import HTTPTransport
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tallyroll.spool.about import Owner
+
 QUEUE_EVENTS_MAX = 100_000
 BATCH_EVENTS = 500
 BATCH_EVENTS_MAX = 1_000
@@ -45,18 +47,23 @@ def transport_from(endpoint: str | None, api_key: str | None) -> HTTPTransport:
     return HTTPTransport(endpoint, api_key)
 
 
+def is_spool_off() -> bool:
+    """Tell whether the environment says TALLYROLL_SPOOL=off."""
+    return os.environ.get("TALLYROLL_SPOOL", "").lower() in ("off", "0", "false", "no")
+
+
 def destination_of(
     spool: Spool | bool | None, endpoint: str | None, api_key: str | None, *, own: bool
-) -> "Path | None":
-    """Return the folder of the spool, None for memory. `own`: the transport is the caller's.
+) -> "tuple[Path, Owner] | None":
+    """Return the spool's folder and whose it is, None for memory. `own`: the caller's transport.
 
     ValueError if nothing says for whom the events of such a transport are.
     """
-    off = own or os.environ.get("TALLYROLL_SPOOL", "").lower() in ("off", "0", "false", "no")
-    if spool is False or (spool is None and off):
+    if spool is False or (spool is None and (own or is_spool_off())):
         return None
     try:
-        from tallyroll.spool.place import destination_folder  # noqa: PLC0415  as in delivery.py
+        from tallyroll.spool.about import owner_of  # noqa: PLC0415  as in delivery.py
+        from tallyroll.spool.place import destination_folder  # noqa: PLC0415
     except ImportError:  # Windows has no `fcntl`, and so no locks that end with their process
         return None
     settings = spool if isinstance(spool, Spool) else Spool()
@@ -66,6 +73,7 @@ def destination_of(
     if own and not (account or api_key):
         raise ValueError("a transport with a spool needs Spool(account=…) or the api_key it uses")
     try:
-        return destination_folder(settings, endpoint, api_key)
+        folder = destination_folder(settings, endpoint, api_key)
     except (OSError, RuntimeError):  # nowhere to write: the buffer is in memory
         return None
+    return folder, owner_of(endpoint, account)

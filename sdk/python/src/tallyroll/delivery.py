@@ -16,6 +16,7 @@ from tallyroll.transport import Transport
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tallyroll.spool.about import Owner
     from tallyroll.spool.buffer import SpoolBuffer
     from tallyroll.spool.deadletters import DeadLetters
 
@@ -27,14 +28,15 @@ THREAD_END_SECONDS_MAX = 1.0
 class Delivery:
     """Begins from nothing; a forked child gets one of its own.
 
-    `destination` is the spool's folder, None for a buffer in memory of `queue_events` events.
+    `destination` is the spool's folder and whose it is, None for a buffer in memory of
+    `queue_events` events.
     """
 
     def __init__(
         self,
         transport: Transport,
         *,
-        destination: "Path | None",
+        destination: "tuple[Path, Owner] | None",
         spool: Spool,
         queue_events: int,
         when_full: WhenFull,
@@ -50,14 +52,16 @@ class Delivery:
             # With the first meter, not with the package: whoever only imports it pays little.
             from tallyroll.spool import buffer, deadletters  # noqa: PLC0415
 
-            self._dead_letters = deadletters.DeadLetters(destination, now=now)
+            folder, owner = destination
+            self._dead_letters = deadletters.DeadLetters(folder, now=now)
             self._spool = buffer.SpoolBuffer(
-                destination,
+                folder,
                 spool,
                 memory_events=queue_events,
                 when_full=when_full,
                 batch=batch,
                 log=self._log,
+                owner=owner,
             )
         self.buffer: Buffer = self._spool or MemoryBuffer(
             limit=queue_events, when_full=when_full, batch=batch

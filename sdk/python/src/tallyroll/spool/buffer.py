@@ -10,6 +10,7 @@ import msgspec
 from tallyroll.accounts import Accounts, call_all
 from tallyroll.buffer import Batch, BatchLimits, Entry, QueueFullError, WhenFull, entry_of
 from tallyroll.diagnostics import KindLog
+from tallyroll.spool.about import About, Owner
 from tallyroll.spool.disk import AdoptedLog, Adoption
 from tallyroll.spool.intake import Intake
 from tallyroll.spool.keeper import Keeper
@@ -39,10 +40,11 @@ class SpoolBuffer(Accounts):
         when_full: WhenFull,
         batch: BatchLimits,
         log: KindLog,
+        owner: Owner,
     ) -> None:
         super().__init__()
         self._settings, self._when_full, self._batch = settings, when_full, batch
-        self._log = log
+        self._log, self._owner = log, owner
         seconds = settings.fsync_seconds if settings.fsync == "interval" else RETRY_SECONDS
         self._keeper = Keeper(self._tend, seconds=seconds, log=log)
         self._intake = Intake(
@@ -257,6 +259,7 @@ class SpoolBuffer(Accounts):
             due = self._due_callbacks()
             self._changed.notify_all()
         self._delete_answered(under_way)
+        self._tell()
         call_all(due)
 
     def _delete_answered(self, under_way: UnderWay) -> None:
@@ -268,6 +271,22 @@ class SpoolBuffer(Accounts):
                 own.writer.forget_before(position.segment)
         log.folder.remove_segments(log.deleted_before, position.segment - 1)
         log.deleted_before = position.segment
+
+    # ---- what people may read beside the events: the sender's thread
+
+    def attempted(self, events: int, *, again: int) -> None:
+        super().attempted(events, again=again)
+        self._tell()
+
+    def hold(self, events: int, failure: str) -> None:
+        super().hold(events, failure)
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:  # so that nobody closes the file meanwhile
+            if self._intake.own is not None and not self._ended:
+                about = About(owner=self._owner, stats=self.stats())
+                self._intake.own.folder.tell(msgspec.json.encode(about))
 
     # ---- the end: any thread
 

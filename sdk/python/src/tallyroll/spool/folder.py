@@ -3,6 +3,7 @@
     <spool>/v1/<destination>/<writer>/lock            held for as long as the writer lives
                                      /ack             the position before the first unanswered event
                                      /00000001.seg …  the events
+                                     /about           what its writer says about itself, to people
 
 A folder belongs to whoever holds the lock, which the kernel releases with the process, however it
 ends. Neither process numbers nor clocks decide anything.
@@ -24,6 +25,9 @@ DAMAGED = "damaged"
 _ACK = struct.Struct("<QQQ")
 _CRC = struct.Struct("<I")
 _BEGINNING = Position(1, 0, 0)
+ABOUT = "about"
+ABOUT_BYTES = 2048
+"""Its size, always: so that what is read is never half of it."""
 
 
 class Folder:
@@ -33,6 +37,7 @@ class Folder:
         self.path = path
         self._lock = lock
         self._ack: Descriptor | None = None
+        self._about: Descriptor | None = None
 
     @classmethod
     def create(cls, destination: Path) -> "Folder":
@@ -94,6 +99,15 @@ class Folder:
                 self._ack = Descriptor(self.path / "ack", os.O_CREAT | os.O_WRONLY)
             os.pwrite(self._ack.number, data + _CRC.pack(crc32(data)), 0)
 
+    def tell(self, about: bytes) -> None:
+        """Keep what the writer says about itself (JSON); nothing of the delivery depends on it."""
+        if len(about) > ABOUT_BYTES:
+            return
+        with contextlib.suppress(OSError):
+            if self._about is None:
+                self._about = Descriptor(self.path / ABOUT, os.O_CREAT | os.O_WRONLY)
+            os.pwrite(self._about.number, about.ljust(ABOUT_BYTES), 0)
+
     def remove_segments(self, first: int, last: int) -> None:
         """Delete segments, both ends inclusive."""
         for number in range(first, last + 1):
@@ -124,10 +138,12 @@ class Folder:
         self._lock.close()
         if self._ack is not None:
             self._ack.close()
+        if self._about is not None:
+            self._about.close()
 
 
 def _remove_files(path: Path) -> None:
-    for name in ("ack", "lock"):  # the lock last: without it the folder is anyone's
+    for name in ("ack", ABOUT, "lock"):  # the lock last: without it the folder is anyone's
         with contextlib.suppress(OSError):
             (path / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):

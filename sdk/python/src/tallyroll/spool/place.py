@@ -23,11 +23,12 @@ def destination_folder(spool: Spool, endpoint: str, api_key: str) -> Path:
     owner = f"account:{mode[0] if mode else ''}{account}" if account else f"key:{api_key}"
     endpoint = endpoint.strip().rstrip("/").lower()
     digest = sha256(f"{endpoint}\0{owner}".encode()).hexdigest()[:16]
-    host = re.sub(r"[^a-z0-9.]+", "-", urlsplit(endpoint).netloc)[:60]
-    return _directory(spool) / FORMAT / f"{host}-{digest}"
+    host = re.sub(r"[^a-z0-9.]+", "-", urlsplit(endpoint).netloc.rpartition("@")[2])[:60]
+    return spool_directory(spool) / FORMAT / f"{host}-{digest}"
 
 
-def _directory(spool: Spool) -> Path:
+def spool_directory(spool: Spool) -> Path:
+    """Return the folder of all spools of this user. OSError if there is nowhere to write."""
     named = spool.directory or os.environ.get("TALLYROLL_SPOOL_DIR")
     if named:
         return Path(named)

@@ -1,10 +1,12 @@
 """A transport that keeps what it gets: nothing leaves the process, everything can be asked."""
 
 import threading
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
 import msgspec
 
+from tallyroll.meter import Meter
 from tallyroll.transport import Response
 
 
@@ -68,3 +70,44 @@ class CapturingTransport:
         if len(found) != 1:
             raise AssertionError(f"{len(found)} events match {fields}, expected one")
         return found[0]
+
+
+class CapturedEvents(Sequence[dict[str, Any]]):
+    """What a meter on a CapturingTransport has recorded up to the moment of each question."""
+
+    def __init__(self, meter: Meter, transport: CapturingTransport) -> None:
+        self._meter, self._transport = meter, transport
+
+    def _events(self) -> list[dict[str, Any]]:
+        self._meter.flush()
+        return self._transport.events
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        return self._events()[index]
+
+    def __len__(self) -> int:
+        return len(self._events())
+
+    def __eq__(self, other: object) -> bool:
+        return self._events() == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._events())
+
+    def matching(self, **fields: object) -> list[dict[str, Any]]:
+        """Return the events that have all these values."""
+        self._meter.flush()
+        return self._transport.matching(**fields)
+
+    def assert_one(self, **fields: object) -> dict[str, Any]:
+        """Return the one event with these values; AssertionError if there are none or several."""
+        self._meter.flush()
+        return self._transport.assert_one(**fields)

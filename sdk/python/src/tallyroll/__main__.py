@@ -1,0 +1,5 @@
+"""`python -m tallyroll`: the command line."""
+
+from tallyroll.cli import main
+
+main()

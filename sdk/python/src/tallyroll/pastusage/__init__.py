@@ -1,0 +1,1 @@
+"""Past usage from files: rows of JSONL or CSV become events, the same ones each time."""
