@@ -48,24 +48,14 @@ class Received:
         return self.statement.tenant_id
 
 
-async def draft_invoice(
-    connection: AsyncConnection, statement: StatementRated, *, message_id: str, clock: Clock
-) -> Invoice | None:
-    """Make the invoice of a statement; None when the message or the invoice is there already.
-
-    Raises `InvalidStatement`, with `statement_conflict` when the invoice of the same key was made
-    of a statement that says something else.
-    """
-    made = await draft_invoices(connection, [Received(statement, message_id)], clock)
-    return made[0] if made else None
-
-
 async def draft_invoices(
     connection: AsyncConnection, received: Sequence[Received], clock: Clock
 ) -> list[Invoice]:
     """Make the invoices of statements of one account and of different tenants.
 
-    Does what `draft_invoice` does, and raises what it raises for any of them: then none is made.
+    Returned are the new ones: nothing is made of a message that was taken before, nor where the
+    invoice is there. Raises `InvalidStatement`, with `statement_conflict` when the invoice of a key
+    was made of a statement that says something else; then none is made.
     """
     source = StatementRated.topic.name
     ids = [one.message_id for one in received]
@@ -186,16 +176,13 @@ async def _record_states(
     await tell_all(connection, told, clock)
 
 
-async def approve_invoice(connection: AsyncConnection, invoice: Invoice, clock: Clock) -> Invoice:
-    """Record the passed gate. The number is taken in this transaction, once for ever."""
-    (approved,) = await approve_invoices(connection, [invoice], clock)
-    return approved
-
-
 async def approve_invoices(
     connection: AsyncConnection, passed: Sequence[Invoice], clock: Clock
 ) -> list[Invoice]:
-    """Do what `approve_invoice` does, for invoices none of which is named twice."""
+    """Record the passed gate of invoices, none of which is named twice.
+
+    Their numbers are taken in this transaction, once for ever.
+    """
     numbers = {one.invoice_id: one.number for one in passed}
     unnumbered = [one for one in passed if one.number is None]
     for account in sorted({one.account for one in unnumbered}, key=astuple):

@@ -157,9 +157,9 @@ class World:
     async def draft(self, statement: StatementRated) -> Invoice | None:
         """Handle a statement as the consumer does, under a message id of its own."""
         async with self.database.transaction() as connection:
-            return await handlers.draft_invoice(
-                connection, statement, message_id=new_id(), clock=self.clock
-            )
+            received = handlers.Received(statement, new_id())
+            made = await handlers.draft_invoices(connection, [received], self.clock)
+        return made[0] if made else None
 
     def sync(self, stripe: Stripe | None = None) -> InvoiceSync:
         return InvoiceSync(self.database, OneStripe(stripe or self.gateway), self.clock)

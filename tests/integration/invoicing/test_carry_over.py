@@ -91,7 +91,8 @@ async def test_a_crash_takes_nothing(world: Any, statement: Any) -> None:
     rated = statement(("a", "10"), total="10", sequence=2, statement_id="st-2")
     with suppress(LookupError):
         async with world.database.transaction() as connection:
-            await handlers.draft_invoice(connection, rated, message_id="m", clock=world.clock)
+            received = handlers.Received(rated, "m")
+            await handlers.draft_invoices(connection, [received], world.clock)
             raise LookupError
 
     made = await world.draft(rated)

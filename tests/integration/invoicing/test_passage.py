@@ -116,7 +116,8 @@ async def test_a_number_that_is_rolled_back_is_given_again(world: Any, statement
         await connection.execute(text("create sequence invoicing.naive"))
 
     async def ours(connection: Any) -> str:
-        return (await handlers.approve_invoice(connection, invoice, world.clock)).number or ""
+        (approved,) = await handlers.approve_invoices(connection, [invoice], world.clock)
+        return approved.number or ""
 
     async def naive(connection: Any) -> int:
         return int(await connection.scalar(text("select nextval('invoicing.naive')")))
@@ -175,7 +176,7 @@ async def test_a_hold_stops_an_invoice_on_its_way(world: Any, statement: Any, st
     """An invoice that has its number but was not sent stays where it is while billing is held."""
     invoice = await world.draft(statement(("a", "5"), total="5"))
     async with world.database.transaction() as connection:
-        approved = await handlers.approve_invoice(connection, invoice, world.clock)
+        (approved,) = await handlers.approve_invoices(connection, [invoice], world.clock)
         await handlers.change_state(connection, approved, handlers.Change(state), world.clock)
     await world.add_tenant(billing="hold")
 
