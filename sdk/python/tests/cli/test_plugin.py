@@ -38,7 +38,8 @@ def test_users_see_what_their_code_recorded(tmp_path: Path) -> None:
     done = subprocess.run(
         command,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": SOURCE},
+        # By its name alone: where the SDK is installed it would be loaded twice.
+        env=os.environ | {"PYTHONPATH": SOURCE, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
