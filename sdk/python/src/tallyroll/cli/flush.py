@@ -1,7 +1,10 @@
 """`tallyroll spool flush`: deliver what dead processes left."""
 
+import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +55,12 @@ def flush(
     left = [w for d in destinations if d.path == mine for w in _left_behind(d)]
     started, code = Stats(), ExitCode.DONE
     if left:
-        try:
-            meter = Meter(endpoint, api_key, spool=spool)
-        except ValueError as error:
-            refuse_usage(str(error))
-        started, code = _deliver(meter, left, timeout)
+        with _interrupts() as interrupted:
+            try:
+                meter = Meter(endpoint, api_key, spool=spool)
+            except ValueError as error:
+                refuse_usage(str(error))
+            started, code = _deliver(meter, left, timeout, interrupted)
     _report(
         started,
         waiting=_waiting(left),
@@ -64,6 +68,19 @@ def flush(
         code=code,
         as_json=as_json,
     )
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Note Ctrl-C for the next look: a meter delivers as soon as it is there, before we wait."""
+    asked = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _left_behind(destination: Destination) -> list[WriterFolder]:
@@ -75,11 +92,13 @@ def _others(destinations: list[Destination], mine: Path) -> list[str]:
     return [d.path.name for d in destinations if d.path != mine and _left_behind(d)]
 
 
-def _deliver(meter: Meter, left: list[WriterFolder], timeout: float) -> tuple[Stats, ExitCode]:
+def _deliver(
+    meter: Meter, left: list[WriterFolder], timeout: float, interrupted: threading.Event
+) -> tuple[Stats, ExitCode]:
     code = ExitCode.DONE
     try:
         with progress("events") as bar:
-            if not _wait(meter, left, timeout, bar):
+            if not _wait(meter, left, timeout, bar, interrupted):
                 code = ExitCode.NOT_DONE
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
@@ -93,11 +112,20 @@ def _deliver(meter: Meter, left: list[WriterFolder], timeout: float) -> tuple[St
     return stats, code
 
 
-def _wait(meter: Meter, left: list[WriterFolder], timeout: float, bar: Progress) -> bool:
-    """Wait until every folder is answered to its end; False if that comes no nearer."""
+def _wait(
+    meter: Meter,
+    left: list[WriterFolder],
+    timeout: float,
+    bar: Progress,
+    interrupted: threading.Event,
+) -> bool:
+    """Wait until every folder is answered to its end; False if that comes no nearer.
+
+    Raises KeyboardInterrupt at the next look after Ctrl-C.
+    """
     total = sum(writer.bytes for writer in left)
     task = bar.add_task("delivering", total=total, events=0, trouble="")
-    pause, least, moved_at = threading.Event(), total, time.monotonic()
+    least, moved_at = total, time.monotonic()
     while remaining := _bytes_in(left):
         stats = meter.stats()
         if remaining < least:
@@ -108,7 +136,8 @@ def _wait(meter: Meter, left: list[WriterFolder], timeout: float, bar: Progress)
         )
         if is_hopeless(stats) or time.monotonic() - moved_at > timeout:
             return False
-        pause.wait(LOOK_SECONDS)
+        if interrupted.wait(LOOK_SECONDS):
+            raise KeyboardInterrupt
     bar.update(task, completed=total, events=f"{meter.stats().accepted:,}", trouble="")
     return True
 
