@@ -2,39 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metering.tables import seal
 from shared.accounts.repository import Account
+from shared.usage_sums import UsageKey, UsageSum, read_sums, sums_of_day
 
-UsageKey = tuple[str, date, str, str]
-"""(tenant, usage day, model, kind)."""
-
-UsageSum = tuple[Decimal, int, str]
-"""(quantity, events, digest of the parts)."""
-
-_SUMS = text(
-    """
-    select tenant_id, usage_day, model, kind, sum(quantity) as quantity,
-        cast(sum(events) as bigint) as events,
-        md5(string_agg(concat_ws('|', attributes, trim_scale(quantity), events), e'\n'
-            order by attributes)) as digest
-    from (
-        select tenant_id, usage_day, model, kind,
-            concat_ws('|', provider, agent, context_band, service_tier, batch, speed, region,
-                purpose, status, entry) collate "C" as attributes,
-            sum(quantity) as quantity, sum(events) as events
-        from metering.rollup
-        where vendor_id = :vendor_id and mode = :mode and booked_day = :day
-        group by 1, 2, 3, 4, 5
-    ) rows
-    group by 1, 2, 3, 4
-    """
-)
-"""The digest is over what else a sum is made of: agents, and all that prices may depend on."""
+_SUMS = sums_of_day("metering.rollup")
 
 
 async def list_sealed_days(
@@ -55,11 +31,4 @@ async def read_sums_of_day(
 ) -> dict[UsageKey, UsageSum]:
     """Return the sums of what is booked in a day, over all partitions."""
     values = {"vendor_id": account.vendor_id, "mode": account.mode, "day": day}
-    return {
-        (row.tenant_id, row.usage_day, row.model, row.kind): (
-            Decimal(row.quantity),
-            row.events,
-            row.digest,
-        )
-        for row in await connection.execute(_SUMS, values)
-    }
+    return read_sums(await connection.execute(_SUMS, values))

@@ -11,47 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.repository.selection import keys
 from shared.accounts.repository import Account
+from shared.usage_sums import UsageKey, UsageSum, read_sums, sums_of_day
 
-UsageKey = tuple[str, date, str, str]
-"""(tenant, usage day, model, kind)."""
-
-UsageSum = tuple[Decimal, int, str]
-"""(quantity, events, digest of the parts)."""
-
-_SUMS = text(
-    """
-    select tenant_id, usage_day, model, kind, sum(quantity) as quantity,
-        cast(sum(events) as bigint) as events,
-        md5(string_agg(concat_ws('|', attributes, trim_scale(quantity), events), e'\n'
-            order by attributes)) as digest
-    from (
-        select tenant_id, usage_day, model, kind,
-            concat_ws('|', provider, agent, context_band, service_tier, batch, speed, region,
-                purpose, status, entry) collate "C" as attributes,
-            sum(quantity) as quantity, sum(events) as events
-        from pricing.usage_daily
-        where vendor_id = :vendor_id and mode = :mode and booked_day = :day
-        group by 1, 2, 3, 4, 5
-    ) rows
-    group by 1, 2, 3, 4
-    """
-)
-"""The digest is over what else a sum is made of: agents, and all that prices may depend on."""
+_SUMS = sums_of_day("pricing.usage_daily")
 
 
 async def read_sums_of_day(
     connection: AsyncConnection, account: Account, day: date
 ) -> dict[UsageKey, UsageSum]:
     """Return the sums of the copy of what is booked in a day."""
-    rows = await connection.execute(_SUMS, {**keys(account), "day": day})
-    return {
-        (row.tenant_id, row.usage_day, row.model, row.kind): (
-            Decimal(row.quantity),
-            row.events,
-            row.digest,
-        )
-        for row in rows
-    }
+    return read_sums(await connection.execute(_SUMS, {**keys(account), "day": day}))
 
 
 @dataclass(frozen=True)
