@@ -77,6 +77,12 @@ def credit_notes_router(services: Services) -> APIRouter:
             )
             return await _read(connection, caller, made)
 
+    _add_reading(router, services)
+    _add_decisions(router, services)
+    return router
+
+
+def _add_reading(router: APIRouter, services: Services) -> None:
     @router.get("/credit-notes")
     async def list_credit_notes(
         caller: BillingReader,
@@ -105,9 +111,6 @@ def credit_notes_router(services: Services) -> APIRouter:
         """Return one credit note."""
         async with services.database.transaction() as connection:
             return await _read(connection, caller, credit_note_id)
-
-    _add_decisions(router, services)
-    return router
 
 
 def _add_decisions(router: APIRouter, services: Services) -> None:

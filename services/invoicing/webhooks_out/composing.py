@@ -139,14 +139,7 @@ def spend_event(crossed: SpendCrossed, now: datetime) -> Event:
         reached_on=crossed.booked_on,
         statement_id=crossed.statement_id,
     )
-    return Event(
-        account=Account(crossed.vendor_id, crossed.mode),
-        event_type=USAGE_THRESHOLD_CROSSED,
-        identity=f"spend/{crossed.crossing_id}",
-        tenant_id=crossed.tenant_id,
-        data=data,
-        happened_at=now,
-    )
+    return _crossed(crossed, USAGE_THRESHOLD_CROSSED, data, now)
 
 
 def wallet_event(crossed: SpendCrossed, now: datetime) -> Event:
@@ -159,9 +152,13 @@ def wallet_event(crossed: SpendCrossed, now: datetime) -> Event:
         booked_on=crossed.booked_on,
         statement_id=crossed.statement_id,
     )
+    return _crossed(crossed, WALLET_LOW, data, now)
+
+
+def _crossed(crossed: SpendCrossed, event_type: EventType, data: EventData, now: datetime) -> Event:
     return Event(
         account=Account(crossed.vendor_id, crossed.mode),
-        event_type=WALLET_LOW,
+        event_type=event_type,
         identity=f"spend/{crossed.crossing_id}",
         tenant_id=crossed.tenant_id,
         data=data,
