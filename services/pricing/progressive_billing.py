@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 
-import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.handlers.meter_readings import ask_live, live_lookup
+from services.pricing.handlers.meter_readings import MeterLookup, live_lookup
 from services.pricing.handlers.progressive import bill_crossed, has_crossed
+from services.pricing.live_looks import look_at_each, look_live
 from services.pricing.repository import progressive
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.database import Database
 from shared.housekeeping import repeat
-
-logger = structlog.get_logger()
 
 LEADERSHIP = "pricing.progressive"
 LOOKS_MAX = 1_000
@@ -46,22 +45,14 @@ class ProgressiveBiller:
                 names = await progressive.list_to_look_at(
                     connection, account, books, limit=LOOKS_MAX
                 )
-            for subscription_id in names:
-                try:
-                    invoiced += await self._look_at(account, subscription_id)
-                except Exception:
-                    # It comes up again in the next round; nobody else waits for it.
-                    logger.exception("look_failed", subscription_id=subscription_id)
+            invoiced += await look_at_each([(account, one) for one in names], self._look_at)
         return invoiced
 
     async def _look_at(self, account: Account, subscription_id: str) -> bool:
-        async with self.database.transaction("REPEATABLE READ") as connection:
-            meters = await live_lookup(connection, account)
-            crossed = await has_crossed(connection, account, subscription_id, meters)
-        if meters.asked:
-            async with self.database.transaction() as connection:
-                await ask_live(connection, account, meters.asked, self.clock.now())
-        if not crossed:
+        async def look(connection: AsyncConnection, meters: MeterLookup) -> bool:
+            return await has_crossed(connection, account, subscription_id, meters)
+
+        if not await look_live(self.database, self.clock, account, look):
             return False
         async with self.database.transaction() as connection:
             meters = await live_lookup(connection, account)

@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 
-import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.handlers.meter_readings import ask_live, live_lookup
+from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.spend_alerts import tell_crossed
+from services.pricing.live_looks import look_at_each, look_live
 from services.pricing.repository import spend_alerts
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.database import Database
 from shared.housekeeping import repeat
-
-logger = structlog.get_logger()
 
 LEADERSHIP = "pricing.spend_alerts"
 LOOKS_MAX = 1_000
@@ -39,20 +38,10 @@ class SpendAlerter:
     async def _look_at_all(self) -> int:
         async with self.database.transaction() as connection:
             found = await spend_alerts.list_to_look_at(connection, limit=LOOKS_MAX)
-        told = 0
-        for account, subscription_id in found:
-            try:
-                told += await self._look_at(account, subscription_id)
-            except Exception:
-                # It comes up again in the next round; nobody else waits for it.
-                logger.exception("look_failed", subscription_id=subscription_id)
-        return told
+        return await look_at_each(found, self._look_at)
 
     async def _look_at(self, account: Account, subscription_id: str) -> int:
-        async with self.database.transaction("REPEATABLE READ") as connection:
-            meters = await live_lookup(connection, account)
-            told = await tell_crossed(connection, account, subscription_id, meters)
-        if meters.asked:
-            async with self.database.transaction() as connection:
-                await ask_live(connection, account, meters.asked, self.clock.now())
-        return told
+        async def look(connection: AsyncConnection, meters: MeterLookup) -> int:
+            return await tell_crossed(connection, account, subscription_id, meters)
+
+        return await look_live(self.database, self.clock, account, look)
