@@ -1,7 +1,6 @@
 """Meter what AI agents use: record token events, never lose one, never count one twice."""
 
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from tallyroll.buffer import QueueFullError
@@ -14,6 +13,7 @@ from tallyroll.transport import HTTPTransport, Response, Transport
 
 if TYPE_CHECKING:
     from tallyroll import usage
+    from tallyroll.wrapping.wrap import wrap
 
 __version__ = "0.1.0"
 
@@ -33,11 +33,20 @@ __all__ = [
     "Transport",
     "__version__",
     "usage",
+    "wrap",
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Load `tallyroll.usage` when it is first asked for: not every program normalises."""
-    if name != "usage":
+_LATER = {
+    "usage": ("tallyroll.usage", None),
+    "wrap": ("tallyroll.wrapping.wrap", "wrap"),
+}
+"""What is loaded when it is first asked for: module and name in it. Not every program needs it."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module("tallyroll.usage")
+    path, attribute = _LATER[name]
+    module = import_module(path)
+    return module if attribute is None else getattr(module, attribute)

@@ -245,6 +245,10 @@ class Meter(InContext):
             buffer.forget(wake)
         return buffer.settled(mark)
 
+    def now(self) -> datetime:
+        """Return the time by this meter's clock, in UTC."""
+        return self._now()
+
     def stats(self) -> Stats:
         """Return the counters of this process, read at one moment."""
         return self._delivery.buffer.stats()

@@ -1,0 +1,24 @@
+"""Taking out of an answer what metering needs, and leaving what was said in it."""
+
+from typing import Any
+
+
+def picked(value: object, *names: str) -> dict[str, Any]:
+    """Return these fields of an object or a mapping as plain values; what is not there is left out.
+
+    An SDK's objects inside become mappings, as their own `model_dump()` makes them.
+    """
+    found = {name: _plain(read(value, name)) for name in names}
+    return {name: entry for name, entry in found.items() if entry is not None}
+
+
+def read(value: object, name: str) -> Any:
+    """Return one field of an object or a mapping, None if it is not there."""
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    dump = getattr(value, "model_dump", None)
+    return value if dump is None else dump()

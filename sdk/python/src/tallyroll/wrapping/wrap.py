@@ -1,0 +1,63 @@
+"""Which client is whose, and how it is wrapped. No provider's SDK is imported here."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar, cast
+
+from tallyroll.default import default_agent, default_meter
+from tallyroll.meter import Meter
+from tallyroll.recording.recorder import recorder_of
+from tallyroll.wrapping.metered import is_metered
+from tallyroll.wrapping.session import Session
+
+Client = TypeVar("Client")
+
+_WRAPPERS = {
+    "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
+}
+"""Package of the client's class → module and function that wrap it, and its provider."""
+
+
+def wrap(
+    client: Client,
+    meter: Meter | None = None,
+    *,
+    provider: str | None = None,
+    counts_as: str | None = None,
+    agent: str | None = None,
+) -> Client:
+    """Return the client, metered: use it as before, and each answer becomes an event.
+
+    The client itself stays as it is; what comes back shares its connections and is an instance of
+    its class. Wrapping what is wrapped already returns it. Nothing that a provider answers or
+    raises is changed.
+
+    meter       who records; the one of the environment if left out, see `default_meter()`
+    provider    of the events, if the client cannot tell: an address of one's own
+    counts_as   whose conventions its usage follows, if it is none of ours: "openai" for a server
+                of one's own that counts as OpenAI does
+    agent       acts where no scope names one; TALLYROLL_AGENT or the program's name if left out
+
+    Raises TypeError for a client that is none of a provider we know, ValueError as `Meter()` does.
+    """
+    if is_metered(client):
+        return client
+    module, function, known = _wrapper_of(client)
+    session = Session(
+        recorder=recorder_of(meter or default_meter()),
+        instrument=f"wrap.{known}",
+        provider=provider or known,
+        agent=agent or default_agent(),
+        counts_as=counts_as,
+    )
+    wrapper = cast("Callable[[Any, Session], Any]", getattr(import_module(module), function))
+    return cast("Client", wrapper(client, session))
+
+
+def _wrapper_of(client: object) -> tuple[str, str, str]:
+    for kind in type(client).__mro__:
+        package = kind.__module__.partition(".")[0]
+        if package in _WRAPPERS:
+            return _WRAPPERS[package]
+    known = ", ".join(sorted(_WRAPPERS))
+    raise TypeError(f"{type(client).__name__} is no client that can be wrapped; known are {known}")
