@@ -86,7 +86,7 @@ class Recorder:
             return action()
         except InvalidEventError:  # of a strict meter: its user wants to know
             raise
-        except Exception as error:  # the program that is metered goes on
+        except Exception as error:  # noqa: BLE001  the program that is metered goes on
             self.faults += 1
             kind = f"{what}:{type(error).__name__}"
             self._log.warn(kind, f"a provider's {what} could not be recorded: {kind}")
