@@ -13,6 +13,7 @@ from tallyroll.transport import HTTPTransport, Response, Transport
 
 if TYPE_CHECKING:
     from tallyroll import usage
+    from tallyroll.recording.recorder import interrupted, unmetered_calls
     from tallyroll.wrapping.wrap import wrap
 
 __version__ = "0.1.0"
@@ -32,12 +33,16 @@ __all__ = [
     "Stats",
     "Transport",
     "__version__",
+    "interrupted",
+    "unmetered_calls",
     "usage",
     "wrap",
 ]
 
 
 _LATER = {
+    "interrupted": ("tallyroll.recording.recorder", "interrupted"),
+    "unmetered_calls": ("tallyroll.recording.recorder", "unmetered_calls"),
     "usage": ("tallyroll.usage", None),
     "wrap": ("tallyroll.wrapping.wrap", "wrap"),
 }

@@ -176,3 +176,13 @@ def recorder_of(meter: Meter) -> Recorder:
     """Return the meter's recorder: one for all clients and bridges that report to it."""
     recorder: Recorder = vars(meter).setdefault("_recorder", Recorder(meter))
     return recorder
+
+
+def interrupted(meter: Meter) -> list[Interrupted]:
+    """Return the latest responses that broke off, oldest first, at most INTERRUPTED_KEPT_MAX."""
+    return list(recorder_of(meter).interrupted)
+
+
+def unmetered_calls(meter: Meter) -> dict[str, int]:
+    """Return how often wrapped clients were asked for what nobody here knows to meter, by name."""
+    return dict(recorder_of(meter).unmetered_calls)
