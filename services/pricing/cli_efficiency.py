@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -30,16 +31,10 @@ PLACES = 2
 COLUMNS: dict[str, tuple[str, ...]] = {
     "Caches": ("agent", "model", "hit_ratio", "saved", "could_save"),
     "Waste": ("agent", "model", "cost", "aborted", "failed", "share", "unused_reasoning"),
-    "Routing": (
-        *("name", "baseline_cost", "cheaper", "lost_cache", "repeated"),
-        *("router_cost", "saving", "share"),
-    ),
-    "Custom models": (
-        *("name", "tokens", "cost_now", "cost_custom", "saving"),
-        "break_even_tokens",
-    ),
+    "Routing": ("name", "cheaper", "lost_cache", "repeated", "saving", "share"),
+    "Custom models": ("name", "cost_now", "cost_custom", "saving", "break_even_tokens"),
 }
-"""What each table shows of its rows."""
+"""What each table shows of its rows, so that it fits 80 columns."""
 
 
 @app.command("efficiency")
@@ -118,11 +113,11 @@ def _show(found: EfficiencyRead) -> None:
         console.print(f"  {escape(one)}")
     if found.waste.unpriced:
         kinds = len({(row.provider, row.model, row.kind) for row in found.waste.unpriced})
-        console.print(f"{kinds} kinds of usage have no price and are in no figure: see --json.")
+        console.print(f"Without a price, and in no figure: {kinds} kinds of usage, see --json.")
 
 
 def _table(title: str, rows: Sequence[Any]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     names = COLUMNS[title]
     for name in names:
         table.add_column(name.replace("_", " "), justify=_side(name))
