@@ -38,6 +38,11 @@ PRICES = ProviderPrices(
 )
 
 
+def dollars(*amounts: int | str) -> tuple[Fraction, ...]:
+    """Return exact amounts."""
+    return tuple(map(Fraction, amounts))
+
+
 def used(
     kind: str,
     quantity: int,

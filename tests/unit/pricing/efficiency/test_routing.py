@@ -14,7 +14,7 @@ from services.pricing.domain.efficiency.routing import (
     unknown_baselines,
 )
 from services.pricing.domain.usage import Usage
-from tests.unit.pricing.efficiency.prices import PRICES, used
+from tests.unit.pricing.efficiency.prices import PRICES, dollars, used
 
 DEAR, CHEAP = Model("lab", "dear"), Model("lab", "cheap")
 ALL = RoutingPolicy(
@@ -58,7 +58,7 @@ def test_every_assumption_takes_its_part() -> None:
 
     found = routing_saving(ASKED, policy, PRICES)
 
-    assert (1_143, 90, 288, 700) == (
+    assert dollars(1_143, 90, 288, 700) == (
         found.cheaper,
         found.lost_cache,
         found.repeated,

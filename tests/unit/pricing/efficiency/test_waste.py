@@ -8,7 +8,7 @@ import pytest
 from services.pricing.domain.efficiency.custom_models import CustomModel, custom_model_case
 from services.pricing.domain.efficiency.routing import Model
 from services.pricing.domain.efficiency.waste import waste_report
-from tests.unit.pricing.efficiency.prices import PRICES, used
+from tests.unit.pricing.efficiency.prices import PRICES, dollars, used
 
 OWN = CustomModel(
     "own",
@@ -33,8 +33,8 @@ def test_waste_is_told_in_parts_of_the_cost() -> None:
 
     (waste,) = waste_report(rows, PRICES).agents
 
-    assert (950, 300, 50) == (waste.cost, waste.aborted, waste.failed)
-    assert (250, 250) == (waste.reasoning, waste.unused_reasoning)
+    assert dollars(950, 300, 50) == (waste.cost, waste.aborted, waste.failed)
+    assert dollars(250, 250) == (waste.reasoning, waste.unused_reasoning)
     assert Fraction(350, 950) == waste.share
 
 
@@ -51,7 +51,7 @@ def test_the_total_is_that_of_the_agents() -> None:
     assert [("a", "dear"), ("b", "cheap"), ("b", "dear")] == [
         (one.agent, one.model) for one in report.agents
     ]
-    assert (108, 8, 50) == (report.total.cost, report.total.aborted, report.total.failed)
+    assert dollars(108, 8, 50) == (report.total.cost, report.total.aborted, report.total.failed)
 
 
 def test_values_of_meters_are_not_counted_again() -> None:
@@ -70,7 +70,7 @@ def test_a_model_of_ones_own_pays_from_a_volume_on() -> None:
 
     case = custom_model_case(rows, OWN, PRICES, Fraction(2))
 
-    assert (6_000, 4_000, 2_000) == (case.cost_now, case.cost_custom, case.saving)
+    assert dollars(6_000, 4_000, 2_000) == (case.cost_now, case.cost_custom, case.saving)
     assert Fraction(60) == case.break_even_tokens
 
 

@@ -12,6 +12,11 @@ ENVELOPE = Envelope(
 )
 
 
+def dollars(*amounts: int | str) -> tuple[Fraction, ...]:
+    """Return exact amounts."""
+    return tuple(map(Fraction, amounts))
+
+
 def balance(
     metered: int | Fraction = 0,
     *,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.pricing.domain.envelopes.balance import Hold, Raise, Spent, overdrawn
 from services.pricing.domain.envelopes.envelope import Envelope, Ledger, Scope, Span
-from tests.unit.pricing.envelopes.cases import ENVELOPE, NOW, balance
+from tests.unit.pricing.envelopes.cases import ENVELOPE, NOW, balance, dollars
 
 SOON, PAST = NOW + timedelta(minutes=5), NOW - timedelta(minutes=5)
 OPEN = Hold(Ledger.RUN, Fraction(50), "open", SOON)
@@ -21,8 +21,8 @@ def test_a_period_is_divided_and_neither_part_drains_the_other() -> None:
     """200 of 1,000 are to explore; what is used there takes nothing from the other 800."""
     run, explore = balance(100), balance(199, ledger=Ledger.EXPLORE)
 
-    assert (800, 700) == (run.limit, run.left)
-    assert (200, 1) == (explore.limit, explore.left)
+    assert dollars(800, 700) == (run.limit, run.left)
+    assert dollars(200, 1) == (explore.limit, explore.left)
 
 
 def test_what_is_held_is_used_until_it_ends() -> None:
@@ -70,7 +70,7 @@ def test_a_transfer_is_what_one_gives_and_the_other_gets() -> None:
 
     run, explore = balance(raises=moved), balance(raises=moved, ledger=Ledger.EXPLORE)
 
-    assert (750, 250) == (run.limit, explore.limit)
+    assert dollars(750, 250) == (run.limit, explore.limit)
 
 
 def test_the_overdraft_is_repaid() -> None:

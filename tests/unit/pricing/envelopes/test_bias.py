@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from services.pricing.domain.envelopes.bias import Worked, bias_of
 from services.pricing.domain.envelopes.envelope import Span
+from tests.unit.pricing.envelopes.cases import dollars
 
 CAPPED = date(2026, 3, 15)
 WINDOW = Span(date(2026, 2, 1), date(2026, 5, 1))
@@ -40,7 +41,7 @@ def test_work_that_waits_for_a_new_period() -> None:
 
     found = bias_of("x", rows, CAPPED, WINDOW, [end for end, _, _ in around])
 
-    assert (0, 2) == (found.deferred.before, found.deferred.after)
+    assert dollars(0, 2) == (found.deferred.before, found.deferred.after)
 
 
 def test_people_who_are_gone() -> None:
@@ -61,7 +62,8 @@ def test_nothing_to_compare_is_not_nothing() -> None:
     """A side without work has no share; a team that has not worked since is not all gone."""
     found = bias_of("x", [worked(date(2026, 3, 1), 1)], CAPPED, WINDOW, [date(2026, 4, 1)])
 
-    assert (0, None, None) == (found.explored.before, found.explored.after, found.explored.change)
+    assert Fraction(0) == found.explored.before
+    assert (None, None) == (found.explored.after, found.explored.change)
     assert (None, None) == (found.deferred.after, found.gone)
 
 

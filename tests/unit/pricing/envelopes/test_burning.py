@@ -12,6 +12,7 @@ from services.pricing.domain.envelopes.burning import (
     burns_too_fast,
     forecast,
 )
+from tests.unit.pricing.envelopes.cases import dollars
 
 MONDAY = date(2026, 3, 2)
 START, END = date(2026, 3, 1), date(2026, 4, 1)
@@ -59,7 +60,7 @@ def test_steady_days_go_on() -> None:
     found = forecast(daily, start=START, today=date(2026, 3, 10), end=END, limit=Fraction(200))
 
     assert found is not None
-    assert (310, 310, 310) == (found.p10, found.p50, found.p90)
+    assert dollars(310, 310, 310) == (found.p10, found.p50, found.p90)
     assert date(2026, 3, 21) == found.exhausted_on
 
 

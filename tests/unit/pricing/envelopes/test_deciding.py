@@ -89,7 +89,7 @@ def test_nothing_is_in_the_way_where_no_envelope_is() -> None:
 
 
 def test_old_figures_grant_inside_the_overdraft() -> None:
-    """At 110 % somebody would be asked; on figures of two minutes ago the run begins, and is told."""
+    """At 110 % somebody would be asked; on figures of two minutes ago a run begins, told so."""
     old = Spent(Fraction(880), NOW - timedelta(minutes=2))
 
     decision = decide(NEW, [balance(spent=old, envelope=WIDE)])
