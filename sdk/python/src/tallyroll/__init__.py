@@ -9,7 +9,7 @@ from tallyroll.event import EventFields, Fault, InvalidEventError
 from tallyroll.meter import Meter
 from tallyroll.spool import Spool
 from tallyroll.stats import Rejection, Stats
-from tallyroll.transport import HTTPTransport, Response, Transport
+from tallyroll.transport import DeliveryError, HTTPTransport, Response, Transport
 
 if TYPE_CHECKING:
     from tallyroll import usage
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Attribution",
     "Context",
+    "DeliveryError",
     "EventFields",
     "Fault",
     "HTTPTransport",

@@ -95,7 +95,7 @@ class Meter(InContext):
         super().__init__()
         check_settings(queue_events, when_full, batch_events)
         self._own_transport: HTTPTransport | None = None
-        destination = destination_of(spool, endpoint, api_key, own=transport is not None)
+        destination = destination_of(spool, endpoint, api_key, own=transport)
         if transport is None:
             transport = self._own_transport = transport_from(endpoint, api_key)
         self._transport: Transport = transport

@@ -36,8 +36,9 @@ class Transport(Protocol):
     calls, one call at a time; in a forked child it is the child's own sender that calls.
 
     What is expected: the server's answer, whatever its status; any exception means "the outcome is
-    unknown" and the sender retries. Delivering one body twice is harmless, since every event has
-    an id, so a transport may wrap another one and repeat, delay, record or drop:
+    unknown" and the sender retries (a DeliveryError gives it a name). Delivering one body twice is
+    harmless, since every event has an id, so a transport may wrap another one and repeat, delay,
+    record or drop:
 
         class Twice:
             def __init__(self, inner: Transport) -> None:
@@ -50,6 +51,29 @@ class Transport(Protocol):
 
     def send(self, body: bytes) -> Response:
         """Deliver a batch and return the answer; raise if there is none."""
+        ...
+
+
+class DeliveryError(Exception):
+    """There is no answer to a batch, for a reason with a name: `stats().last_failure` shows it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@runtime_checkable
+class NamesAccount(Protocol):
+    """A transport that says where its events go and whose they are, so that they can be spooled."""
+
+    @property
+    def destination(self) -> str:
+        """A URL without a password; it stays the same over restarts."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """Events of one account are never sent as another's."""
         ...
 
 
