@@ -85,6 +85,7 @@ def running_server() -> Iterator[str]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()  # so that a process that dies first is an error, not a wait
     try:
         yield ours.recv()
     finally:
