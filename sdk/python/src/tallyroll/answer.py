@@ -132,7 +132,7 @@ def _seconds(value: str, now: Callable[[], datetime]) -> float:
         return float(value)
     except ValueError:
         pass
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  httpx has it already
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  urllib3 has it already
 
     try:
         moment = parsedate_to_datetime(value)
