@@ -13,10 +13,11 @@ from typing import Any, Self
 class Answer:
     """What the server says to one request.
 
-    `parts` are sent one by one; with `cut` the connection breaks after the last, without its end.
+    `parts` are sent one by one, as soon as they come; with `cut` the connection breaks after the
+    last, without its end.
     """
 
-    parts: tuple[bytes, ...]
+    parts: Iterable[bytes]
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -4,18 +4,21 @@ All their requests go through `post()` of the client, whatever method began them
 `parse()`, `stream()`, with or without `with_raw_response`. So that one is what is metered.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tallyroll.wrapping.metered import metered_copy
 from tallyroll.wrapping.request import Request
-from tallyroll.wrapping.routes import Route
+from tallyroll.wrapping.routes import FREE, Route
 from tallyroll.wrapping.session import Session
 from tallyroll.wrapping.streams import See, SeenAsyncStream, SeenStream
 
 Routes = Callable[[str], Route | None]
-"""Path of a request → what it is; None: nothing that counts."""
+"""Path of a request → what it is; None: nobody knows."""
+
+_ID = re.compile(r"/(?!v\d+(?:/|$))[^/]*\d[^/]*")
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def _begun(session: Session, routes: Routes, path: str, arguments: dict[str, Any
     def begin() -> _Call | None:
         route = routes(path)
         if route is None:
-            session.recorder.unmetered(path)
+            session.recorder.unmetered(_without_ids(path))
+        if route is None or route is FREE:
             return None
         body = arguments.get("body")
         sent, hides = body, False
@@ -108,3 +112,8 @@ def _begun(session: Session, routes: Routes, path: str, arguments: dict[str, Any
         return _Call(request, route, {**arguments, "body": sent}, hides)
 
     return session.recorder.guard("request", begin, None)
+
+
+def _without_ids(path: str) -> str:
+    """Return the name of an address: there are few of them, and many ids."""
+    return _ID.sub("/{id}", path.partition("?")[0])
