@@ -36,7 +36,7 @@ def wrap_anthropic(client: Any, session: Session) -> Any:
     """Return a metered copy of an `Anthropic`, or of a platform's client, sync or async."""
     kind, here = type(client), _at_platform(client, session)
     copied = _copying(kind, session)
-    methods = {"copy": copied, "with_options": copied, "get": watching_get(client, here)}
+    methods = {"copy": copied, "with_options": copied, "get": watching_get(kind, here)}
     clone = metered_copy(wrap_stainless(client, here, route_of), methods, here)
     for name, held in vars(clone).items():
         if getattr(held, "_client", None) is client:  # as `messages` of a platform's client is

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from inspect import iscoroutinefunction
 from typing import Any
 
 from tallyroll.recording.asked import Asked
@@ -37,11 +36,8 @@ class _Batches:
         self._session = session
         self._made: OrderedDict[str, datetime] = OrderedDict()
 
-    def seen(self, path: str, answer: Any) -> Any:
-        """Return an answer as it is, or the results of a batch, watched."""
-        found = _PATH.search(path)
-        if found is None:
-            return answer
+    def seen(self, found: re.Match[str], answer: Any) -> Any:
+        """Return a batch as it is, or the results of one, watched."""
         batch, results = found.groups()
         if results is None:
             self._remember(batch, read(answer, "created_at"))
@@ -81,17 +77,27 @@ class _Batches:
         return see
 
 
-def watching_get(client: Any, session: Session) -> Callable[..., Any]:
-    """Return `get()` of a metered client, sync or async as that of the client is."""
-    original, batches = type(client).get, _Batches(session)
+def watching_get(kind: Any, session: Session) -> Callable[..., Any]:
+    """Return `get()` of a metered client, sync or async as that of its class is.
 
-    def seen(path: str, answer: Any) -> Any:
-        return session.recorder.guard("batch", lambda: batches.seen(path, answer), answer)
+    What the SDK parses passes through the `post_parser` of its options, whether it parses at once
+    or when the caller of `with_raw_response` says so.
+    """
+    original, batches = kind.get, _Batches(session)
 
     def get(self: Any, path: str, **arguments: Any) -> Any:
-        return seen(path, original(self, path, **arguments))
+        if (found := _PATH.search(path)) is not None:
+            options = arguments.get("options") or {}
+            arguments["options"] = {**options, "post_parser": parser(found, options)}
+        return original(self, path, **arguments)
 
-    async def async_get(self: Any, path: str, **arguments: Any) -> Any:
-        return seen(path, await original(self, path, **arguments))
+    def parser(found: re.Match[str], options: Any) -> Callable[[Any], Any]:
+        given = options.get("post_parser")
 
-    return async_get if iscoroutinefunction(original) else get
+        def seen(parsed: Any) -> Any:
+            answer = session.recorder.guard("batch", lambda: batches.seen(found, parsed), parsed)
+            return given(answer) if callable(given) else answer
+
+        return seen
+
+    return get

@@ -11,9 +11,9 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from tallyroll.usage.surface import Json, at
-from tallyroll.wrapping.body import SeenBody
 from tallyroll.wrapping.metered import metered_copy
 from tallyroll.wrapping.picking import picked
+from tallyroll.wrapping.readers import SeenReader
 from tallyroll.wrapping.request import Request
 from tallyroll.wrapping.session import Session
 from tallyroll.wrapping.streams import SeenStream
@@ -35,7 +35,8 @@ def wrap_bedrock(client: Any, session: Session) -> Any:
 
     Raises TypeError for a client of another service, and for one that is async.
     """
-    service, original = client.meta.service_model.service_name, type(client)._make_api_call
+    service = client.meta.service_model.service_name
+    original = type(client)._make_api_call  # noqa: SLF001  what all that is public goes through
     if service != SERVICE or iscoroutinefunction(original):
         kind = "an async client" if iscoroutinefunction(original) else f"a client of {service}"
         raise TypeError(f"{kind} cannot be wrapped; of AWS boto3's {SERVICE} can")
@@ -54,7 +55,9 @@ def _metered(original: Callable[..., Any], session: Session) -> Callable[..., An
                 recorder.unmetered(operation_name)
             return original(self, operation_name, api_params)
         model = at(api_params, "modelId")
-        request = recorder.guard("request", lambda: session.begin(operation.api_surface, model), None)
+        request = recorder.guard(
+            "request", lambda: session.begin(operation.api_surface, model), None
+        )
         try:
             response = original(self, operation_name, api_params)
         except BaseException as error:
@@ -98,7 +101,8 @@ def _pick_native(body: Json) -> dict[str, Any]:
 
 def _see_native(event: Any) -> tuple[Json | None, bool]:
     """Return what a chunk says, which is a vendor's JSON as bytes."""
-    chunk = json.loads(at(event, "chunk", "bytes") or b"{}")
+    packed = at(event, "chunk", "bytes")
+    chunk = json.loads(packed) if isinstance(packed, bytes) else {}
     said = picked(chunk, "type", "service_tier", *_NATIVE)
     if (message := at(chunk, "message")) is not None:
         said["message"] = picked(message, "model", "usage")
@@ -137,7 +141,8 @@ def _invoke(request: Request, response: dict[str, Any]) -> None:
 
     # Below the body, so that the body itself stays what it is.
     body = response["body"]
-    body._raw_stream = SeenBody(body._raw_stream, request.recorder, tell)
+    raw = body._raw_stream  # noqa: SLF001
+    body._raw_stream = SeenReader(raw, request.recorder, tell)  # noqa: SLF001
 
 
 def _invoke_stream(request: Request, response: dict[str, Any]) -> None:

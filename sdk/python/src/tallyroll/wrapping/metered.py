@@ -33,7 +33,7 @@ def metered_copy(
         **methods,
         MARK: session,
     }
-    metered = type(kind.__name__, (kind,), body)
+    metered: Any = type(kind.__name__, (kind,), body)
     clone = metered.__new__(metered)  # no `copy.copy()`: botocore's clients cannot bear it
     for name, value in vars(client).items():
         computed = isinstance(getattr(kind, name, None), functools.cached_property)

@@ -4,7 +4,7 @@ Each returns what its caller gets, in a form that two clients can be compared by
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import anthropic
 import pydantic
@@ -141,6 +141,75 @@ async def by_hand_async(client: anthropic.AsyncAnthropic) -> Any:
     return await client.post("/v1/messages", body=ASK, cast_to=anthropic.types.Message)
 
 
+def raw(client: anthropic.Anthropic) -> Any:
+    response = client.messages.with_raw_response.create(**ASK)
+    return response.status_code, response.json(), response.parse()
+
+
+async def raw_async(client: anthropic.AsyncAnthropic) -> Any:
+    response = await client.messages.with_raw_response.create(**ASK)
+    return response.status_code, await response.json(), await response.parse()
+
+
+def raw_unparsed(client: anthropic.Anthropic) -> Any:
+    return client.beta.messages.with_raw_response.create(**ASK).text()
+
+
+async def raw_unparsed_async(client: anthropic.AsyncAnthropic) -> Any:
+    return await (await client.beta.messages.with_raw_response.create(**ASK)).text()
+
+
+def raw_streamed(client: anthropic.Anthropic) -> Any:
+    response = client.messages.with_raw_response.create(**ASK, stream=True)
+    return list(cast("Any", response.parse()))
+
+
+async def raw_streamed_async(client: anthropic.AsyncAnthropic) -> Any:
+    response = await client.messages.with_raw_response.create(**ASK, stream=True)
+    return [event async for event in cast("Any", await response.parse())]
+
+
+def raw_parsed(client: anthropic.Anthropic) -> Any:
+    return client.beta.messages.with_raw_response.parse(**ASK, output_format=Fruit).parse()
+
+
+async def raw_parsed_async(client: anthropic.AsyncAnthropic) -> Any:
+    asked = client.beta.messages.with_raw_response.parse(**ASK, output_format=Fruit)
+    return await (await asked).parse()
+
+
+def streaming(client: anthropic.Anthropic) -> Any:
+    with client.messages.with_streaming_response.create(**ASK) as response:
+        return response.parse()
+
+
+async def streaming_async(client: anthropic.AsyncAnthropic) -> Any:
+    async with client.messages.with_streaming_response.create(**ASK) as response:
+        return await response.parse()
+
+
+def streaming_lines(client: anthropic.Anthropic) -> Any:
+    with client.messages.with_streaming_response.create(**ASK, stream=True) as response:
+        return list(response.iter_lines())
+
+
+async def streaming_lines_async(client: anthropic.AsyncAnthropic) -> Any:
+    asked = client.messages.with_streaming_response.create(**ASK, stream=True)
+    async with asked as response:
+        return [line async for line in response.iter_lines()]
+
+
+def streaming_streamed(client: anthropic.Anthropic) -> Any:
+    with client.messages.with_streaming_response.create(**ASK, stream=True) as response:
+        return list(cast("Any", response.parse()))
+
+
+async def streaming_streamed_async(client: anthropic.AsyncAnthropic) -> Any:
+    asked = client.messages.with_streaming_response.create(**ASK, stream=True)
+    async with asked as response:
+        return [event async for event in cast("Any", await response.parse())]
+
+
 PARSABLE: Answer = whole(message(PARSED))
 MODES: dict[str, tuple[Sync, Async, Answer]] = {
     "create": (create, create_async, ANSWER),
@@ -155,6 +224,13 @@ MODES: dict[str, tuple[Sync, Async, Answer]] = {
     "beta.stream().get_final_message": (beta_final, beta_final_async, STREAM),
     "beta.parse": (beta_parsed, beta_parsed_async, PARSABLE),
     "beta.tool_runner": (runner, runner_async, ANSWER),
+    "raw": (raw, raw_async, ANSWER),
+    "raw, not parsed": (raw_unparsed, raw_unparsed_async, ANSWER),
+    "raw(stream=True)": (raw_streamed, raw_streamed_async, STREAM),
+    "raw parse": (raw_parsed, raw_parsed_async, PARSABLE),
+    "streaming response": (streaming, streaming_async, ANSWER),
+    "streaming response, its lines": (streaming_lines, streaming_lines_async, STREAM),
+    "streaming response(stream=True)": (streaming_streamed, streaming_streamed_async, STREAM),
     "post": (by_hand, by_hand_async, ANSWER),
 }
 """Name → how it is called by a sync and by an async client, and what the server answers."""

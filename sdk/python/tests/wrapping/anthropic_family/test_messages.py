@@ -9,9 +9,11 @@ from sdk.python.tests.wrapping.anthropic_family.spoken import (
     ASK,
     SAID,
     USAGE,
-    events as chunks,
     message,
     said_of,
+)
+from sdk.python.tests.wrapping.anthropic_family.spoken import (
+    events as chunks,
 )
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
@@ -83,7 +85,7 @@ def test_what_others_did_for_an_answer_is_lines_of_its_own(
     streams: bool, client: anthropic.Anthropic, provider: WireServer, events: Events
 ) -> None:
     """A compaction and an adviser are outside the top level: lines beside it, by their models."""
-    body = {"usage": ADVISED}
+    body: dict[str, Any] = {"usage": ADVISED}
     answer = sse(chunks(**body), done=False, named=True) if streams else whole(message(**body))
     provider.tell(PATH, answer)
     got = client.beta.messages.create(**ASK, stream=streams)

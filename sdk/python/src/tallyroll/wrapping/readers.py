@@ -10,7 +10,7 @@ Tell = Callable[[bytes, bool], None]
 """Told once: all that was read, and whether that is known to be the whole."""
 
 
-class SeenBody(Proxy):
+class SeenReader(Proxy):
     """The raw stream of an answer: nothing is read but what its caller reads."""
 
     def __init__(self, target: Any, recorder: Recorder, tell: Tell) -> None:
