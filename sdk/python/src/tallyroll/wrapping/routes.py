@@ -28,7 +28,3 @@ class Route:
     ask: Callable[[Body], tuple[Body, bool]] = as_it_is
     """Body of a streaming request → the body to send, and whether it asks for usage unlike the
     caller's. The caller's body stays as it is."""
-
-
-FREE = Route("", dict)
-"""What costs nothing, whatever it answers."""

@@ -4,21 +4,18 @@ All their requests go through `post()` of the client, whatever method began them
 `parse()`, `stream()`, with or without `with_raw_response`. So that one is what is metered.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tallyroll.wrapping.metered import metered_copy
 from tallyroll.wrapping.request import Request
-from tallyroll.wrapping.routes import FREE, Route
+from tallyroll.wrapping.routes import Route
 from tallyroll.wrapping.session import Session
 from tallyroll.wrapping.streams import See, SeenAsyncStream, SeenStream
 
 Routes = Callable[[str], Route | None]
-"""Path of a request → what it is; None: nobody knows."""
-
-_ID = re.compile(r"/(?!v\d+(?:/|$))[^/]*\d[^/]*")
+"""Path of a request → what it is; None: nothing that counts."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +97,7 @@ def _begun(session: Session, routes: Routes, path: str, arguments: dict[str, Any
     def begin() -> _Call | None:
         route = routes(path)
         if route is None:
-            session.recorder.unmetered(_without_ids(path))
-        if route is None or route is FREE:
+            session.recorder.unmetered(path)
             return None
         body = arguments.get("body")
         sent, hides = body, False
@@ -112,8 +108,3 @@ def _begun(session: Session, routes: Routes, path: str, arguments: dict[str, Any
         return _Call(request, route, {**arguments, "body": sent}, hides)
 
     return session.recorder.guard("request", begin, None)
-
-
-def _without_ids(path: str) -> str:
-    """Return the name of an address: there are few of them, and many ids."""
-    return _ID.sub("/{id}", path.partition("?")[0])
