@@ -85,17 +85,28 @@ def _key(member: str) -> str:
 
 def read(header: str) -> Attribution:
     """Return what a header says for us. What the server would not take is left out."""
-    found: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    entries: list[tuple[str, str]] = []
     for member in members(header):
         key, equals, value = member.partition(";")[0].partition("=")
-        key = key.strip(" \t")
-        if not equals or not key.startswith(PREFIX):
-            continue
         text = _decoded(value.strip(" \t"))
-        if text is not None and key.startswith(TAG_PREFIX):
+        if equals and text is not None:
+            entries.append((key.strip(" \t"), text))
+    return of_entries(entries)
+
+
+def of_entries(entries: Iterable[tuple[str, object]]) -> Attribution:
+    """Return what baggage says for us that others have read: its keys as they came, values plain.
+
+    What the server would not take is left out.
+    """
+    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    for key, text in entries:
+        if not isinstance(text, str):
+            continue
+        if key.startswith(TAG_PREFIX):
             _take_tag(tags, _decoded(key.removeprefix(TAG_PREFIX)), text)
-        elif text is not None and (field := KEYS.get(key.removeprefix(PREFIX))):
+        elif key.startswith(PREFIX) and (field := KEYS.get(key.removeprefix(PREFIX))):
             _take(found, field, text)
     if "run_id" not in found:
         found.pop("parent_run_id", None)

@@ -66,9 +66,17 @@ class Recorder:
         """Record a stream by all chunks that came; if it broke off, its lines are partial."""
         return self.guard("stream", lambda: self._record(asked, chunks, _chunked, once), [])
 
-    def failed(self, asked: Asked, error: BaseException) -> None:
+    def lines(self, asked: Asked, lines: Sequence[UsageLine], parts: Sequence[Json]) -> list[str]:
+        """Record usage that was counted elsewhere; `parts` are what is known of the answer.
+
+        Nothing of it stays open: of a response that broke off, others know no more later.
+        """
+        return self.guard("usage", lambda: self._record_counted(asked, lines, parts), [])
+
+    def failed(self, asked: Asked, error: BaseException | str) -> None:
         """Record a request that got no answer; it counts nothing, and says that it was made."""
-        fields = failed_fields_of(asked, type(error).__name__)
+        name = error if isinstance(error, str) else type(error).__name__
+        fields = failed_fields_of(asked, name)
         self.guard("failure", lambda: self._keep(fields), "")
 
     def unmetered(self, name: str) -> None:
@@ -104,6 +112,11 @@ class Recorder:
         lines = lines_of(asked, parts)
         response_id = response_id_of(parts)
         return [self._record_line(asked, line, parts, response_id, once) for line in lines]
+
+    def _record_counted(
+        self, asked: Asked, lines: Sequence[UsageLine], parts: Sequence[Json]
+    ) -> list[str]:
+        return [self._keep(fields_of(asked, line, parts)) for line in lines]
 
     def _record_line(
         self,
