@@ -37,7 +37,7 @@ def test_contributions_by_hand() -> None:
 
     found = contributions([rest, agents])
 
-    assert (200, 250, 25) == (found.before, found.after, found.growth)
+    assert [200, 250, 25] == [found.before, found.after, found.growth]
     assert [
         ("agents", Fraction("18.75"), 75, Fraction("6.25"), Fraction("12.5") / 150 * 100),
         ("rest", Fraction("6.25"), 25, Fraction("18.75"), Fraction("37.5") / 50 * 100),

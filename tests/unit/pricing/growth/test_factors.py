@@ -66,7 +66,7 @@ def test_tokens_by_hand() -> None:
     frequency = 1 * Fraction(2 * (40 * 100) + 60 * 100 + 40 * 150 + 2 * (60 * 150), 6)
     depth = 50 * Fraction(2 * (40 * 2) + 60 * 2 + 40 * 3 + 2 * (60 * 3), 6)
     assert {"breadth": breadth, "frequency": frequency, "depth": depth} == told(split.effects)
-    assert (8_000, 27_000, 19_000) == (split.before, split.after, breadth + frequency + depth)
+    assert [8_000, 27_000, 19_000] == [split.before, split.after, breadth + frequency + depth]
 
 
 def test_the_depth_effect_is_split_by_part_of_a_call() -> None:
@@ -109,7 +109,7 @@ def test_a_price_change_and_a_mix_change_are_different_lines() -> None:
     split = split_revenue(before, after)
 
     assert {"model_mix": 175, "price": 75} == told(split.effects)
-    assert (100, 350) == (split.before, split.after)
+    assert [100, 350] == [split.before, split.after]
 
 
 def test_a_new_price_alone_is_price_alone() -> None:
