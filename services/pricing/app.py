@@ -15,6 +15,8 @@ from services.pricing.api_adjustments import adjustments_router
 from services.pricing.api_catalog import books_router, versions_router
 from services.pricing.api_costs import provider_prices_router
 from services.pricing.api_efficiency import efficiency_router
+from services.pricing.api_growth import growth_router
+from services.pricing.api_growth_logs import growth_logs_router
 from services.pricing.api_migrations import migrations_router
 from services.pricing.api_seats import seats_router
 from services.pricing.api_spend_alerts import spend_alerts_router
@@ -100,6 +102,8 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(provider_prices_router(database))
     app.include_router(trials_router(database, clock))
     app.include_router(efficiency_router(database))
+    app.include_router(growth_router(database))
+    app.include_router(growth_logs_router(database))
     app.include_router(wallets_router(database, clock))
     app.include_router(top_ups_router(database, clock))
     return app

@@ -3,6 +3,7 @@
 from services.pricing import (
     adjustment_tables,
     cost_tables,
+    growth_tables,
     meter_tables,
     progressive_tables,
     spend_alert_tables,
@@ -18,5 +19,6 @@ assert metadata is meter_tables.known_meter.metadata
 assert metadata is progressive_tables.progressive_look.metadata
 assert metadata is spend_alert_tables.spend_alert.metadata
 assert metadata is top_up_tables.top_up_order.metadata
+assert metadata is growth_tables.training.metadata
 assert metadata is adjustment_tables.adjustment_setting.metadata
 run_migrations(metadata)
