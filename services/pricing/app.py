@@ -19,6 +19,7 @@ from services.pricing.api_growth import growth_router
 from services.pricing.api_growth_logs import growth_logs_router
 from services.pricing.api_migrations import migrations_router
 from services.pricing.api_seats import seats_router
+from services.pricing.api_simulations import simulations_router
 from services.pricing.api_spend_alerts import spend_alerts_router
 from services.pricing.api_subscriptions import changes_router, subscriptions_router
 from services.pricing.api_top_ups import top_ups_router
@@ -30,6 +31,7 @@ from services.pricing.housekeeping import Housekeeper
 from services.pricing.list_prices import list_prices
 from services.pricing.progressive_billing import ProgressiveBiller
 from services.pricing.settings import PricingSettings
+from services.pricing.simulating import Simulator
 from services.pricing.spend_alerting import SpendAlerter
 from services.pricing.tables import outbox
 from shared.accounts.access import Access
@@ -71,7 +73,9 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             biller = ProgressiveBiller(database, clock, seconds)
             alerter = SpendAlerter(database, clock, seconds)
             keeper = Housekeeper(database, clock)
-            for task in (relay.run(), keeper.run(), biller.run(), alerter.run()):
+            simulator = Simulator(database, settings.pricing_database_url.get_secret_value())
+            tasks = (relay.run(), keeper.run(), biller.run(), alerter.run(), simulator.run())
+            for task in tasks:
                 stack.push_async_callback(_end, asyncio.create_task(task))
             stack.push_async_callback(broker.stop)
             await broker.start()
@@ -104,6 +108,7 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(efficiency_router(database))
     app.include_router(growth_router(database))
     app.include_router(growth_logs_router(database))
+    app.include_router(simulations_router(database))
     app.include_router(wallets_router(database, clock))
     app.include_router(top_ups_router(database, clock))
     return app

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from services.pricing.domain.bounds import at_least
+from services.pricing.domain.bounds import at_least, at_most
 from services.pricing.domain.charge import Charge
 from services.pricing.domain.charges.price import EventPrice, Situation
 from services.pricing.domain.commitment import commit
@@ -187,7 +187,7 @@ def _fee_period(draft: Draft) -> FeePeriod | None:
 
 
 def _plan_lines(terms: RatingTerms, used: Fraction) -> list[Line]:
-    """Return the lines of what the plan asks of all charges together: minimum, then commitment."""
+    """Return the lines of what bounds all charges together: maximum, minimum, commitment."""
     plan = terms.plan
     share = terms.period.share
     return plan_lines([(plan, share)], used, position=len(plan.charges), currency=terms.currency)
@@ -196,9 +196,17 @@ def _plan_lines(terms: RatingTerms, used: Fraction) -> list[Line]:
 def plan_lines(
     plans: Sequence[tuple[Plan, Fraction]], used: Fraction, *, position: int, currency: Currency
 ) -> list[Line]:
-    """Return what plans ask of all charges together, each by its share of the period."""
+    """Return what plans ask of all charges together, each by its share of the period.
+
+    A maximum bounds all or nothing: where a part of the period has none, there is none.
+    """
     words = Words(currency, "periods")
     lines = []
+    maximums = [plan.maximum * share for plan, share in plans if plan.maximum is not None]
+    if len(maximums) == len(plans):
+        steps = at_most(used, sum_exact(maximums), words)
+        lines.append(_plan_line(position, "maximum", "Maximum of the plan", steps=steps))
+        used += sum_exact(step.amount for step in steps)
     raised = ZERO
     if minimums := [plan.minimum * share for plan, share in plans if plan.minimum is not None]:
         steps = at_least(used, sum_exact(minimums), words)
