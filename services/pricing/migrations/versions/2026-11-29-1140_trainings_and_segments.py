@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "d7e20b94c1a8"
-down_revision = "c93d5a0e71f8"
+down_revision = "7a41c6d2be95"
 branch_labels = None
 depends_on = None
 
