@@ -12,12 +12,15 @@ from fastapi import FastAPI
 
 from services.pricing.api import billing_router
 from services.pricing.api_adjustments import adjustments_router
+from services.pricing.api_budget_hints import budget_hints_router
 from services.pricing.api_catalog import books_router, versions_router
 from services.pricing.api_costs import provider_prices_router
 from services.pricing.api_efficiency import efficiency_router
+from services.pricing.api_envelopes import envelopes_router
 from services.pricing.api_growth import growth_router
 from services.pricing.api_growth_logs import growth_logs_router
 from services.pricing.api_migrations import migrations_router
+from services.pricing.api_reservations import reservations_router
 from services.pricing.api_seats import seats_router
 from services.pricing.api_simulations import simulations_router
 from services.pricing.api_spend_alerts import spend_alerts_router
@@ -26,6 +29,7 @@ from services.pricing.api_top_ups import top_ups_router
 from services.pricing.api_trials import trials_router
 from services.pricing.api_wallets import wallets_router
 from services.pricing.consumers import add_consumers
+from services.pricing.envelope_watching import EnvelopeWatcher
 from services.pricing.handlers.idempotency import once
 from services.pricing.housekeeping import Housekeeper
 from services.pricing.list_prices import list_prices
@@ -73,10 +77,10 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             biller = ProgressiveBiller(database, clock, seconds)
             alerter = SpendAlerter(database, clock, seconds)
             keeper = Housekeeper(database, clock)
+            watcher = EnvelopeWatcher(database, clock, settings.pricing_envelope_interval_seconds)
             simulator = Simulator(database, settings.pricing_database_url.get_secret_value())
-            tasks = (relay.run(), keeper.run(), biller.run(), alerter.run(), simulator.run())
-            for task in tasks:
-                stack.push_async_callback(_end, asyncio.create_task(task))
+            for part in (relay, keeper, biller, alerter, watcher, simulator):
+                stack.push_async_callback(_end, asyncio.create_task(part.run()))
             stack.push_async_callback(broker.stop)
             await broker.start()
             yield
@@ -106,6 +110,9 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(provider_prices_router(database))
     app.include_router(trials_router(database, clock))
     app.include_router(efficiency_router(database))
+    app.include_router(envelopes_router(database, clock))
+    app.include_router(reservations_router(database, clock))
+    app.include_router(budget_hints_router(database, clock))
     app.include_router(growth_router(database))
     app.include_router(growth_logs_router(database))
     app.include_router(simulations_router(database))

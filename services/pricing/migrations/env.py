@@ -3,6 +3,7 @@
 from services.pricing import (
     adjustment_tables,
     cost_tables,
+    envelope_tables,
     growth_tables,
     meter_tables,
     progressive_tables,
@@ -21,6 +22,7 @@ assert metadata is progressive_tables.progressive_look.metadata
 assert metadata is simulation_tables.simulation.metadata
 assert metadata is spend_alert_tables.spend_alert.metadata
 assert metadata is top_up_tables.top_up_order.metadata
+assert metadata is envelope_tables.envelope.metadata
 assert metadata is growth_tables.training.metadata
 assert metadata is adjustment_tables.adjustment_setting.metadata
 run_migrations(metadata)
