@@ -103,7 +103,7 @@ def envelopes_router(database: Database, clock: Clock) -> APIRouter:
         caller: BillingReader,
         capped_on: Annotated[Day | None, Query(description="when the cap began")] = None,
     ) -> BiasRead:
-        """Say by which signs a cap pushed its people to safe work: exploration, waiting, leaving."""
+        """Say by which signs a cap pushed people to safe work: exploration, waiting, leaving."""
         account = vendor_of(caller)
         async with database.transaction("REPEATABLE READ") as connection:
             return await read_bias(connection, account, name, capped_on=capped_on, now=clock.now())

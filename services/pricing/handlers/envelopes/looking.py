@@ -41,7 +41,7 @@ async def look(connection: AsyncConnection, account: Account, *, now: datetime) 
     rows = await definitions.list_all(connection, account)
     watermark, changes = await spending.feed_state(connection, account)
     before = await standing_of(connection, account, rows, now)
-    if await _is_new(connection, account, rows, changes, now):
+    if await _is_new(connection, account, rows, (watermark, changes), now):
         noted = await _spent(connection, account, rows, now=now, watermark=watermark)
         stamped = [{**one, "changes": changes, "looked_at": now} for one in noted]
         await spending.note_spent(connection, account, stamped)
@@ -55,7 +55,7 @@ async def _is_new(
     connection: AsyncConnection,
     account: Account,
     rows: Sequence[RowMapping],
-    changes: int,
+    feed: tuple[datetime | None, int],
     now: datetime,
 ) -> bool:
     """Tell whether usage came, a day began or an envelope changed since the last look."""
@@ -63,7 +63,7 @@ async def _is_new(
     for row in rows:
         start = _envelope(row).span_at(now.date()).start
         known = noted.get((row["name"], Ledger.RUN.value, start))
-        if known is None or known["changes"] != changes:
+        if known is None or (known["watermark"], known["changes"]) != feed:
             return True
         looked_at = known["looked_at"]
         if looked_at.date() != now.date() or looked_at < row["changed_at"]:

@@ -13,9 +13,7 @@ _RESPONSE = ("id", "model", "status", "usage", "service_tier", "background", "cr
 _BATCH = ("id", "model", "status", "usage", "created_at")
 _BATCH_ENDS = {"completed": "completed_at", "expired": "expired_at", "cancelled": "cancelled_at"}
 _RESPONSE_ENDS = ("completed", "incomplete", "failed", "cancelled")
-_RESPONSE_EVENTS = frozenset(
-    f"response.{name}" for name in ("created", "queued", *_RESPONSE_ENDS)
-)
+_RESPONSE_EVENTS = frozenset(f"response.{name}" for name in ("created", "queued", *_RESPONSE_ENDS))
 
 
 def ask_for_usage(body: Body) -> tuple[Body, bool]:

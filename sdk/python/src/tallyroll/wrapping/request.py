@@ -58,9 +58,7 @@ class Request:
         if self._first() and not (self._route and self._route.looks):
             self.recorder.failed(self.asked, error)
 
-    def _tell(
-        self, parts: Sequence[Json], record: Callable[[Asked, str | None], object]
-    ) -> None:
+    def _tell(self, parts: Sequence[Json], record: Callable[[Asked, str | None], object]) -> None:
         route = self._route
         if route is None or (route.standing is None and not route.looks):
             record(self.asked, self._once)

@@ -148,8 +148,9 @@ class _Watch:
 
 def shape_of(path: str) -> str:
     """Return a path without the ids in it."""
-    return "/".join(part if part.replace("_", "").isalpha() else "…" if part else ""
-                    for part in path.split("/"))
+    return "/".join(
+        part if part.replace("_", "").isalpha() else "…" if part else "" for part in path.split("/")
+    )
 
 
 def _body_of(options: Any) -> dict[str, Any]:

@@ -38,9 +38,7 @@ FAMILY = (
 CASES = [case for case in all_cases() if case["provider"] in FAMILY]
 STREAMS = [case for case in CASES if "chunks" in case and case["api_surface"] in SEES]
 WHOLE = [
-    case
-    for case in CASES
-    if case["api_surface"] in PICKS and "usage" in case.get("payload", {})
+    case for case in CASES if case["api_surface"] in PICKS and "usage" in case.get("payload", {})
 ]
 
 
