@@ -4,6 +4,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from tallyroll.budgets import BudgetExceededError, Decision, Hint, HintSource
 from tallyroll.buffer import QueueFullError
 from tallyroll.context import Attribution, Context
 from tallyroll.event import EventFields, Fault, InvalidEventError
@@ -19,11 +20,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attribution",
+    "BudgetExceededError",
     "Context",
+    "Decision",
     "DeliveryError",
     "EventFields",
     "Fault",
     "HTTPTransport",
+    "Hint",
+    "HintSource",
     "InvalidEventError",
     "Meter",
     "QueueFullError",

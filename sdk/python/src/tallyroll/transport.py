@@ -105,17 +105,14 @@ class HTTPTransport:
 
         assert encodings.idna
         self._httpx = httpx
-        self._url = self._events_url(endpoint)
-        api_key = api_key.strip()
-        if not api_key or not api_key.isascii() or not api_key.isprintable():
-            raise ValueError("the API key must be printable ASCII text")
+        self._url = checked_url(endpoint, EVENTS_PATH)
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
+            "Authorization": f"Bearer {checked_key(api_key)}",
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
         }
         self._packings = packings()
-        self._trust_env = not _is_local(self._url.host)
+        self._trust_env = not is_local(self._url.host)
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS_MAX))
         self._loss: dict[str, str] = {}
         self._name, self._process = uuid.uuid4().hex, os.getpid()
@@ -164,15 +161,6 @@ class HTTPTransport:
     def _open(self) -> "httpx.Client":
         return self._httpx.Client(timeout=self._timeout, trust_env=self._trust_env)
 
-    def _events_url(self, endpoint: str) -> "httpx.URL":
-        try:
-            url = self._httpx.URL(endpoint.strip().rstrip("/") + EVENTS_PATH)
-        except self._httpx.InvalidURL as error:
-            raise ValueError("the endpoint is no URL") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError("the endpoint must begin with http:// or https:// and name a host")
-        return url
-
 
 def _refuses_packing(answer: Response) -> bool:
     """Tell whether the server cannot unpack; the same body is then sent in another way."""
@@ -181,7 +169,29 @@ def _refuses_packing(answer: Response) -> bool:
     return answer.status == UNSUPPORTED_MEDIA_TYPE
 
 
-def _is_local(host: str) -> bool:
+def checked_url(endpoint: str, path: str) -> "httpx.URL":
+    """Return where to ask. ValueError for an endpoint that is no http(s) URL."""
+    import httpx  # noqa: PLC0415  with the first transport, as above
+
+    try:
+        url = httpx.URL(endpoint.strip().rstrip("/") + path)
+    except httpx.InvalidURL as error:
+        raise ValueError("the endpoint is no URL") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("the endpoint must begin with http:// or https:// and name a host")
+    return url
+
+
+def checked_key(api_key: str) -> str:
+    """Return a key as it stands in a header. ValueError, without the key, if it cannot."""
+    api_key = api_key.strip()
+    if not api_key or not api_key.isascii() or not api_key.isprintable():
+        raise ValueError("the API key must be printable ASCII text")
+    return api_key
+
+
+def is_local(host: str) -> bool:
+    """Tell whether a host is this machine, to which no proxy leads."""
     from ipaddress import ip_address  # noqa: PLC0415  httpx has it already
 
     try:
