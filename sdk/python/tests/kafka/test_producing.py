@@ -1,5 +1,6 @@
 """What the answers of a broker mean for a batch."""
 
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,9 @@ class _Producer:
         self.unanswered = 0
         self.closed = False
         self.asked = 0
+        self.hangs = False
+        self.inside, self.purged = threading.Event(), threading.Event()
+        self.is_inside = False
         self._due: list[Callable[[], None]] = []
 
     def list_topics(self, topic: str, timeout: float) -> Any:
@@ -42,15 +46,22 @@ class _Producer:
         self._due.append(lambda: on_delivery(error, None))
 
     def flush(self, _timeout: float) -> int:
+        if self.hangs:
+            self.is_inside = True
+            self.inside.set()
+            assert self.purged.wait(20)
+            self.is_inside = False
         for answer in self._due[self.unanswered :]:
             answer()
         self._due.clear()
         return self.unanswered
 
     def purge(self) -> None:
+        self.purged.set()
         self._due.clear()
 
     def close(self) -> None:
+        assert not self.is_inside, "librdkafka would crash"
         self.closed = True
 
 
@@ -143,3 +154,17 @@ def test_held_events_say_why(producers: list[_Producer], transport: KafkaTranspo
 
     assert "kafka_topic_authorization_failed" == meter.stats().last_failure
     assert (1, 0, 0) == (meter.stats().accepted, meter.stats().rejected, meter.stats().lost)
+
+
+def test_no_producer_ends_under_a_sender(
+    producers: list[_Producer], transport: KafkaTransport
+) -> None:
+    """Closed amid a batch, the transport gives the batch up first, and its sender is gone."""
+    producers[1].hangs = True
+    sending = threading.Thread(target=transport.send, args=(BODY,))
+    sending.start()
+    assert producers[1].inside.wait(20)
+    transport.close()
+    sending.join()
+
+    assert producers[1].closed
