@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tallyroll.budgets import BudgetExceededError, Decision, Hint, HintSource
 from tallyroll.buffer import QueueFullError
 from tallyroll.context import Attribution, Context
 from tallyroll.event import EventFields, Fault, InvalidEventError
@@ -20,11 +21,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attribution",
+    "BudgetExceededError",
     "Context",
+    "Decision",
     "DeliveryError",
     "EventFields",
     "Fault",
     "HTTPTransport",
+    "Hint",
+    "HintSource",
     "InvalidEventError",
     "Meter",
     "QueueFullError",

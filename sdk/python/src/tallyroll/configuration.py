@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tallyroll.budgets.decision import ENFORCE, Enforce, OnAdvice
 from tallyroll.buffer import BatchLimits
 from tallyroll.spool import Spool
 from tallyroll.transport import HTTPTransport, NamesAccount, Transport
@@ -12,6 +13,8 @@ from tallyroll.transport import HTTPTransport, NamesAccount, Transport
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tallyroll.budgets.enforcing import Enforcer
+    from tallyroll.budgets.source import HintSource
     from tallyroll.spool.about import Owner
 
 QUEUE_EVENTS_MAX = 100_000
@@ -88,3 +91,29 @@ def destination_of(
     except (OSError, RuntimeError):  # nowhere to write: the buffer is in memory
         return None
     return folder, owner_of(endpoint, account)
+
+
+def enforcer_of(
+    enforce: Enforce | None,
+    budgets: "str | HintSource | None",
+    endpoint: str | None,
+    api_key: str | None,
+    *,
+    on_advice: OnAdvice | None,
+) -> "Enforcer | None":
+    """Return what knows of budgets, None if nobody asks. ValueError if nobody can tell."""
+    if enforce is None:
+        return None
+    if enforce not in ENFORCE:
+        raise ValueError("enforce must be None, 'advise', 'degrade' or 'block'")
+    from tallyroll.budgets.enforcing import Enforcer  # noqa: PLC0415  for those who ask
+    from tallyroll.budgets.http import HTTPHintSource  # noqa: PLC0415
+
+    if budgets is None or isinstance(budgets, str):
+        named = budgets or os.environ.get("TALLYROLL_BUDGETS_ENDPOINT")
+        named = named or endpoint or os.environ.get("TALLYROLL_ENDPOINT")
+        api_key = api_key or os.environ.get("TALLYROLL_API_KEY")
+        if not named or not api_key:
+            raise ValueError("enforce needs an API key, and budgets= or an endpoint")
+        budgets = HTTPHintSource(named, api_key)
+    return Enforcer(budgets, enforce, on_advice)

@@ -98,11 +98,8 @@ class HTTPTransport:
         from tallyroll.connections import Connections  # noqa: PLC0415
 
         self._connections = Connections(endpoint.strip().rstrip("/") + EVENTS_PATH, timeout)
-        api_key = api_key.strip()
-        if not api_key or not api_key.isascii() or not api_key.isprintable():
-            raise ValueError("the API key must be printable ASCII text")
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
+            "Authorization": f"Bearer {checked_key(api_key)}",
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
         }
@@ -146,3 +143,11 @@ def _refuses_packing(answer: Response) -> bool:
     if answer.status == BAD_REQUEST:
         return b'"invalid_encoding"' in answer.body
     return answer.status == UNSUPPORTED_MEDIA_TYPE
+
+
+def checked_key(api_key: str) -> str:
+    """Return a key as it stands in a header. ValueError, without the key, if it cannot."""
+    api_key = api_key.strip()
+    if not api_key or not api_key.isascii() or not api_key.isprintable():
+        raise ValueError("the API key must be printable ASCII text")
+    return api_key

@@ -1,6 +1,7 @@
 """One process's producer: librdkafka, idempotent, every record acknowledged by all replicas."""
 
 import ctypes
+import threading
 from collections.abc import Mapping, Sequence
 from logging import getLogger
 from typing import Any
@@ -54,21 +55,26 @@ class Writer:
         self._topic, self._timeout = topic, timeout
         self._producer = open_producer(settings)
         self._partitions = 0
+        self._in_use = threading.Lock()
         self.is_broken = False
         """Nothing more can come of it: a writer of its settings has to take its place."""
 
     def partitions(self) -> int:
         """Return how many the topic has. DeliveryError if that cannot be known now."""
         if not self._partitions:
-            try:
-                found = self._producer.list_topics(self._topic, timeout=self._timeout)
-            except confluent_kafka.KafkaException as error:
-                raise _failure(error.args[0]) from error
-            topic = found.topics[self._topic]
-            if topic.error is not None:
-                raise _failure(topic.error)
-            self._partitions = len(topic.partitions)
+            with self._in_use:
+                self._partitions = self._count_partitions()
         return self._partitions
+
+    def _count_partitions(self) -> int:
+        try:
+            found = self._producer.list_topics(self._topic, timeout=self._timeout)
+        except confluent_kafka.KafkaException as error:
+            raise _failure(error.args[0]) from error
+        topic = found.topics[self._topic]
+        if topic.error is not None:
+            raise _failure(topic.error)
+        return len(topic.partitions)
 
     def write(self, records: Sequence[Record]) -> bool:
         """Write all; True when every one is acknowledged, False if the broker finds one too large.
@@ -82,11 +88,12 @@ class Writer:
                 errors.append(error)
 
         try:
-            for partition, value in records:
-                self._producer.produce(
-                    self._topic, value, partition=partition, headers=HEADERS, on_delivery=note
-                )
-            unknown = self._producer.flush(self._timeout + END_SECONDS_MAX)
+            with self._in_use:
+                for partition, value in records:
+                    self._producer.produce(
+                        self._topic, value, partition=partition, headers=HEADERS, on_delivery=note
+                    )
+                unknown = self._producer.flush(self._timeout + END_SECONDS_MAX)
         except confluent_kafka.KafkaException as error:
             self._fail(broken=True)  # what was produced before is still on its way
             raise _failure(error.args[0]) from error
@@ -108,9 +115,14 @@ class Writer:
         self.is_broken = self.is_broken or broken
 
     def close(self) -> None:
-        """End; what is not acknowledged by now is given up, and its sender told so."""
+        """End; what is not acknowledged by now is given up, and its sender told so.
+
+        A sender that is amid a question to the broker is waited for, `timeout` at most.
+        """
         self._producer.purge()  # closing would wait for it, minutes if the broker is away
-        self._producer.close()
+        # Ended while another thread is inside, the producer would take the process with it.
+        if self._in_use.acquire(timeout=self._timeout + END_SECONDS_MAX):
+            self._producer.close()
 
     def abandon(self) -> None:
         """Let go, in a forked child, of what belongs to the parent.
