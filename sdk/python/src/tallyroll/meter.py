@@ -12,7 +12,7 @@ from uuid import UUID
 import uuid_utils
 
 from tallyroll import process
-from tallyroll.buffer import Entry, WhenFull
+from tallyroll.buffer import WhenFull
 from tallyroll.capture import encode_event, encode_void
 from tallyroll.configuration import (
     BATCH_AGE_SECONDS,
@@ -205,7 +205,7 @@ class Meter(InContext):
             if self._strict:
                 raise InvalidEventError([fault]) from error
             return self._refuse(identity, [fault])
-        self._delivery.keep(Entry(identity, frame))
+        self._delivery.keep(frame)
         return identity
 
     def flush(self, timeout: float = 30.0) -> bool:
