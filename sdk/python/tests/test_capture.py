@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tallyroll import InvalidEventError, capture
 from tallyroll.capture import encode_event
 from tallyroll.event import RecordedFields, TokenEvent, checked_event_id, new_event_id
+from tallyroll.meter import utc_now
 
 NOON = datetime(2023, 11, 17, 12, tzinfo=UTC)
 
@@ -166,15 +167,19 @@ _OTHERS = sorted({*RecordedFields.__annotations__, "prompt"} - {"agent", "model"
     st.fixed_dictionaries(
         {"agent": st.just("a") | _ODD, "model": st.just("m") | _ODD},
         optional=dict.fromkeys(_OTHERS, _ODD | _MAPPINGS),
-    )
+    ),
+    st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=2))])),
 )
-@example({"agent": "a", "model": "m", "tokens": {"input": 1}})
-def test_what_is_checked_at_once_is_checked_alike(fields: dict[str, Any]) -> None:
+@example({"agent": "a", "model": "m", "tokens": {"input": 1}}, NOON.replace(microsecond=1))
+@example({"agent": "a", "model": "m"}, NOON)
+@example({"agent": "a", "model": "m"}, NOON.replace(microsecond=500_000))
+@example({"agent": "a", "model": "m"}, datetime(1, 1, 1, microsecond=1, tzinfo=UTC))
+def test_what_is_checked_at_once_is_checked_alike(fields: dict[str, Any], moment: datetime) -> None:
     """The quick way takes nothing that the checks one by one refuse, and writes the same bytes."""
-    quick = capture._encode_at_once("e-1", fields, lambda: NOON)
+    quick = capture._encode_at_once("e-1", fields, lambda: moment)
     if quick is not None:
         correction: dict[str, object] = {}  # not None: so that the checks are done one by one
-        assert quick == encode_event("e-1", fields, lambda: NOON, correction=correction)
+        assert quick == encode_event("e-1", fields, lambda: moment, correction=correction)
 
 
 def test_the_usual_event_is_checked_at_once() -> None:
@@ -182,4 +187,4 @@ def test_the_usual_event_is_checked_at_once() -> None:
     tokens = {"input_uncached": 1_200, "output_text": 12}
     fields = {"agent": "a", "model": "m", "tokens": tokens, "tenant": "acme", "tags": {"k": "v"}}
 
-    assert capture._encode_at_once("e-1", fields, lambda: NOON) is not None
+    assert capture._encode_at_once("e-1", fields, utc_now) is not None

@@ -72,7 +72,10 @@ def _encode_at_once(
         entries = fields.get(name)
         if entries is not None and type(entries) is not dict:
             return None  # msgspec might not call the methods that a class of the caller's has
-    values = {"event_id": event_id, "occurred_at": _instant("occurred_at", now()), **fields}
+    moment = now()
+    if type(moment) is not datetime or moment.tzinfo is not UTC or not moment.microsecond:
+        return None
+    values = {"event_id": event_id, "occurred_at": moment, **fields}
     try:
         event = msgspec.convert(values, TokenEvent)
         if event.tokens is not None and not AMBIGUOUS_TOKEN_TYPES.keys().isdisjoint(event.tokens):
@@ -186,8 +189,6 @@ def _quantity(field: str, value: object) -> str:
 def _instant(field: str, value: object) -> str:
     if not isinstance(value, datetime):
         raise _RefusalError("invalid_datetime", field, "must be a datetime")
-    if value.tzinfo is UTC:
-        return value.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
     if value.utcoffset() is None:
         raise _RefusalError("naive_datetime", field, "must have a time zone")
     try:

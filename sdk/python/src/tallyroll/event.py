@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal, Required, TypedDict
+from typing import Annotated, Any, Literal, Required, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -101,7 +101,8 @@ class TokenEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     event_id: str
-    occurred_at: str
+    occurred_at: Any
+    """Text; or a datetime in UTC, with microseconds, which is written in the same way."""
     agent: _Name
     model: _Name
     provider: str | None = None
