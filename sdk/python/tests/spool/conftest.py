@@ -68,6 +68,21 @@ def _run(server: RecordingServer, tmp_path: Path) -> Run:
     return run
 
 
+@pytest.fixture(name="run_file")
+def _run_file(server: RecordingServer, tmp_path: Path) -> Run:
+    """Run a program as `run` does, from a file of its own: for children that import it again."""
+
+    def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        file = tmp_path / "program.py"
+        file.write_text(BEGIN + program, encoding="utf-8")
+        command = [sys.executable, str(file), server.endpoint, str(tmp_path), *arguments]
+        return subprocess.run(
+            command, check=False, timeout=PROGRAM_SECONDS_MAX, capture_output=True, text=True
+        )
+
+    return run
+
+
 @pytest.fixture(name="folders")
 def _folders(tmp_path: Path) -> Callable[[], list[Path]]:
     """List the folders of writers that exist now."""
