@@ -55,10 +55,12 @@ def _spooling(
 def _run(server: RecordingServer, tmp_path: Path) -> Run:
     """Run a program with `endpoint`, `folder` and `meter_with()`; further arguments in argv[3:]."""
 
-    def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-c", BEGIN + program, server.endpoint, str(tmp_path)]
+    def run(
+        program: str, *arguments: str, folder: Path = tmp_path, within: tuple[str, ...] = ()
+    ) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", BEGIN + program, server.endpoint, str(folder)]
         return subprocess.run(
-            [*command, *arguments],
+            [*within, *command, *arguments],
             check=False,
             timeout=PROGRAM_SECONDS_MAX,
             capture_output=True,
