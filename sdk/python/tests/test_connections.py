@@ -102,6 +102,15 @@ def test_no_proxy_for_this_machine(
     assert [] == front.seen
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://[::1"])
+def test_a_proxy_that_cannot_work(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """Is an error at construction; going around it is not for us to decide."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+
+    with pytest.raises(ValueError, match="proxy"):
+        HTTPTransport(FAR, "tr_test_key")
+
+
 def test_a_redirect_is_an_answer(server: RecordingServer) -> None:
     """The key is for the address that was given, so nothing is sent elsewhere."""
     server.script = [answer(307, location=f"{server.endpoint}/elsewhere")]

@@ -20,7 +20,7 @@ CONNECT_SECONDS_MAX = 5.0
 class Connections:
     """Used by one thread at a time. A forked child opens its own.
 
-    Raises ValueError for a URL that is none, or not http(s). A proxy comes from the environment
+    Raises ValueError for a URL, or a proxy, that is none or not http(s). A proxy comes from the environment
     (HTTPS_PROXY, ALL_PROXY, NO_PROXY …), but never for this machine. Certificates are certifi's,
     unless SSL_CERT_FILE or SSL_CERT_DIR says otherwise.
     """
@@ -109,7 +109,13 @@ def _proxy_of(url: Url) -> Url | None:
     found = proxies.get(url.scheme or "", proxies.get("all"))
     if not found:
         return None
-    return parse_url(found if "://" in found else f"http://{found}")
+    try:
+        proxy = parse_url(found if "://" in found else f"http://{found}")
+    except LocationParseError as error:
+        raise ValueError("the proxy of the environment is no URL") from error
+    if proxy.scheme not in ("http", "https"):
+        raise ValueError("the proxy of the environment must begin with http:// or https://")
+    return proxy
 
 
 def _is_local(host: str) -> bool:

@@ -14,7 +14,7 @@ from tallyroll import process
 from tallyroll.budgets.decision import Enforce, OnAdvice
 from tallyroll.budgets.methods import InBudget
 from tallyroll.budgets.source import HintSource
-from tallyroll.buffer import Entry, WhenFull
+from tallyroll.buffer import WhenFull
 from tallyroll.capture import encode_event
 from tallyroll.configuration import (
     BATCH_AGE_SECONDS,
@@ -162,7 +162,7 @@ class Meter(InContext, Corrects, Flushes, InBudget):
             if self._strict:
                 raise InvalidEventError([fault]) from error
             return self._refuse(identity, [fault])
-        self._delivery.keep(Entry(identity, frame))
+        self._delivery.keep(frame)
         return identity
 
     def now(self) -> datetime:
