@@ -76,7 +76,7 @@ class _Call:
             return parsed
         self._streams = True
         self._body = self._body or SeenBody(parsed.response, self.request, route, None)
-        self._body._tallyroll_let_go()
+        self._body.tallyroll_parsed()
         return (SeenStream if is_sync else SeenAsyncStream)(
             parsed, self.request, route.see(self.hides)
         )
@@ -86,7 +86,8 @@ class _Call:
         if response.is_closed:  # read already
             tell_body(self.request, self.route, response.content, whole=True)
         else:
-            see = self.route.see and self.route.see(False)
+            hides = False  # who reads the bytes gets all of them
+            see = self.route.see and self.route.see(hides)
             self._body = SeenBody(response, self.request, self.route, see)
 
 
@@ -148,8 +149,9 @@ class _Watch:
 
 def shape_of(path: str) -> str:
     """Return a path without the ids in it."""
-    return "/".join(part if part.replace("_", "").isalpha() else "…" if part else ""
-                    for part in path.split("/"))
+    return "/".join(
+        part if part.replace("_", "").isalpha() else "…" if part else "" for part in path.split("/")
+    )
 
 
 def _body_of(options: Any) -> dict[str, Any]:

@@ -77,5 +77,3 @@ def _mapped(provider: WireServer, is_async: bool) -> Any:
 def _mapped_httpx(provider: WireServer, is_async: bool) -> Any:
     """Return the same for an SDK that has the older httpx."""
     return to_the(provider, httpx, is_async=is_async)
-
-

@@ -81,7 +81,9 @@ async def test_transcriptions_count_tokens_or_seconds(
 ) -> None:
     """Which of the two, the model decides."""
     by_time = {"text": "secret", "usage": {"type": "duration", "seconds": 7}}
-    provider.tell("/audio/transcriptions", whole({"text": "secret", "usage": SPOKEN}), whole(by_time))
+    provider.tell(
+        "/audio/transcriptions", whole({"text": "secret", "usage": SPOKEN}), whole(by_time)
+    )
     for _ in range(2):
         got = await settle(client.audio.transcriptions.create(model="gpt-hear", file=FILE))
         assert got.text == "secret"
