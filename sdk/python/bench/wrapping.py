@@ -43,8 +43,9 @@ ASK: Any = {"model": "gpt-5", "messages": [{"role": "user", "content": "word " *
 class _Response:
     """As much of an HTTP response as a stream has to have."""
 
-    stream = None
-    headers: dict[str, str] = {}
+    def __init__(self) -> None:
+        self.stream = None
+        self.headers: dict[str, str] = {}
 
 
 class _Stream:
@@ -64,7 +65,7 @@ class _Stream:
 class Stub(openai.OpenAI):
     """Answers at once, as the SDK does once it has parsed."""
 
-    def request(self, cast_to: Any, options: Any, *, stream: bool = False, **_more: Any) -> Any:
+    def request(self, _cast_to: Any, options: Any, *, stream: bool = False, **_more: Any) -> Any:
         answer = _Stream() if stream else ANSWER
         return options.post_parser(answer) if callable(options.post_parser) else answer
 
