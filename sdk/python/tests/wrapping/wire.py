@@ -13,8 +13,8 @@ from typing import Any, Self
 class Answer:
     """What the server says to one request.
 
-    `parts` are sent one by one, as soon as they come; with `cut` the connection breaks after the
-    last, without its end.
+    `parts` are sent one by one as they come; with `cut` the connection breaks after the last,
+    without its end; with `hold` the end waits until that is set, at most ten seconds.
     """
 
     parts: Iterable[bytes]
@@ -22,6 +22,7 @@ class Answer:
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
+    hold: threading.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,12 @@ class WireServer:
     @property
     def url(self) -> str:
         """`http://127.0.0.1:port`."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
 
     def tell(self, path: str, *answers: Answer) -> None:
         """Answer requests whose path ends like this with these, in order."""
@@ -133,6 +139,8 @@ class WireServer:
                     for part in answer.parts:
                         self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
                         self.wfile.flush()
+                    if answer.hold is not None:
+                        answer.hold.wait(10)
                     if not answer.cut:
                         self.wfile.write(b"0\r\n\r\n")
                 except OSError:  # the client has gone

@@ -15,6 +15,7 @@ Client = TypeVar("Client")
 _WRAPPERS = {
     "anthropic": ("tallyroll.wrapping.anthropic", "wrap_anthropic", "anthropic"),
     "botocore": ("tallyroll.wrapping.bedrock", "wrap_bedrock", "aws.bedrock"),
+    "groq": ("tallyroll.wrapping.openai", "wrap_openai", "groq"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
 }
 """Package of the client's class → module and function that wrap it, and its provider."""
@@ -51,6 +52,7 @@ def wrap(
         provider=provider or known,
         agent=agent or default_agent(),
         counts_as=counts_as,
+        stated=provider is not None,
     )
     wrapper = cast("Callable[[Any, Session], Any]", getattr(import_module(module), function))
     return cast("Client", wrapper(client, session))
