@@ -189,7 +189,7 @@ async def test_a_task_that_is_cancelled_half_way_is_one_event(
 def test_a_response_that_its_caller_reads_and_leaves_is_one_event(
     raw: bool, client: anthropic.Anthropic, provider: WireServer, events: Events
 ) -> None:
-    """Of `with_streaming_response` as of `with_raw_response`: what had been read says what it can."""
+    """Of `with_streaming_response` as of `with_raw_response`: what was read counts."""
     silence = threading.Event()
     parts = tuple(STREAM.parts)[:4]
     provider.tell(PATH, Answer(parts, content_type="text/event-stream", hold=silence))
