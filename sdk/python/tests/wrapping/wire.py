@@ -13,11 +13,11 @@ from typing import Any, Self
 class Answer:
     """What the server says to one request.
 
-    `parts` are sent one by one; with `cut` the connection breaks after the last, without its end;
-    with `hold` the end waits until that is set, at most ten seconds.
+    `parts` are sent one by one as they come; with `cut` the connection breaks after the last,
+    without its end; with `hold` the end waits until that is set, at most ten seconds.
     """
 
-    parts: tuple[bytes, ...]
+    parts: Iterable[bytes]
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)

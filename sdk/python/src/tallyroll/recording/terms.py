@@ -30,7 +30,12 @@ _TERMS: dict[str, tuple[Path, ...]] = {
         ("usageMetadata", "trafficType"),
         ("usage_metadata", "traffic_type"),
     ),
-    "speed": (("usage", "speed"), ("message", "usage", "speed")),
+    "speed": (
+        ("usage", "speed"),
+        ("message", "usage", "speed"),
+        ("performanceConfig", "latency"),
+        ("metadata", "performanceConfig", "latency"),
+    ),
     "region": (("usage", "inference_geo"), ("message", "usage", "inference_geo")),
 }
 _STATUS_OF = {"failed": "failed", "cancelled": "aborted"}

@@ -26,7 +26,12 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     dump = getattr(value, "model_dump", None)
-    return value if dump is None else dump(exclude_unset=True)
+    if dump is None:
+        return value
+    try:  # what is newer than the SDK is no reason to warn the program
+        return dump(exclude_unset=True, warnings=False)
+    except (TypeError, ValueError):  # of pydantic 1
+        return dump(exclude_unset=True)
 
 
 _SCALARS = frozenset({str, int, float, bool})

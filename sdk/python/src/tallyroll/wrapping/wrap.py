@@ -13,6 +13,8 @@ from tallyroll.wrapping.session import Session
 Client = TypeVar("Client")
 
 _WRAPPERS = {
+    "anthropic": ("tallyroll.wrapping.anthropic", "wrap_anthropic", "anthropic"),
+    "botocore": ("tallyroll.wrapping.bedrock", "wrap_bedrock", "aws.bedrock"),
     "groq": ("tallyroll.wrapping.openai", "wrap_openai", "groq"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
 }
