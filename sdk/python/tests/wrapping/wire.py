@@ -13,8 +13,8 @@ from typing import Any, Self
 class Answer:
     """What the server says to one request.
 
-    `parts` are sent one by one, as soon as they come; with `cut` the connection breaks after the
-    last, without its end; with `hold` the end waits until that is set, at most ten seconds.
+    `parts` are sent one by one as they come; with `cut` the connection breaks after the last,
+    without its end; with `hold` the end waits until that is set, at most ten seconds.
     """
 
     parts: Iterable[bytes]
@@ -76,6 +76,7 @@ class WireServer:
     def __init__(self) -> None:
         self._answers: dict[str, list[Answer]] = {}
         self.asked: list[Asked] = []
+        self.arrived = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -124,6 +125,7 @@ class WireServer:
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("content-length") or 0))
                 server.asked.append(Asked(self.command, self.path, dict(self.headers), raw))
+                server.arrived.set()
                 self._send(server._answer_to(self.path))
 
             do_GET = do_POST  # noqa: N815  the name that its base class looks for

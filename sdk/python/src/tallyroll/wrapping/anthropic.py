@@ -52,7 +52,7 @@ def _at_platform(client: Any, session: Session) -> Session:
             region = getattr(client, attribute, None)
             return replace(
                 session,
-                provider=provider if session.provider == "anthropic" else session.provider,
+                provider=session.provider if session.stated else provider,
                 terms={"region": region} if isinstance(region, str) and region else {},
             )
     return session

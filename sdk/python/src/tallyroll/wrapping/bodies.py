@@ -4,7 +4,7 @@ They are those of `httpx`, and of the `httpx2` that newer SDKs bring along.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -57,13 +57,14 @@ class SeenBody(Proxy):
         self._tallyroll_request, self._tallyroll_route = request, route
         self._tallyroll_see = see
         # Not the response itself: the two would keep each other, and its connection, from release.
-        self._tallyroll_rebuilt = partial(type(response), 200, headers=response.headers)
+        kind: Callable[..., Any] = type(response)
+        self._tallyroll_rebuilt = partial(kind, 200, headers=response.headers)
         self._tallyroll_parts: list[bytes] = []
         self._tallyroll_room = KEPT_BYTES_MAX
         self._tallyroll_whole = self._tallyroll_parsed = False
         response.stream = self
 
-    def _tallyroll_let_go(self) -> None:
+    def tallyroll_parsed(self) -> None:
         """Keep nothing more: the SDK parses what is read, and that is seen."""
         self._tallyroll_parsed = True
         self._tallyroll_parts.clear()

@@ -1,9 +1,9 @@
 """Which provider stands behind an address that OpenAI's client is pointed at.
 
-Sources of the addresses: `openai._data_residency` (openai 3.57); Microsoft's "Azure OpenAI in
-Foundry: API lifecycle" and "Azure Government" endpoints; api-docs.deepseek.com; openrouter.ai/docs;
-docs.x.ai "Regional endpoints"; docs.perplexity.ai "OpenAI compatibility"; console.groq.com/docs/openai
-and `groq` 1.7; docs.mistral.ai; docs.snowflake.com "Cortex Chat Completions API".
+Sources of the addresses: `openai._data_residency` (openai 3.57) and `groq` 1.7; else the providers'
+documentation: Azure "API lifecycle" and "Azure Government", api-docs.deepseek.com,
+openrouter.ai/docs, docs.x.ai "Regional endpoints", docs.perplexity.ai "OpenAI compatibility",
+console.groq.com/docs/openai, docs.mistral.ai, docs.snowflake.com "Cortex Chat Completions API".
 """
 
 _AZURE = "azure.ai.openai"

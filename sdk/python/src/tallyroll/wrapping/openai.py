@@ -3,8 +3,10 @@
 from typing import Any
 
 from tallyroll.wrapping.hosts import SAYS_UNASKED, provider_at
+from tallyroll.wrapping.metered import metered_copy
 from tallyroll.wrapping.openai_routes import route_of
 from tallyroll.wrapping.session import Place, Session
+from tallyroll.wrapping.sockets import watched_resources
 from tallyroll.wrapping.stainless import wrap_stainless
 
 _AZURE_CLIENTS = ("AzureOpenAI", "AsyncAzureOpenAI")
@@ -23,7 +25,8 @@ def wrap_openai(client: Any, session: Session) -> Any:
             place = places[host] = _place(client, host, session)
         return place
 
-    return wrap_stainless(client, session, route_of, place_of)
+    metered = wrap_stainless(client, session, route_of, place_of)
+    return metered_copy(metered, watched_resources(type(client), session.recorder), session)
 
 
 def _place(client: Any, host: str, session: Session) -> Place:

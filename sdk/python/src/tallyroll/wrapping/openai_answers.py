@@ -37,12 +37,13 @@ def see_chat(hides: bool) -> See:
     def see(chunk: Any) -> tuple[Json | None, bool]:
         usage, groq = read(chunk, "usage"), read(chunk, "x_groq")
         choices = read(chunk, "choices") or ()
+        counts = usage is not None or groq is not None
         told = [
             picked(one, "index", "finish_reason")
             for one in choices
-            if read(one, "finish_reason") or read(one, "index") not in begun
+            if counts or read(one, "finish_reason") or read(one, "index") not in begun
         ]
-        if usage is None and groq is None and not told and begun:
+        if begun and not counts and not told:
             return None, False  # a word more
         begun.update(read(one, "index") for one in choices)
         said = {**picked(chunk, *_CHAT), "choices": told}
@@ -62,7 +63,7 @@ def see_events(_hides: bool) -> See:
     """Return how an event of a stream is seen whose last one has the usage."""
 
     def see(event: Any) -> tuple[Json | None, bool]:
-        said = picked(event, "type", "usage")
+        said = picked(event, "type", "model", "usage")
         return (said if "usage" in said else None), False
 
     return see
@@ -125,7 +126,7 @@ def batch_standing(parts: Sequence[Json]) -> Standing | None:
     if end is None or not (batch.get("usage") or at(batch, "request_counts", "completed")):
         return None
     when = _instant(batch.get(end) or batch.get("created_at"))
-    return Standing(True, f"batch:{batch.get('id')}", when)
+    return Standing(ended=True, once=f"batch:{batch.get('id')}", occurred_at=when)
 
 
 def _instant(seconds: object) -> datetime | None:

@@ -31,7 +31,7 @@ def _plain(value: object) -> object:
     try:  # what is newer than the SDK is no reason to warn the program
         return dump(exclude_unset=True, warnings=False)
     except (TypeError, ValueError):  # of pydantic 1
-        return dump()
+        return dump(exclude_unset=True)
 
 
 _SCALARS = frozenset({str, int, float, bool})

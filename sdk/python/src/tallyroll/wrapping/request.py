@@ -44,8 +44,8 @@ class Request:
 
     def chunk(self, chunk: Json) -> None:
         """A part of a stream came that says something of usage, identity or price."""
-        if not self._chunks or self._chunks[-1] != chunk:  # most only repeat id and model
-            self._chunks.append(chunk)
+        if not self._chunks or "type" in chunk or self._chunks[-1] != chunk:
+            self._chunks.append(chunk)  # what is no event of its own may only repeat id and model
 
     def ended(self) -> None:
         """The stream is over: at its end, by an error, closed, or forgotten."""

@@ -10,6 +10,7 @@ from copy import copy
 from typing import Any
 
 from tallyroll.recording.recorder import Recorder
+from tallyroll.usage.surface import Json
 from tallyroll.wrapping.bodies import SeenBody, tell_body
 from tallyroll.wrapping.metered import metered_copy
 from tallyroll.wrapping.request import Request
@@ -46,6 +47,7 @@ class _Call:
         self._parser = options.post_parser
         self._body: SeenBody | None = None
         self._streams = False
+        self._id: object = None
 
     @property
     def recorder(self) -> Recorder:
@@ -56,7 +58,8 @@ class _Call:
         options = copy(self.plain)
         for name, value in changes.items():
             setattr(options, name, value)
-        options.post_parser = self._parsed
+        # Anthropic's clients of platforms copy options deeply: a function, not a bound method.
+        options.post_parser = lambda parsed: self._parsed(parsed)  # noqa: PLW0108
         return options
 
     def finish(self, result: Any) -> Any:
@@ -72,21 +75,30 @@ class _Call:
     def _seen(self, parsed: Any) -> Any:
         route, is_sync = self.route, hasattr(parsed, "__next__")
         if route.see is None or not (is_sync or hasattr(parsed, "__anext__")):
-            self.request.answered(route.pick(parsed))
+            self._answered(route.pick(parsed))
             return parsed
         self._streams = True
         self._body = self._body or SeenBody(parsed.response, self.request, route, None)
-        self._body._tallyroll_let_go()
+        self._body.tallyroll_parsed()
         return (SeenStream if is_sync else SeenAsyncStream)(
             parsed, self.request, route.see(self.hides)
         )
+
+    def _answered(self, body: Json) -> None:
+        """Tell of an answer, and of each that the SDK's middleware got before, by their ids."""
+        id_ = body.get("id")
+        if self._id is not None and id_ not in (None, self._id):
+            self.request = Request(self.recorder, self.request.asked, route=self.route)
+        self._id = id_
+        self.request.answered(body)
 
     def _watch(self, result: Any) -> None:
         response = getattr(result, "http_response", result)
         if response.is_closed:  # read already
             tell_body(self.request, self.route, response.content, whole=True)
         else:
-            see = self.route.see and self.route.see(False)
+            hides = False  # who reads the bytes gets all of them
+            see = self.route.see and self.route.see(hides)
             self._body = SeenBody(response, self.request, self.route, see)
 
 
@@ -149,7 +161,8 @@ class _Watch:
 def shape_of(path: str) -> str:
     """Return a path without the ids in it."""
     return "/".join(
-        part if part.replace("_", "").isalpha() else "…" if part else "" for part in path.split("/")
+        part if not part or part == "v1" or part.replace("_", "").isalpha() else "…"
+        for part in path.split("/")
     )
 
 

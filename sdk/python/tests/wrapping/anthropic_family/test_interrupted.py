@@ -167,12 +167,8 @@ async def test_a_task_that_is_cancelled_half_way_is_one_event(
 ) -> None:
     """Cancelled while it waits for the next event of the stream."""
     heard, silence = asyncio.Event(), threading.Event()
-
-    def half() -> Iterator[bytes]:
-        yield from list(STREAM.parts)[:4]
-        silence.wait(10)
-
-    provider.tell(PATH, Answer(half(), content_type="text/event-stream"))
+    parts = tuple(STREAM.parts)[:4]
+    provider.tell(PATH, Answer(parts, content_type="text/event-stream", hold=silence))
 
     async def listen() -> None:
         async for event in await async_client.messages.create(**ASK, stream=True):
@@ -185,6 +181,27 @@ async def test_a_task_that_is_cancelled_half_way_is_one_event(
     with pytest.raises(asyncio.CancelledError):
         await task
     silence.set()
+    (event,) = events()
+    assert said_of(event) == UNTIL_THEN
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_response_that_its_caller_reads_and_leaves_is_one_event(
+    raw: bool, client: anthropic.Anthropic, provider: WireServer, events: Events
+) -> None:
+    """Of `with_streaming_response` as of `with_raw_response`: what was read counts."""
+    silence = threading.Event()
+    parts = tuple(STREAM.parts)[:4]
+    provider.tell(PATH, Answer(parts, content_type="text/event-stream", hold=silence))
+    if raw:
+        stream: Any = client.messages.with_raw_response.create(**ASK, stream=True).parse()
+        next(event for event in stream if event.type == "content_block_delta")
+        stream.close()
+    else:
+        with client.messages.with_streaming_response.create(**ASK, stream=True) as response:
+            next(line for line in response.iter_lines() if "text_delta" in line)
+    silence.set()
+    gc.collect()
     (event,) = events()
     assert said_of(event) == UNTIL_THEN
 

@@ -123,15 +123,19 @@ async def test_a_stream_that_is_left_half_way_is_a_partial_event(
     assert_partial(events())
 
 
+async def broken(client: Any) -> None:
+    async with entered(await begun(client)) as stream:
+        await first(stream)
+        _ = 1 / 0
+
+
 async def test_an_error_in_the_loop_is_a_partial_event(
     client: Any, provider: WireServer, events: Events
 ) -> None:
     """The caller's own error passes, and the stream that it ended is told."""
     provider.tell(PATH, sse(chunks()))
     with pytest.raises(ZeroDivisionError):
-        async with entered(await begun(client)) as stream:
-            await first(stream)
-            _ = 1 / 0
+        await broken(client)
     assert_partial(events())
 
 
@@ -235,8 +239,7 @@ async def test_a_task_that_is_cancelled_before_the_answer_is_a_failed_event(
     async with openai.AsyncOpenAI(base_url=provider.url, api_key="k") as plain:
         client = tallyroll.wrap(plain, capturing, provider="openai")
         task = asyncio.create_task(settle(client.chat.completions.create(**ASK)))
-        while not provider.asked:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(provider.arrived.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -1,6 +1,7 @@
 """A wrapped client is the client: its class, its copies, its connections, what costs nothing."""
 
 import copy
+from operator import attrgetter
 from typing import Any
 
 import openai
@@ -139,3 +140,16 @@ async def test_an_error_inside_is_not_the_callers(
     monkeypatch.setattr(recorder, "now", lambda: 1 / 0)
     assert (await settle(client.chat.completions.create(**ASK))).id == "chatcmpl-1"
     assert (recorder.faults, events()) == (2, [])
+
+
+@pytest.mark.parametrize("path", ["realtime", "responses", "live.sideband", "beta.realtime"])
+async def test_a_socket_is_missed_by_name(
+    client: Any, make: Make, capturing: Meter, path: str
+) -> None:
+    """What runs over WebSockets is not metered: that one was opened is told."""
+    resource, bare = attrgetter(path)(client), attrgetter(path)(make())
+    ask: Any = {"session_id": "s"} if "live" in path else {}
+    ask = {"model": "gpt-realtime"} if "realtime" in path else ask
+    assert type(resource.connect(**ask)) is type(bare.connect(**ask))
+    assert isinstance(resource, type(bare))
+    assert recorder_of(capturing).unmetered_calls == {f"{path}.connect": 1}

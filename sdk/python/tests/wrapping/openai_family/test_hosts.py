@@ -1,6 +1,7 @@
 """Whose client it is, by its address; each provider's answers through OpenAI's own SDK."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -88,20 +89,29 @@ PROVIDERS: dict[str, tuple[str, str, dict[str, Any], dict[str, int], bool]] = {
 """Name → address, provider, its usage, what that counts, whether streams are asked for usage."""
 
 
-@pytest.fixture(name="known", params=PROVIDERS.values(), ids=PROVIDERS)
+At = Callable[[str], Any]
+
+
+@pytest.fixture(name="at")
+def _at(make: Make, mapped: Any, capturing: Meter) -> At:
+    """Return a maker of wrapped clients at an address, which leads to the local server."""
+    return lambda url: tallyroll.wrap(make(base_url=url, http_client=mapped), capturing)
+
+
+@pytest.fixture(name="known", params=list(PROVIDERS))
 def _known(request: pytest.FixtureRequest) -> Any:
-    return request.param
+    return PROVIDERS[request.param]
 
 
 async def test_the_address_says_whose_conventions_count(
-    make: Make, mapped: Any, provider: WireServer, capturing: Meter, events: Events, known: Any
+    at: At, provider: WireServer, events: Events, known: Any
 ) -> None:
     """Whole and streamed, at the provider's real address, without a word from the user."""
     url, name, usage, tokens, asks = known
     last = {**chunks()[-1], "usage": usage}
     body = [*chunks(usage=False), last]
     provider.tell("/chat/completions", whole({**ANSWER, "usage": usage}), sse(body))
-    client = tallyroll.wrap(make(base_url=url, http_client=mapped), capturing)
+    client = at(url)
     await settle(client.chat.completions.create(**ASK))
     got = await collect(await settle(client.chat.completions.create(**ASK, stream=True)))
     assert ("stream_options" in provider.asked[1].body) == asks
@@ -112,28 +122,25 @@ async def test_the_address_says_whose_conventions_count(
 
 
 async def test_xai_responses_have_conventions_of_their_own(
-    make: Make, mapped: Any, provider: WireServer, capturing: Meter, events: Events
+    at: At, provider: WireServer, events: Events
 ) -> None:
     """Thinking is inside the output there, and beside it in chat."""
     provider.tell("/responses", whole(response()))
-    client = tallyroll.wrap(make(base_url="https://api.x.ai/v1", http_client=mapped), capturing)
+    client = at("https://api.x.ai/v1")
     await settle(client.responses.create(model="grok-5", input="hi"))
     (event,) = events()
     assert (event["tokens"], event["provider"]) == (TOKENS, "x_ai")
 
 
 async def test_an_unknown_host_is_told_and_never_guessed(
-    make: Make,
-    mapped: Any,
+    at: At,
     provider: WireServer,
-    capturing: Meter,
     events: Events,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its usage could mean anything: no tokens, a flag, and once a word on what to do."""
     provider.tell("/chat/completions", whole(ANSWER), sse(chunks(usage=False)))
-    plain = make(base_url="https://llm.example.com/v1", http_client=mapped)
-    client = tallyroll.wrap(plain, capturing)
+    client = at("https://llm.example.com/v1")
     with caplog.at_level(logging.WARNING, "tallyroll"):
         await settle(client.chat.completions.create(**ASK))
         await collect(await settle(client.chat.completions.create(**ASK, stream=True)))
@@ -161,13 +168,12 @@ async def test_a_server_of_ones_own_counts_as_it_is_said_to(
 
 
 async def test_a_copy_at_another_address_has_another_provider(
-    make: Make, mapped: Any, provider: WireServer, capturing: Meter, events: Events
+    at: At, provider: WireServer, events: Events
 ) -> None:
     """`with_options(base_url=…)` moves the client, and what its answers mean."""
     usage = {**USAGE, "total_tokens": 140}
     provider.tell("/chat/completions", whole(ANSWER), whole({**ANSWER, "usage": usage}))
-    plain = make(base_url="https://api.openai.com/v1", http_client=mapped)
-    client = tallyroll.wrap(plain, capturing)
+    client = at("https://api.openai.com/v1")
     await settle(client.chat.completions.create(**ASK))
     moved = client.with_options(base_url="https://api.x.ai/v1")
     await settle(moved.chat.completions.create(**ASK))

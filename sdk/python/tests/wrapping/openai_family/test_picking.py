@@ -4,6 +4,13 @@ from typing import Any
 
 import pytest
 from sdk.python.tests.usage.cases import all_cases, title
+from sdk.python.tests.wrapping.openai_family.shapes import (
+    ANSWER,
+    SECRET,
+    chunks,
+    response,
+    response_events,
+)
 
 from tallyroll.recording.asked import Asked
 from tallyroll.recording.recorder import Recorder
@@ -18,6 +25,7 @@ from tallyroll.wrapping.openai_answers import (
 )
 from tallyroll.wrapping.request import Request
 
+HIDES = True
 SEES = {
     "chat": see_chat,
     "responses": see_responses,
@@ -61,7 +69,7 @@ def lines(case: dict[str, Any], **given: Any) -> Any:
 @pytest.mark.parametrize("case", [pytest.param(case, id=title(case)) for case in STREAMS])
 def test_what_is_kept_of_a_stream_counts_the_same(case: dict[str, Any]) -> None:
     """Line by line, flags and faults too, for every stream among the fixtures."""
-    kept = Chunks(case["chunks"], SEES[case["api_surface"]](True))._chunks
+    kept = Chunks(case["chunks"], SEES[case["api_surface"]](HIDES))._chunks
     assert lines(case, chunks=kept) == lines(case, chunks=case["chunks"])
 
 
@@ -78,4 +86,13 @@ def test_a_long_stream_keeps_little() -> None:
         {"id": "1", "choices": [{"index": i % 3, "delta": {"content": "x"}}]} for i in range(1_000)
     ]
     ends = [{"id": "1", "choices": [{"index": i, "finish_reason": "stop"}]} for i in range(3)]
-    assert len(Chunks([*said, *ends], see_chat(True))._chunks) == 6
+    assert len(Chunks([*said, *ends], see_chat(HIDES))._chunks) == 6
+
+
+def test_no_words_are_kept_even_for_a_moment() -> None:
+    """What is picked and seen holds counts and identity, never what was said."""
+    kept = [pick_chat(ANSWER), pick_response(response()), pick_usage({**ANSWER, "text": SECRET})]
+    kept += Chunks(chunks(n=2), see_chat(HIDES))._chunks
+    kept += Chunks(response_events(), see_responses(HIDES))._chunks
+    assert kept
+    assert "secret" not in str(kept)

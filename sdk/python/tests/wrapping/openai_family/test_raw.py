@@ -1,4 +1,4 @@
-"""Answers that the caller parses, or reads as bytes: `with_raw_response`, `with_streaming_response`."""
+"""Answers that the caller parses or reads: `with_raw_response`, `with_streaming_response`."""
 
 import gzip
 import json
@@ -100,7 +100,7 @@ async def test_a_streamed_stream_left_half_way_is_a_partial_event(
     """What had been read says which response it was."""
     provider.tell(PATH, sse(chunks()[:1], cut=True))
     create = client.chat.completions.with_streaming_response.create
-    with pytest.raises(Exception, match="peer closed|incomplete"):
+    with pytest.raises(Exception, match=r"peer closed|incomplete"):
         async with entered(create(**ASK, stream=True)) as response:
             await collect(response.iter_lines())
     (event,) = events()
