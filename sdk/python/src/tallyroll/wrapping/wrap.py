@@ -13,6 +13,7 @@ from tallyroll.wrapping.session import Session
 Client = TypeVar("Client")
 
 _WRAPPERS = {
+    "google.genai": ("tallyroll.wrapping.google_genai", "wrap_google_genai", "gcp.gemini"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
 }
 """Package of the client's class → module and function that wrap it, and its provider."""
@@ -56,8 +57,8 @@ def wrap(
 
 def _wrapper_of(client: object) -> tuple[str, str, str]:
     for kind in type(client).__mro__:
-        package = kind.__module__.partition(".")[0]
-        if package in _WRAPPERS:
-            return _WRAPPERS[package]
+        for package, wrapper in _WRAPPERS.items():
+            if f"{kind.__module__}.".startswith(f"{package}."):
+                return wrapper
     known = ", ".join(sorted(_WRAPPERS))
     raise TypeError(f"{type(client).__name__} is no client that can be wrapped; known are {known}")
