@@ -14,6 +14,7 @@ Client = TypeVar("Client")
 
 _WRAPPERS = {
     "google.genai": ("tallyroll.wrapping.google_genai", "wrap_google_genai", "gcp.gemini"),
+    "mistralai": ("tallyroll.wrapping.mistral", "wrap_mistral", "mistral_ai"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
 }
 """Package of the client's class → module and function that wrap it, and its provider."""

@@ -141,7 +141,7 @@ async def test_a_task_that_is_cancelled_leaves_a_partial_event(
         await task
     del task
     async with asyncio.timeout(10):
-        while not events():  # the loop closes the SDK's generators in its own time
+        while not events():  # noqa: ASYNC110  the loop closes generators in its own time
             await asyncio.sleep(0)
     await client.aio.aclose()
     assert_partial(events())
