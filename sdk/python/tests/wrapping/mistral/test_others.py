@@ -49,7 +49,7 @@ RESPONSE = {
     "tools": [],
     "usage": {
         "input_tokens": 100,
-        "input_tokens_details": {"cached_tokens": 60},
+        "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 0},
         "output_tokens": 30,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 130,
