@@ -15,6 +15,7 @@ from typing import Any
 from tallyroll.wrapping.google_batches import BatchResults
 from tallyroll.wrapping.google_routes import Call, call_of, model_of, verb_of
 from tallyroll.wrapping.metered import is_metered, metered_copy
+from tallyroll.wrapping.methods import telling_property
 from tallyroll.wrapping.proxy import Proxy
 from tallyroll.wrapping.request import Request
 from tallyroll.wrapping.session import Session
@@ -37,7 +38,9 @@ def wrap_google_genai(client: Any, session: Session) -> Any:
 def _copied(client: Any, api_client: Any, session: Session) -> Any:
     """Return a copy of a client whose modules (`models`, `batches` …) use this API client."""
     kind, original = type(client), client._api_client
-    methods = {name: _told(kind, name, session) for name in _NOT_METERED if hasattr(kind, name)}
+    methods = {
+        name: telling_property(kind, name, session) for name in _NOT_METERED if hasattr(kind, name)
+    }
     clone = metered_copy(client, {**methods, "__del__": _left_open}, session)
     clone._tallyroll_original = client
     for name, module in vars(client).items():
@@ -54,16 +57,6 @@ def _copied(client: Any, api_client: Any, session: Session) -> Any:
 
 def _left_open(_self: object) -> None:
     """Close nothing: the original does, which the copy keeps alive, and shares its connections."""
-
-
-def _told(kind: type, name: str, session: Session) -> Any:
-    """Return a property that says that what is behind it is not metered."""
-
-    def read(self: Any) -> Any:
-        session.recorder.unmetered(name)
-        return getattr(kind, name).fget(self)
-
-    return property(read)
 
 
 def _metered_api_client(api_client: Any, session: Session) -> Any:

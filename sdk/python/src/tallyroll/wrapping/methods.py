@@ -83,3 +83,13 @@ def _seen(request: Request, route: Route, result: Any) -> Any:
         return SeenAsyncStream(result, request, route.see(False))  # noqa: FBT003
     request.answered(route.pick(result))
     return result
+
+
+def telling_property(kind: Any, name: str, session: Session) -> Any:
+    """Return a property of a class that says that what is behind it is not metered."""
+
+    def read(self: Any) -> Any:
+        session.recorder.unmetered(name)
+        return getattr(kind, name).fget(self)
+
+    return property(read)

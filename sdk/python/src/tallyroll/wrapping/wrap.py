@@ -13,6 +13,7 @@ from tallyroll.wrapping.session import Session
 Client = TypeVar("Client")
 
 _WRAPPERS = {
+    "cohere": ("tallyroll.wrapping.cohere", "wrap_cohere", "cohere"),
     "google.genai": ("tallyroll.wrapping.google_genai", "wrap_google_genai", "gcp.gemini"),
     "mistralai": ("tallyroll.wrapping.mistral", "wrap_mistral", "mistral_ai"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
