@@ -86,10 +86,11 @@ def _seen(request: Request, route: Route, result: Any) -> Any:
 
 
 def telling_property(kind: Any, name: str, session: Session) -> Any:
-    """Return a property of a class that says that what is behind it is not metered."""
+    """Return a property that says that what an attribute of a class leads to is not metered."""
+    getter = getattr(getattr(kind, name, None), "fget", None)
 
     def read(self: Any) -> Any:
         session.recorder.unmetered(name)
-        return getattr(kind, name).fget(self)
+        return vars(self)[name] if getter is None else getter(self)
 
     return property(read)

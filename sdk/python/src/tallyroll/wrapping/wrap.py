@@ -17,6 +17,7 @@ _WRAPPERS = {
     "google.genai": ("tallyroll.wrapping.google_genai", "wrap_google_genai", "gcp.gemini"),
     "mistralai": ("tallyroll.wrapping.mistral", "wrap_mistral", "mistral_ai"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
+    "xai_sdk": ("tallyroll.wrapping.x_ai", "wrap_x_ai", "x_ai"),
 }
 """Package of the client's class → module and function that wrap it, and its provider."""
 
