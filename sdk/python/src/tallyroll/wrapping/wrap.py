@@ -15,8 +15,12 @@ Client = TypeVar("Client")
 _WRAPPERS = {
     "anthropic": ("tallyroll.wrapping.anthropic", "wrap_anthropic", "anthropic"),
     "botocore": ("tallyroll.wrapping.bedrock", "wrap_bedrock", "aws.bedrock"),
+    "cohere": ("tallyroll.wrapping.cohere", "wrap_cohere", "cohere"),
+    "google.genai": ("tallyroll.wrapping.google_genai", "wrap_google_genai", "gcp.gemini"),
     "groq": ("tallyroll.wrapping.openai", "wrap_openai", "groq"),
+    "mistralai": ("tallyroll.wrapping.mistral", "wrap_mistral", "mistral_ai"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
+    "xai_sdk": ("tallyroll.wrapping.x_ai", "wrap_x_ai", "x_ai"),
 }
 """Package of the client's class → module and function that wrap it, and its provider."""
 
@@ -60,8 +64,8 @@ def wrap(
 
 def _wrapper_of(client: object) -> tuple[str, str, str]:
     for kind in type(client).__mro__:
-        package = kind.__module__.partition(".")[0]
-        if package in _WRAPPERS:
-            return _WRAPPERS[package]
+        for package, wrapper in _WRAPPERS.items():
+            if f"{kind.__module__}.".startswith(f"{package}."):
+                return wrapper
     known = ", ".join(sorted(_WRAPPERS))
     raise TypeError(f"{type(client).__name__} is no client that can be wrapped; known are {known}")
