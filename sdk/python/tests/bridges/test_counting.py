@@ -49,7 +49,7 @@ def _chat(parts: Parts, convention: Convention) -> dict[str, Any]:
 def test_types_sum_back_to_the_totals(
     parts: Parts,
     cached_beside: bool,
-    reasoning_beside: bool,  # noqa: FBT001  drawn
+    reasoning_beside: bool,
 ) -> None:
     """Under every convention each part comes out as it went in, so their sums do."""
     convention = Convention(cached_beside=cached_beside, reasoning_beside=reasoning_beside)
