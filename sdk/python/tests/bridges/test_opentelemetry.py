@@ -205,7 +205,7 @@ def test_the_programs_scope_wins(tracer: Tracer, capturing: Meter, events: Event
 def test_baggage_and_resource_say_whose_it_is(capturing: Meter, events: Events) -> None:
     """What `Meter.inject()` sent arrives by OpenTelemetry's propagator; the resource comes last."""
     with capturing.context(tenant="acme", run="r1", tags={"feature": "a b+c"}):
-        headers = capturing.inject({})
+        headers: dict[str, str] = capturing.inject({})
     resource = Resource({"tallyroll.tenant": "other", "tallyroll.team": "blue", "tallyroll.x": 1})
     tracer = provider_on(capturing, resource=resource).get_tracer(*SCOPE)
     token = context.attach(W3CBaggagePropagator().extract(headers))
