@@ -102,6 +102,7 @@ class Bridge:
         *,
         occurred_at: datetime | None = None,
         model: object = None,
+        counts_as: str | None = None,
     ) -> Asked:
         """Return what was asked, as this framework saw it."""
         return Asked(
@@ -111,6 +112,7 @@ class Bridge:
             occurred_at=occurred_at or self.now(),
             attribution=attribution,
             model=model if isinstance(model, str) and model else None,
+            counts_as=counts_as,
         )
 
     def counted(self, asked: Asked, lines: Sequence[UsageLine], body: Json) -> None:

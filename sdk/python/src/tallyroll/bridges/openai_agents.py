@@ -102,6 +102,7 @@ class TallyrollTracingProcessor(TracingProcessor):
             self._bridge.attribution(begun.around, self._told(begun.span)),
             occurred_at=begun.occurred_at,
             model=data.model if isinstance(data, GenerationSpanData) else None,
+            counts_as="openai",  # whoever answers, the spans have the form of its Responses API
         )
 
     def _told(self, span: Span[Any]) -> dict[str, object]:

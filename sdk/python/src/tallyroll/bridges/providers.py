@@ -28,7 +28,7 @@ _KNOWN_AS = {
 }
 """Sources: OpenTelemetry's `gen_ai.system` and `gen_ai.provider.name` in every spelling that they
 had (opentelemetry-semantic-conventions 0.66b2), `litellm.types.utils.LlmProviders` (litellm 1.110),
-`ls_provider` and `model_provider` of the LangChain packages, `provider_name` of Vercel's gateway."""
+`ls_provider` and `model_provider` of the LangChain packages, and Vercel's `provider_name`."""
 _OURS = {alias: ours for ours, aliases in _KNOWN_AS.items() for alias in aliases}
 
 

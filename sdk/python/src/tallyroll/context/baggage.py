@@ -33,7 +33,8 @@ PURPOSES = ("production", "explore", "eval")
 
 _IN_KEYS = "!#$&'*+-.^_`|~"
 """Left as they are in keys, beside letters and digits: RFC 9110's token without the percent."""
-_IN_VALUES = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+_IN_VALUES = "!#$&'()*-./:<=>?@[]^_`{|}~"
+"""All that a value may have but the plus, which OpenTelemetry's propagator reads as a blank."""
 _NAME = re.compile(r"[A-Za-z0-9_.:/@+-]{1,128}")
 """As the server takes them."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
