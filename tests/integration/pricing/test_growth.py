@@ -10,13 +10,17 @@ from typing import Any
 import httpx
 import pytest
 
+from services.pricing.repository import statements
 from shared.database import Database
+from tests.support.pricing_statements import line, statement
 
-from .billing_api import Headers
+from . import progressive_api
+from .billing_api import Headers, seal
 from .growth_api import (
     DECEMBER,
     GLOBEX,
     INITECH,
+    NOVEMBER_END,
     ask,
     by_user,
     close_both_months,
@@ -187,6 +191,42 @@ async def test_what_is_open_is_told(
         *(growth["open_periods"], growth["currency"]),
         *(growth["after"], growth["growth_percent"]),
     )
+
+
+async def test_what_is_invoiced_in_mid_period_counts_once(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """Nothing before its period is billed; then 660, and not the 300 of the way once more.
+
+    An order of credit is no revenue: what it pays for is.
+    """
+    await progressive_api.sell(client, headers, "100")
+    await progressive_api.grow(store, vendor, 1, 100)
+    assert 1 == await progressive_api.look(store)
+    days = {"from": "2023-11-01", "to": "2023-12-01"}
+    asked = {"of": "revenue", "unit": "tenant", **days}
+    underway = await ask(client, headers, "growth", **asked)
+    await seal(store, vendor, NOVEMBER_END)
+    order = statement(vendor, line("1000", details=[]), kind="topup", total_exact="1000")
+    async with store.transaction() as connection:
+        await statements.issue(connection, [order])
+
+    growth = await ask(client, headers, "growth", **asked)
+
+    assert ("0", 1) == (underway["after"], underway["open_periods"])
+    assert ("660", 0) == (growth["after"], growth["open_periods"])
+    made = await statements_of(client, headers)
+    lines = [one for made_one in made for one in made_one["lines"]]
+    assert ["300", "360", "1000"] == [one["total_exact"] for one in made]
+    naive = sum(Fraction(one["amount_exact"]) for one in lines if not one.get("credited"))
+    assert 660 + 300 + 1000 == naive
+    assert 360 + 300 == _without_orders(made)
+
+
+def _without_orders(made: list[dict[str, Any]]) -> Fraction:
+    """Return what statements come to without orders of credit."""
+    totals = [Fraction(one["total_exact"]) for one in made if one["kind"] != "topup"]
+    return sum(totals, Fraction(0))
 
 
 async def test_an_internal_tenant_brings_nothing_in(
