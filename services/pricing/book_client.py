@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from http import HTTPStatus
 from typing import Any, Literal
 
 import httpx
 
+from services.pricing.api_client import faults_of, refuse
 from services.pricing.book_files import BookFile
 from shared.errors import Fault, TallyrollError
 from shared.money import format_exact, format_shown, parse_exact
 
-TIMEOUT_SECONDS = 60.0
 PAGES_MAX = 10_000
 ATTEMPTS_MAX = 60
 ATTEMPT_SECONDS = 0.25
@@ -28,12 +27,6 @@ class Done:
     version: int
     state: str
     effective_on: str | None
-
-
-def connect(url: str, api_key: str) -> httpx.AsyncClient:
-    """Return a client of pricing's API."""
-    headers = {"Authorization": f"Bearer {api_key}"}
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
 
 
 async def apply_file(client: httpx.AsyncClient, file: BookFile) -> Done:
@@ -80,15 +73,11 @@ async def publish_file(client: httpx.AsyncClient, file: BookFile, effective_on: 
 async def draft_faults(client: httpx.AsyncClient, file: BookFile, done: Done) -> list[Fault]:
     """Return what would keep the version that a file became from being published."""
     path = f"{_place(file)}/versions/{done.version}/faults"
-    return _faults_of(await _send(client, "GET", path, query=_day_query(file)))
+    return faults_of(await _send(client, "GET", path, query=_day_query(file)))
 
 
 def _day_query(file: BookFile) -> dict[str, Any]:
     return {} if file.effective_on is None else {"effective_on": file.effective_on.isoformat()}
-
-
-def _faults_of(told: Mapping[str, Any]) -> list[Fault]:
-    return [Fault(f["code"], f["path"], f["message"]) for f in told.get("faults", [])]
 
 
 async def define_meters(client: httpx.AsyncClient, file: BookFile) -> list[str]:
@@ -184,7 +173,7 @@ async def _read_book(client: httpx.AsyncClient, book: str) -> dict[str, Any] | N
 async def _tag(client: httpx.AsyncClient, file: BookFile, version: int) -> str:
     """Return the tag of the version whose content was compared with the file's."""
     answer = await client.get(f"{_place(file)}/versions/{version}")
-    _refuse(answer)
+    refuse(answer)
     return answer.headers["etag"]
 
 
@@ -198,21 +187,6 @@ async def _send(
     query: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     answer = await client.request(method, path, json=body, headers=headers, params=query)
-    _refuse(answer)
+    refuse(answer)
     found: dict[str, Any] = answer.json()
     return found
-
-
-def _refuse(answer: httpx.Response) -> None:
-    """Raise the refusal that an answer is; nothing for a good one."""
-    if answer.is_success:
-        return
-    try:
-        problem = answer.json()
-        faults = _faults_of(problem)
-        code, message = problem["code"], problem["message"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{answer.request.url} answered {answer.status_code}."
-        raise TallyrollError("unexpected_answer", message) from error
-    status = HTTPStatus(answer.status_code)
-    raise TallyrollError(code, message, status, problem.get("subject"), faults)

@@ -32,8 +32,10 @@ def contribution_csv(read: ContributionsRead) -> str:
     """Return a row for each part of each comparison; empty where there is no percentage."""
     names = tuple(PartRead.model_fields)
     rows = [
-        (one.first, one.end, one.base_first, one.base_end)
-        + tuple(getattr(part, name) for name in names)
+        (
+            *(one.first, one.end, one.base_first, one.base_end),
+            *(getattr(part, name) for name in names),
+        )
         for one in read.comparisons
         for part in one.parts
     ]
@@ -44,7 +46,7 @@ def enablement_csv(read: EnablementRead) -> str:
     """Return a row for each figure, and for its placebo."""
     names = tuple(EffectRead.model_fields)
     rows = [
-        (one.figure, test) + tuple(getattr(effect, name) for name in names)
+        (one.figure, test, *(getattr(effect, name) for name in names))
         for one in read.measured
         for test, effect in (("effect", one.effect), ("placebo", one.placebo))
         if effect is not None

@@ -70,7 +70,7 @@ def contribution_plot(read: ContributionsRead) -> Spec:
 
 
 def enablement_plot(read: EnablementRead) -> Spec:
-    """Return each estimate with its interval beside its placebo, each figure on a scale of its own."""
+    """Return each estimate with its interval beside its placebo, each figure on its own scale."""
     rows = [
         {
             "figure": one.figure.replace("_", " "),

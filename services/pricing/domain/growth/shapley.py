@@ -6,8 +6,9 @@ change adds. It treats all factors alike, needs no logarithms and takes zeros as
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
-from math import factorial
+from math import factorial, lcm
 
 Changed = tuple[bool, ...]
 """For each factor, whether it has its later value."""
@@ -19,24 +20,21 @@ def shapley(factors: int, value: Callable[[Changed], Fraction]) -> list[Fraction
     `value` is asked once for each of the 2^factors combinations.
     """
     values = {changed: value(changed) for changed in product((False, True), repeat=factors)}
-    weights = _weights(factors)
-    effects = [Fraction(0)] * factors
+    scale = lcm(*(amount.denominator for amount in values.values()))
+    orders = _orders(factors)
+    effects = [0] * factors
     for changed, amount in values.items():
+        units = amount.numerator * (scale // amount.denominator)
         others = sum(changed)
         for place, is_changed in enumerate(changed):
-            if is_changed:
-                effects[place] += weights[others - 1] * amount
-            else:
-                effects[place] -= weights[others] * amount
-    return effects
+            effects[place] += orders[others - 1] * units if is_changed else -orders[others] * units
+    return [Fraction(effect, scale * factorial(factors)) for effect in effects]
 
 
-def _weights(factors: int) -> Sequence[Fraction]:
-    """Return, by how many others change before a factor, the share of the orders that is so."""
-    return [
-        Fraction(factorial(before) * factorial(factors - before - 1), factorial(factors))
-        for before in range(factors)
-    ]
+@lru_cache
+def _orders(factors: int) -> Sequence[int]:
+    """Return, by how many others change before a factor, in how many orders that is so."""
+    return [factorial(before) * factorial(factors - before - 1) for before in range(factors)]
 
 
 def product_effects(before: Sequence[Fraction], after: Sequence[Fraction]) -> list[Fraction]:

@@ -1,5 +1,6 @@
 """What training changed, and the log of who was trained when."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -80,14 +81,16 @@ async def read_enablement(
         message = "No day is sealed yet: what came after a training is not complete."
         raise TallyrollError("nothing_sealed", message)
     first_active = await logs.read_first_active(connection, account)
-    through = sealed + timedelta(days=1)
-    told = Training(trained, _days_of(rows), first_active, through)
+    told = Training(trained, _days_of(rows), first_active, sealed + timedelta(days=1))
     tokens = await logs.read_daily_tokens(connection, account, _days_to_read(told, question.days))
+    return await asyncio.to_thread(_compared, told, tokens, question)  # it takes seconds
+
+
+def _compared(told: Training, tokens: Daily, question: EnablementQuestion) -> EnablementAnswer:
     sample = sample_of(told, question.days)
     before = sample_of(told, question.days, shifted=question.days)
-    return EnablementAnswer(
-        question, through, sample, [_measure(f, tokens, question, sample, before) for f in FIGURES]
-    )
+    measured = [_measure(figure, tokens, question, sample, before) for figure in FIGURES]
+    return EnablementAnswer(question, told.through, sample, measured)
 
 
 def _days_of(rows: Sequence[RowMapping]) -> dict[Person, date]:

@@ -1,6 +1,6 @@
 """Writing and reading the logs of trainings and of segments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -73,7 +73,7 @@ def _entry(values: dict[str, Any]) -> dict[str, Any]:
     return {"tenant_id": values.pop("tenant"), **values}
 
 
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(row: RowMapping) -> dict[str, Any]:
     return {**row, "tenant": row["tenant_id"]}
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import ARRAY, RowMapping, Table, Text, bindparam, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.growth.enablement import Person
@@ -31,17 +31,17 @@ async def add(
     written_by: str,
 ) -> Sequence[RowMapping]:
     """Add entries to a log in their order; what stands already, word for word, is not added."""
-    standing = {
+    standing: dict[tuple[str, ...], Mapping[Any, Any]] = {
         tuple(row[name] for name in LOGS[log]): row
         for row in await list_standing(connection, account, log)
     }
     new = []
     for entry in entries:
-        known = standing.get(tuple(entry[name] for name in LOGS[log]))
+        about = tuple(entry[name] for name in LOGS[log])
+        known = standing.get(about)
         if known is None or any(known[name] != value for name, value in entry.items()):
+            standing[about] = entry
             new.append({**keys(account), **entry, "written_by": written_by})
-    if not new:
-        return []
     # One by one, so that positions are in the order of the entries.
     rows = [
         (await connection.execute(insert(log).values(row).returning(log))).mappings().one()
@@ -58,7 +58,7 @@ async def list_standing(
     query = (
         select(log)
         .where(owned(log, account))
-        .distinct(*about)
+        .ext(distinct_on(*about))
         .order_by(*about, log.c.position.desc())
     )
     return (await connection.execute(query)).mappings().all()

@@ -171,7 +171,7 @@ asked as (
 
 _TERMS = """
 terms as (
-    select statement_id, price_book || '/' || plan as plan,
+    select statement_id, price_book || '/' || (content ->> 'plan') as plan,
         date '-infinity' as starts_on, date 'infinity' as ends_on
     from pricing.statement
     where vendor_id = :vendor_id and mode = :mode and content -> 'parts' is null

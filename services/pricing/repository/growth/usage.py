@@ -23,7 +23,7 @@ DAILY, BY_USER = "pricing.usage_daily", "pricing.usage_daily_by_user"
 UNITS: dict[str, tuple[str, str]] = {
     "user": (BY_USER, 'u."user"'),
     "agent": (DAILY, "u.agent"),
-    "tenant": (DAILY, "''"),
+    "tenant": (DAILY, "left(u.tenant_id, 0)"),
 }
 """What a unit is: the table that knows it, and its name within its tenant."""
 
@@ -197,7 +197,7 @@ _IN_ASKED = "join asked on u.usage_day >= asked.first_day and u.usage_day < aske
 _PLANS = """
     , parts as (
         select s.tenant_id, p.starts_on, coalesce(p.price_book, s.price_book) || '/'
-            || coalesce(p.plan, s.plan) as plan,
+            || coalesce(p.plan, s.content ->> 'plan') as plan,
             coalesce(lead(p.starts_on) over (partition by s.statement_id order by p.starts_on),
                 s.period_end) as ends_on, s.period_start
         from pricing.statement s
