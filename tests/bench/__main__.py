@@ -13,7 +13,18 @@ from rich.console import Console
 
 from deploy.local.stack import EmbeddedStack, discard_stack
 from shared.topics import create_topics
-from tests.bench import bill, closing, ingest, invoicing, query, rating, recount, sustained, worker
+from tests.bench import (
+    bill,
+    closing,
+    ingest,
+    invoicing,
+    query,
+    rating,
+    recount,
+    simulation,
+    sustained,
+    worker,
+)
 from tests.bench import growth as growth_of_ids
 from tests.bench.results import FOLDER, Bench, Missing, Run, describe_machine, load_run, store
 from tests.bench.table import PATH, markdown, terminal
@@ -29,6 +40,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "closing": closing.measure,
     "bill": bill.measure,
     "invoicing": invoicing.measure,
+    "simulation": simulation.measure,
 }
 ALONE = {"growth": growth_of_ids.measure}
 console = Console(stderr=True)
