@@ -1,7 +1,5 @@
 """The HTTP API of pricing: plans over past usage, run in another process."""
 
-import csv
-import io
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -85,6 +83,4 @@ def _add_results(router: APIRouter, database: Database) -> None:
         """Return a row for each plan and tenant."""
         async with database.transaction() as connection:
             found = await simulations.read_result(connection, vendor_of(caller), simulation_id)
-        text = io.StringIO()
-        csv.writer(text).writerows(simulations.csv_rows(found))
-        return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
+        return Response(simulations.csv_text(found), media_type="text/csv; charset=utf-8")

@@ -36,7 +36,7 @@ async def apply_file(client: httpx.AsyncClient, file: BookFile) -> Done:
     """
     known = await _read_book(client, file.book)
     if known is None or known["name"] != file.name:
-        known = await _send(client, "PUT", _place(file), {"name": file.name})
+        known = await send(client, "PUT", _place(file), {"name": file.name})
     newest = known["versions"][-1] if known["versions"] else None
     if newest is not None and newest["content_hash"] == file.content_hash:
         return _done("unchanged", file, newest)
@@ -48,7 +48,7 @@ async def apply_file(client: httpx.AsyncClient, file: BookFile) -> Done:
         if is_draft:
             headers["If-Match"] = await _tag(client, file, number)
     path = f"{_place(file)}/versions/{number}"
-    written = await _send(client, "PUT", path, file.raw, headers)
+    written = await send(client, "PUT", path, file.raw, headers)
     return _done("updated" if headers else "created", file, written)
 
 
@@ -67,13 +67,13 @@ async def publish_file(client: httpx.AsyncClient, file: BookFile, effective_on: 
     headers = {"If-Match": await _tag(client, file, newest["version"])}
     path = f"{_place(file)}/versions/{newest['version']}/publish"
     body = {"effective_on": effective_on.isoformat()}
-    return _done("published", file, await _send(client, "POST", path, body, headers))
+    return _done("published", file, await send(client, "POST", path, body, headers))
 
 
 async def draft_faults(client: httpx.AsyncClient, file: BookFile, done: Done) -> list[Fault]:
     """Return what would keep the version that a file became from being published."""
     path = f"{_place(file)}/versions/{done.version}/faults"
-    return faults_of(await _send(client, "GET", path, query=_day_query(file)))
+    return faults_of(await send(client, "GET", path, query=_day_query(file)))
 
 
 def _day_query(file: BookFile) -> dict[str, Any]:
@@ -87,7 +87,7 @@ async def define_meters(client: httpx.AsyncClient, file: BookFile) -> list[str]:
     """
     kinds = []
     for meter in file.meters:
-        made = await _send(client, "POST", "/v1/meters", meter.model_dump())
+        made = await send(client, "POST", "/v1/meters", meter.model_dump())
         kinds.append(f"meter:{made['name']}@{made['version']}")
     return kinds
 
@@ -115,7 +115,7 @@ async def diff_file(
     query: dict[str, Any] = _day_query(file) | ({} if against is None else {"against": against})
     whole: dict[str, Any] | None = None
     for _ in range(PAGES_MAX):
-        page = await _send(client, "POST", f"{_place(file)}/diff", file.raw, query=query)
+        page = await send(client, "POST", f"{_place(file)}/diff", file.raw, query=query)
         whole = page if whole is None else _added(whole, page)
         money = page["money"]
         if money is None or money["next_after"] is None:
@@ -163,7 +163,7 @@ def _done(
 
 async def _read_book(client: httpx.AsyncClient, book: str) -> dict[str, Any] | None:
     try:
-        return await _send(client, "GET", f"/v1/price-books/{book}")
+        return await send(client, "GET", f"/v1/price-books/{book}")
     except TallyrollError as error:
         if error.code == "unknown_price_book":
             return None
@@ -177,7 +177,7 @@ async def _tag(client: httpx.AsyncClient, file: BookFile, version: int) -> str:
     return answer.headers["etag"]
 
 
-async def _send(
+async def send(
     client: httpx.AsyncClient,
     method: str,
     path: str,
@@ -186,6 +186,7 @@ async def _send(
     *,
     query: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
+    """Return an answer; raises the refusal that it is."""
     answer = await client.request(method, path, json=body, headers=headers, params=query)
     refuse(answer)
     found: dict[str, Any] = answer.json()

@@ -12,11 +12,11 @@ from services.pricing.domain import statement as domain
 from services.pricing.domain.adjustment import BilledPeriod
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period
-from services.pricing.domain.rating import RatingTerms, rate_period
+from services.pricing.domain.rating import RatedAmounts, RatingTerms, rate_amounts, rate_period
 from services.pricing.domain.split.parts import Part, SplitTerms
-from services.pricing.domain.split.rating import rate_parts
+from services.pricing.domain.split.rating import part_amounts, rate_parts
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import Usage, UsageGroup
 from services.pricing.handlers.beside_usage import RatedDays, read_beside
 from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.sharing import own_usage
@@ -204,6 +204,17 @@ async def price_together(
         (replace(priced, parts=parts), timeline)
         for (priced, timeline), parts in zip(found, read, strict=True)
     ]
+
+
+def amounts_by_terms(priced: PricedPeriod, groups: Sequence[UsageGroup]) -> RatedAmounts:
+    """Return the amounts alone of usage in groups: by the same steps, for many bills in a row."""
+    parts, last = priced.parts, priced.sold[-1]
+    currency = CURRENCIES[last.currency]
+    if not priced.is_whole:
+        return part_amounts(SplitTerms(tuple(parts), currency), groups)
+    seats = parts[0].seats
+    terms = RatingTerms(last.price_hash, last.plan, currency, seats, priced.period)
+    return rate_amounts(terms, groups, parts[0].readings)
 
 
 def rate_terms(

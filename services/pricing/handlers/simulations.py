@@ -1,5 +1,7 @@
 """Simulations as they are asked for and read; they run elsewhere."""
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,6 +69,13 @@ async def read_result(
         raise conflict("simulation_not_done", message, subject=simulation_id)
     result = await simulations.read_result(connection, account, simulation_id)
     return SimulationResult.model_validate(result)
+
+
+def csv_text(result: SimulationResult) -> str:
+    """Return a result as a file of comma-separated values."""
+    text = io.StringIO()
+    csv.writer(text).writerows(csv_rows(result))
+    return text.getvalue()
 
 
 def csv_rows(result: SimulationResult) -> Iterator[list[str]]:

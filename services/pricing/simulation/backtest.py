@@ -8,20 +8,21 @@ from fractions import Fraction
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.cost.usage_cost import UsageCost, usage_cost
 from services.pricing.domain.periods import Period
+from services.pricing.domain.rating import COST_CURRENCY, RatedAmounts
 from services.pricing.domain.simulation.demand import demand_factor
 from services.pricing.domain.simulation.persons import People, Revenue, minor_units_by_person
 from services.pricing.domain.simulation.reach import COSTED, Reach
 from services.pricing.domain.split.parts import Part
-from services.pricing.domain.statement import RatedStatement
 from services.pricing.domain.subscription.ownership import owner_of
-from services.pricing.domain.usage import Usage
-from services.pricing.handlers.rating import rate_terms
+from services.pricing.domain.usage import Usage, UsageGroup, canonical_usage
+from services.pricing.handlers.rating import amounts_by_terms
 from services.pricing.simulation.customers import Bill, Customer, Reaches
 from services.pricing.simulation.usage_store import Span, UsageStore
 from shared.money import Currency, sum_exact
 
 ONE = Fraction(1)
 Rows = Sequence[Usage]
+Groups = Sequence[UsageGroup]
 TODAY = "today"
 """The name of what each tenant really is on."""
 
@@ -129,6 +130,7 @@ class _Used:
     bench: Bench
     wanted: dict[Reach, dict[tuple[str, Period], int]] = field(default_factory=dict)
     found: dict[Reach, dict[int, list[Usage]]] = field(default_factory=dict)
+    grouped: dict[tuple[Reach, int], Groups] = field(default_factory=dict)
 
     def want(self, tenant_id: str, period: Period, reach: Reach) -> None:
         """Note that a bill needs the tenant's usage of a period."""
@@ -146,6 +148,14 @@ class _Used:
 
     def of(self, tenant_id: str, period: Period, reach: Reach) -> Rows:
         return self.found[reach].get(self.wanted[reach][tenant_id, period], [])
+
+    def groups_of(self, tenant_id: str, period: Period, reach: Reach) -> Groups:
+        """Return the same as ratings take it; plans that depend on the same share it."""
+        key = (reach, self.wanted[reach][tenant_id, period])
+        found = self.grouped.get(key)
+        if found is None:
+            found = self.grouped[key] = canonical_usage(self.of(tenant_id, period, reach))
+        return found
 
 
 def _bills(customer: Customer) -> Iterable[Bill]:
@@ -222,16 +232,24 @@ def _answer(
     return Answered(factor, sum_exact(totals))
 
 
-def _rate(used: _Used, customer: Customer, bill: Bill, factor: Fraction = ONE) -> RatedStatement:
-    rows = used.of(customer.tenant_id, bill.period, _reach(bill, used.bench))
+def _rate(used: _Used, customer: Customer, bill: Bill, factor: Fraction = ONE) -> RatedAmounts:
+    reach = _reach(bill, used.bench)
+    parts = bill.priced.parts
+    metered = [row for part in parts for row in part.readings.metered()]
+    costly = any(part.plan.needs_cost for part in parts)
+    if factor == ONE and not (metered or costly or bill.holders):
+        groups = used.groups_of(customer.tenant_id, bill.period, reach)
+        return amounts_by_terms(bill.priced, groups)
+    rows = used.of(customer.tenant_id, bill.period, reach)
     if bill.holders:
         rows = [row for row in rows if owner_of(row, bill.holders) == bill.owner]
     priced = bill.priced
     if factor != ONE:
         rows = [row._replace(quantity=row.quantity * factor) for row in rows]
-        priced = replace(priced, parts=[_scaled(part, factor) for part in priced.parts])
-    costly = any(part.plan.needs_cost for part in priced.parts)
-    return rate_terms(priced, rows, used.bench.prices if costly else None)
+        priced = replace(priced, parts=[_scaled(part, factor) for part in parts])
+    if costly and used.bench.currency.code == COST_CURRENCY:
+        rows = [row._replace(cost=used.bench.prices.cost(row)) for row in rows]
+    return amounts_by_terms(priced, canonical_usage([*rows, *metered]))
 
 
 def _scaled(part: Part, factor: Fraction) -> Part:

@@ -104,6 +104,9 @@ async def _rate_all(
     chunks = [tenants[n : n + TENANTS_AT_ONCE] for n in range(0, len(tenants), TENANTS_AT_ONCE)]
     if not chunks:
         return [], {}
+    if len(chunks) == 1:
+        # Not worth another process.
+        return await asyncio.to_thread(_rate_alone, task, chunks[0])
     workers = min(PROCESSES_MAX, os.cpu_count() or 1, len(chunks))
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
@@ -112,6 +115,14 @@ async def _rate_all(
         )
     results = [result for some, _ in rated for result in some]
     return results, {tenant: why for _, others in rated for tenant, why in others.items()}
+
+
+def _rate_alone(task: Task, tenants: Sequence[str]) -> tuple[list[TenantResult], dict[str, str]]:
+    process = _Process(task)
+    try:
+        return process.rate(tenants)
+    finally:
+        process.close()
 
 
 def rate_chunk(task: Task, tenants: Sequence[str]) -> tuple[list[TenantResult], dict[str, str]]:
@@ -155,6 +166,11 @@ class _Process:
         }
         return try_customers(self._store, fitting, self._bench), left_out
 
+    def close(self) -> None:
+        self._store.close()
+        self._runner.run(self._entered.__aexit__(None, None, None))
+        self._runner.close()
+
 
 _processes: dict[str, _Process] = {}
 
@@ -165,6 +181,7 @@ async def _joined(task: Task) -> AsyncIterator[AsyncConnection]:
     async with database.transaction("REPEATABLE READ") as connection:
         await join_snapshot(connection, task.snapshot)
         yield connection
+    await database.close()
 
 
 def _result(

@@ -16,6 +16,7 @@ from tests.support.pricing_service import Metering
 from tests.support.pricing_usage import usage_row
 
 from .billing_api import FIRST_VERSION, Headers, publish
+from .subscription_api import publish_book
 
 Answer = dict[str, Any]
 TENANTS: dict[str, Answer] = {
@@ -116,3 +117,53 @@ def by_tenant(result: Answer, plan: str) -> dict[str, Answer]:
     """Return what a plan comes to, by tenant."""
     (found,) = (one for one in result["plans"] if one["plan"] == plan)
     return {tenant["tenant_id"]: tenant for tenant in found["tenants"]}
+
+
+def tried(name: str, version: int | None = None) -> Answer:
+    return {"price_book": "tried", "plan": name, "version": version}
+
+
+async def sell_by_hand(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """Put three tenants on 100 a month, and draft a book of seats and usage."""
+    today = {"currency": "USD", "charges": [flat("100")], "plans": [whole("flat", "fee")]}
+    assert (await publish_book(client, headers, "today", content=today)).is_success
+    seat = {"key": "seat", "name": "Seat", "model": "per_seat", "unit_amount": "20"}
+    tokens = {
+        "key": "tokens",
+        "name": "Tokens",
+        "model": "per_unit",
+        "unit_amount": "3",
+        "per": "1000000",
+        "usage": {"kinds": ["input_uncached"]},
+    }
+    within = {**tokens, "key": "within", "unit_amount": "0"}
+    plans = [whole("seats", "seat", "within"), whole("usage", "tokens")]
+    draft = {"currency": "USD", "charges": [seat, tokens, within], "plans": plans}
+    await client.put("/v1/price-books/tried", json={"name": "Tried"}, headers=headers)
+    path = "/v1/price-books/tried/versions/1"
+    assert (await client.put(path, json=draft, headers=headers)).is_success
+    metering = Metering("", vendor)
+    for tenant, users, millions in (("a", 10, 100), ("b", 2, 10), ("c", 1, 1)):
+        await client.put(f"/v1/tenants/{tenant}", json={"name": tenant}, headers=headers)
+        terms = {"tenant_id": tenant, "price_book": "today", "plan": "flat"}
+        body = {**terms, "starts_on": "2023-11-01"}
+        assert (
+            await client.put(f"/v1/subscriptions/{tenant}", json=body, headers=headers)
+        ).is_success
+        day, each = date(2023, 11, 9), millions * 1_000_000 // users
+        rows = [usage_row(day, "input_uncached", millions * 1_000_000)]
+        people = [
+            by_user(f"u{n}", day, "input_uncached", each, model="claude-sonnet-4-6")
+            for n in range(users)
+        ]
+        await store_rows(store, metering, tenant, rows, people)
+
+
+def flat(amount: str) -> Answer:
+    return {"key": "fee", "name": "Fee", "model": "flat", "amount": amount}
+
+
+def whole(key: str, *charges: str) -> Answer:
+    return {"key": key, "name": key.title(), "charges": list(charges)}

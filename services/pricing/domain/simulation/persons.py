@@ -23,20 +23,25 @@ Sold = tuple[str, str]
 class Revenue:
     """Revenue of a tenant by what it is for; `fixed` has no usage behind it."""
 
-    by_sold: dict[Sold, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
-    fixed: Fraction = ZERO
+    by_sold: dict[Sold, list[Fraction]] = field(default_factory=lambda: defaultdict(list))
+    fixed: list[Fraction] = field(default_factory=list)
 
     def add(self, lines: Iterable[Line]) -> None:
         """Add lines of a statement; details sum to their line, so nothing is left."""
         for line in lines:
-            if not len(line.details):
-                self.fixed += line.amount
+            if not line.details.groups:
+                self.fixed.append(line.amount)
             for group in line.details.groups:
-                self.by_sold[group.model, group.kind] += group.amounts.total
+                self.by_sold[group.model, group.kind].append(group.amounts.total)
+
+    def of(self, sold: Sold) -> Fraction:
+        """Return what usage of a model and kind brings in."""
+        return sum_exact(self.by_sold.get(sold, ()))
 
     @property
     def total(self) -> Fraction:
-        return self.fixed + sum_exact(self.by_sold.values())
+        amounts = [amount for some in self.by_sold.values() for amount in some]
+        return sum_exact([*self.fixed, *amounts])
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def revenue_by_person(revenue: Revenue, people: People) -> tuple[list[Fraction],
     users = people.users
     if not people.count:
         return [], revenue.total
-    shared = revenue.fixed / people.count
+    shared = sum_exact(revenue.fixed) / people.count
     variable = _by_user(revenue, people)
     amounts = [shared + variable.get(user, ZERO) for user in users]
     amounts += [shared] * (people.count - len(users))
@@ -95,9 +100,9 @@ def _by_user(revenue: Revenue, people: People) -> dict[str, Fraction]:
     for (_, model, kind), quantity in people.used.items():
         totals[model, kind] += quantity
     rates = {
-        sold: revenue.by_sold[sold] / total
+        sold: amount / total
         for sold, total in totals.items()
-        if total and revenue.by_sold.get(sold)
+        if total and (amount := revenue.of(sold))
     }
     common = lcm(*(rate.denominator for rate in rates.values()))
     scaled = {sold: int(rate * common) for sold, rate in rates.items()}

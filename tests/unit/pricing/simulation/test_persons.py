@@ -27,7 +27,7 @@ KINDS = ("input_uncached", "output_text")
 
 def test_fees_are_shared_and_usage_is_followed() -> None:
     """A fee of 60 over three seats is 20 each; 30 of usage go 2 : 1 to those who used it."""
-    revenue = Revenue({(MODEL, "output_text"): Fraction(30)}, fixed=Fraction(60))
+    revenue = Revenue({(MODEL, "output_text"): [Fraction(30)]}, fixed=[Fraction(60)])
     used = {
         ("ann", MODEL, "output_text"): Fraction(200),
         ("bob", MODEL, "output_text"): Fraction(100),
@@ -41,7 +41,7 @@ def test_fees_are_shared_and_usage_is_followed() -> None:
 
 def test_usage_of_nobody_is_nobodys() -> None:
     """A third was used without a name, and another model by nobody who is known."""
-    revenue = Revenue({(MODEL, "output_text"): Fraction(30), ("other", "images"): Fraction(5)})
+    revenue = Revenue({(MODEL, "output_text"): [Fraction(30)], ("other", "images"): [Fraction(5)]})
     used = {("ann", MODEL, "output_text"): Fraction(200), ("", MODEL, "output_text"): Fraction(100)}
 
     assert ([Fraction(20)], Fraction(15)) == revenue_by_person(revenue, People(used))
@@ -49,7 +49,7 @@ def test_usage_of_nobody_is_nobodys() -> None:
 
 def test_without_people_all_is_nobodys() -> None:
     """Revenue is not lost where no person is known."""
-    revenue = Revenue({}, fixed=Fraction(7))
+    revenue = Revenue({}, fixed=[Fraction(7)])
 
     amounts, nobody = revenue_by_person(revenue, People({}))
 
