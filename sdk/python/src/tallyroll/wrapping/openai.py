@@ -3,7 +3,7 @@
 from typing import Any
 
 from tallyroll.usage.normaliser import SURFACES
-from tallyroll.wrapping.hosts import SAYS_UNASKED, provider_at
+from tallyroll.wrapping.hosts import SAYS_UNASKED, provider_at, region_at
 from tallyroll.wrapping.metered import metered_copy
 from tallyroll.wrapping.openai_routes import route_of
 from tallyroll.wrapping.session import Place, Session
@@ -40,7 +40,7 @@ def _place(client: Any, host: str, session: Session) -> Place:
             "wrap(client, provider=…), or counts_as='openai' if it counts as OpenAI does",
         )
     asks = rules in SURFACES and rules not in SAYS_UNASKED
-    return Place(provider or host, session.counts_as, asks=asks)
+    return Place(provider or host, session.counts_as, asks=asks, region=region_at(host))
 
 
 def _known(client: Any, host: str) -> str | None:

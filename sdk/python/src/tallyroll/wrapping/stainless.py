@@ -126,6 +126,7 @@ class _Watch:
             batch=route.batch,
             provider=place.provider,
             counts_as=place.counts_as,
+            region=place.region,
             route=route,
         )
         call = _Call(request, route, options)

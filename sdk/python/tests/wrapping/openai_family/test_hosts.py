@@ -212,6 +212,16 @@ async def test_a_copy_at_another_address_has_another_provider(
     assert [event["tokens"] for event in events()] == [COUNTED, BESIDE]
 
 
+async def test_a_regional_address_says_the_region(
+    at: At, provider: WireServer, events: Events
+) -> None:
+    """Which can have a price of its own; the global address says none."""
+    provider.tell("/chat/completions", whole(ANSWER))
+    for host in ("api.openai.com", "eu.api.openai.com", "us-east-1.api.x.ai", "api.deepseek.com"):
+        await settle(at(f"https://{host}/v1").chat.completions.create(**ASK))
+    assert [event.get("region") for event in events()] == [None, "eu", "us-east-1", None]
+
+
 @pytest.mark.parametrize(
     "deceptive",
     [
