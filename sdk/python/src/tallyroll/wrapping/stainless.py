@@ -94,7 +94,9 @@ class _Call:
 
     def _watch(self, result: Any) -> None:
         response = getattr(result, "http_response", result)
-        if response.is_closed:  # read already
+        if not hasattr(response, "is_closed"):  # of a client that parses in a way of its own
+            self._answered(self.route.pick(result))
+        elif response.is_closed:  # read already
             tell_body(self.request, self.route, response.content, whole=True)
         else:
             hides = False  # who reads the bytes gets all of them
@@ -150,6 +152,10 @@ class _Watch:
 
         None: the error is not about us, and told.
         """
+        recorder = self._session.recorder
+        return recorder.guard("refusal", lambda: self._again(client, call, error), None)
+
+    def _again(self, client: Any, call: _Call, error: BaseException) -> Any:
         if not call.hides or getattr(error, "status_code", None) not in REFUSED:
             call.request.failed(error)
             return None

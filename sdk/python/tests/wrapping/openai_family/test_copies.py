@@ -87,6 +87,21 @@ async def test_raw_namespaces_of_the_client_are_metered(
     assert [event["tokens"] for event in events()] == [TOKENS] * 4
 
 
+async def test_a_client_that_parses_in_its_own_way_is_metered(
+    provider: WireServer, capturing: Meter, events: Events
+) -> None:
+    """A subclass whose `request()` makes its own answers: what they say of usage counts."""
+
+    class Replaying(openai.OpenAI):
+        def request(self, *_asked: Any, **_more: Any) -> Any:
+            return openai.types.chat.ChatCompletion.model_validate(ANSWER)
+
+    with Replaying(base_url=provider.url, api_key="k") as plain:
+        client = tallyroll.wrap(plain, capturing, provider="openai")
+        assert client.chat.completions.create(**ASK).id == "chatcmpl-1"
+    assert [event["tokens"] for event in events()] == [TOKENS]
+
+
 async def test_two_meters_count_apart(make: Make, provider: WireServer, capturing: Meter) -> None:
     """One client wrapped for two meters: each has its own events."""
     provider.tell(PATH, whole(ANSWER))
