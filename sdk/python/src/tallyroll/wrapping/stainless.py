@@ -5,7 +5,7 @@ All their requests go through `request()` of the client, whatever method began t
 the SDK makes of an answer passes through the `post_parser` of its options, a stream too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
@@ -126,6 +126,7 @@ class _Watch:
             batch=route.batch,
             provider=place.provider,
             counts_as=place.counts_as,
+            region=place.region,
             route=route,
         )
         call = _Call(request, route, options)
@@ -170,7 +171,7 @@ def _body_of(options: Any) -> dict[str, Any]:
     """Return the body as it will be sent, with what the caller put beside the SDK's arguments."""
     body, extra = options.json_data, options.extra_json
     body = body if isinstance(body, dict) else {}
-    return {**body, **extra} if isinstance(extra, dict) else body
+    return {**body, **extra} if isinstance(extra, Mapping) else body
 
 
 def _changes(options: Any, body: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import copy
 from operator import attrgetter
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from sdk.python.tests.wrapping.conftest import Events
@@ -81,7 +82,9 @@ async def test_raw_namespaces_of_the_client_are_metered(
     await settle(client.with_raw_response.chat.completions.create(**ASK))
     await settle(client.post(PATH, body=ASK, cast_to=openai.types.chat.ChatCompletion))
     await settle(client.post(PATH, body=ASK, cast_to=object))
-    assert [event["tokens"] for event in events()] == [TOKENS] * 3
+    response = await settle(client.post(PATH, body=ASK, cast_to=httpx2.Response))
+    assert response.json() == ANSWER
+    assert [event["tokens"] for event in events()] == [TOKENS] * 4
 
 
 async def test_two_meters_count_apart(make: Make, provider: WireServer, capturing: Meter) -> None:
