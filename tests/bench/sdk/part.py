@@ -74,23 +74,34 @@ async def measure(bench: Bench) -> None:
 
 
 def _measure(bench: Bench) -> None:
+    sdks = _installed(bench)
+    values: dict[str, list[dict[str, float]]] = {sdk.name: [] for sdk in sdks}
     with running_server() as endpoint, httpx.Client(base_url=endpoint) as server:
         bare = _fresh("pass")[1]
-        for sdk in SDKS:
-            try:
-                extra = {"version": version(sdk.distribution), "remark": sdk.remark}
-            except PackageNotFoundError:
-                bench.missing.append(Missing(part_of(sdk), f"{sdk.distribution} is not installed"))
-                continue
-            values: dict[str, list[float]] = {}
-            for repetition in range(bench.repeats):
+        # In turn: whatever else the machine does meanwhile hits all of them.
+        for repetition in range(bench.repeats):
+            for sdk in sdks:
                 bench.report(f"sdk: {sdk.name}, {repetition + 1} of {bench.repeats}")
-                for name, value in _once(sdk, server, bench, bare).items():
-                    values.setdefault(name, []).append(value)
-            for measure in MEASURES:
-                named = (part_of(sdk), measure.name, measure.unit)
-                figure = Figure(*named, values[measure.name], measure.better, extra=extra)
-                bench.add(figure)
+                values[sdk.name].append(_once(sdk, server, bench, bare))
+    for sdk in sdks:
+        extra = {"version": version(sdk.distribution), "remark": sdk.remark}
+        for measure in MEASURES:
+            found = [one[measure.name] for one in values[sdk.name]]
+            named = (part_of(sdk), measure.name, measure.unit)
+            bench.add(Figure(*named, found, measure.better, extra=extra))
+
+
+def _installed(bench: Bench) -> list[Sdk]:
+    """Return the SDKs that are here, and note those that are not."""
+    found = []
+    for sdk in SDKS:
+        try:
+            version(sdk.distribution)
+        except PackageNotFoundError:
+            bench.missing.append(Missing(part_of(sdk), f"{sdk.distribution} is not installed"))
+        else:
+            found.append(sdk)
+    return found
 
 
 def _once(sdk: Sdk, server: httpx.Client, bench: Bench, bare: float) -> dict[str, float]:

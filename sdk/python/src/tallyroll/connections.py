@@ -19,9 +19,9 @@ CONNECT_SECONDS_MAX = 5.0
 class Connections:
     """Used by one thread at a time. A forked child opens its own.
 
-    Raises ValueError for a URL, or a proxy, that is none or not http(s). A proxy comes from the environment
-    (HTTPS_PROXY, ALL_PROXY, NO_PROXY …), but never for this machine. Certificates are certifi's,
-    unless SSL_CERT_FILE or SSL_CERT_DIR says otherwise.
+    Raises ValueError for a URL, or a proxy, that is none or not http(s). A proxy comes from the
+    environment (HTTPS_PROXY, ALL_PROXY, NO_PROXY …), but never for this machine. Certificates are
+    certifi's, unless SSL_CERT_FILE or SSL_CERT_DIR says otherwise.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
