@@ -13,7 +13,18 @@ from rich.console import Console
 
 from deploy.local.stack import EmbeddedStack, discard_stack
 from shared.topics import create_topics
-from tests.bench import bill, closing, ingest, invoicing, query, rating, recount, sustained, worker
+from tests.bench import (
+    bill,
+    closing,
+    ingest,
+    invoicing,
+    query,
+    rating,
+    recount,
+    simulation,
+    sustained,
+    worker,
+)
 from tests.bench import growth as growth_of_ids
 from tests.bench.results import FOLDER, Bench, Missing, Run, describe_machine, load_run, store
 from tests.bench.sdk import part as sdk
@@ -31,6 +42,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "bill": bill.measure,
     "invoicing": invoicing.measure,
     "sdk": sdk.measure,
+    "simulation": simulation.measure,
 }
 WITHOUT_STACK = {"sdk"}
 ALONE = {"growth": growth_of_ids.measure}

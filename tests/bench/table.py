@@ -44,6 +44,8 @@ GOALS = (
     Goal("closing a month, 10,000 tenants", "closing", "seconds", 60, 20),
     Goal("memory of closing, 10,000 tenants", "closing", "memory", 500, 500),
     Goal("live bill p95", "bill", "p95", 50, 50),
+    Goal("backtest: 10 plans, 1,000 tenants, a year", "simulation", "seconds", 60, 10),
+    Goal("memory of a backtest, 1,000 tenants", "simulation", "memory", 1_024, 1_024),
     Goal("invoices sent, 10,000 statements", "invoicing", "no limits", 150, 150),
     Goal("the same for each core of invoicing", "invoicing", "of one core of invoicing", 150, 150),
     Goal("memory of invoicing, 10,000 statements", "invoicing", "memory", 400, 400),
@@ -56,7 +58,7 @@ GOALS = (
     Goal("SDK: memory over the interpreter", "sdk", "memory under that load", 30, 30),
 )
 
-SIZES = ("10 M", "10,000 tenants", "10,000 statements")
+SIZES = ("10 M", "10,000 tenants", "1,000 tenants", "10,000 statements")
 """Goals that are for this much and no less."""
 
 

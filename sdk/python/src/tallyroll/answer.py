@@ -82,7 +82,7 @@ def interpret(
         return _refused(response)
     if response.status == FORBIDDEN and _problem(response.body).code == WRONG_TENANT:
         return _refused(response)
-    return Unknown(f"http_{response.status}", _retry_after(response.headers, now))
+    return Unknown(f"http_{response.status}", retry_after(response.headers, now))
 
 
 def _settled(body: bytes, batch: Batch) -> Settled | Unknown:
@@ -119,7 +119,8 @@ def _refused(response: Response) -> Refused:
     return Refused(problem.code or f"http_{response.status}", place, problem.message)
 
 
-def _retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+    """Return the seconds that an answer asks to wait, None if it does not."""
     value = headers.get("retry-after")
     if value is None:
         return None

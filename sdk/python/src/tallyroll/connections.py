@@ -5,9 +5,10 @@ import encodings.idna
 import os
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
-from urllib3 import PoolManager, ProxyManager, Timeout, make_headers
+from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, make_headers
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
@@ -43,18 +44,32 @@ class Connections:
 
         Raises urllib3's HTTPError if there is none.
         """
+        answer = self._ask("POST", headers, body=body)
+        return answer.status, _lower(answer), answer.data
+
+    def get(self, headers: Mapping[str, str], bytes_max: int) -> tuple[int, dict[str, str], bytes]:
+        """Do the same without a body. ValueError if the answer has more than so many bytes."""
+        answer = self._ask("GET", headers, preload_content=False)
+        try:
+            content = answer.read(bytes_max + 1, decode_content=True)
+        finally:
+            answer.release_conn()
+        if len(content) > bytes_max:
+            raise ValueError("the answer is too long")
+        return answer.status, _lower(answer), content
+
+    def _ask(self, method: str, headers: Mapping[str, str], **more: Any) -> BaseHTTPResponse:
         if self._process != os.getpid():  # a forked child must not write into its parent's sockets
             self._begin()
-        answer = self._pool.request(
-            "POST",
+        return self._pool.request(
+            method,
             self._url,
-            body=body,
             headers=headers,
             timeout=self._timeout,
             retries=False,
             redirect=False,
+            **more,
         )
-        return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.data
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
@@ -71,6 +86,10 @@ class Connections:
             proxy_headers=make_headers(proxy_basic_auth=self._proxy.auth),
             ca_certs=self._certificates,
         )
+
+
+def _lower(answer: BaseHTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
 
 
 def _certificates() -> str | None:

@@ -10,7 +10,7 @@ from tallyroll.background import Background
 from tallyroll.buffer import Batch, Buffer
 from tallyroll.diagnostics import KindLog
 from tallyroll.stats import Rejection
-from tallyroll.transport import ReportsLoss, Transport
+from tallyroll.transport import DeliveryError, ReportsLoss, Transport
 
 BACKOFF_SECONDS_FIRST = 0.2
 BACKOFF_SECONDS_MAX = 30.0
@@ -102,7 +102,7 @@ class Sender:
             response = self._transport.send(part.body)
             answer = interpret(response, part, now=self._now)
         except Exception as error:  # noqa: BLE001  whatever it was, the outcome is unknown
-            return Unknown(type(error).__name__)
+            return Unknown(error.code if isinstance(error, DeliveryError) else type(error).__name__)
         if isinstance(answer, Settled):
             self._reported = lost
         return answer

@@ -32,8 +32,9 @@ class Transport(Protocol):
     calls, one call at a time; in a forked child it is the child's own sender that calls.
 
     What is expected: the server's answer, whatever its status; any exception means "the outcome is
-    unknown" and the sender retries. Delivering one body twice is harmless, since every event has
-    an id, so a transport may wrap another one and repeat, delay, record or drop:
+    unknown" and the sender retries (a DeliveryError gives it a name). Delivering one body twice is
+    harmless, since every event has an id, so a transport may wrap another one and repeat, delay,
+    record or drop:
 
         class Twice:
             def __init__(self, inner: Transport) -> None:
@@ -46,6 +47,29 @@ class Transport(Protocol):
 
     def send(self, body: bytes) -> Response:
         """Deliver a batch and return the answer; raise if there is none."""
+        ...
+
+
+class DeliveryError(Exception):
+    """There is no answer to a batch, for a reason with a name: `stats().last_failure` shows it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@runtime_checkable
+class NamesAccount(Protocol):
+    """A transport that says where its events go and whose they are, so that they can be spooled."""
+
+    @property
+    def destination(self) -> str:
+        """A URL without a password; it stays the same over restarts."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """Events of one account are never sent as another's."""
         ...
 
 
@@ -74,11 +98,8 @@ class HTTPTransport:
         from tallyroll.connections import Connections  # noqa: PLC0415
 
         self._connections = Connections(endpoint.strip().rstrip("/") + EVENTS_PATH, timeout)
-        api_key = api_key.strip()
-        if not api_key or not api_key.isascii() or not api_key.isprintable():
-            raise ValueError("the API key must be printable ASCII text")
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
+            "Authorization": f"Bearer {checked_key(api_key)}",
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
         }
@@ -122,3 +143,11 @@ def _refuses_packing(answer: Response) -> bool:
     if answer.status == BAD_REQUEST:
         return b'"invalid_encoding"' in answer.body
     return answer.status == UNSUPPORTED_MEDIA_TYPE
+
+
+def checked_key(api_key: str) -> str:
+    """Return a key as it stands in a header. ValueError, without the key, if it cannot."""
+    api_key = api_key.strip()
+    if not api_key or not api_key.isascii() or not api_key.isprintable():
+        raise ValueError("the API key must be printable ASCII text")
+    return api_key

@@ -1,0 +1,31 @@
+"""What is known of a request before its answer comes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tallyroll.context import Attribution
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to a provider, as whoever watches it saw it begin.
+
+    `occurred_at` is its start in UTC; `attribution` is the scope it was made in, whatever scope its
+    answer comes in.
+    """
+
+    provider: str
+    """Of the event, in OpenTelemetry's spelling."""
+    api_surface: str
+    instrument: str
+    """Who watched: of two that saw one response, the first to be counted owns it."""
+    occurred_at: datetime
+    attribution: Attribution = field(default_factory=Attribution)
+    model: str | None = None
+    """What was asked for."""
+    counts_as: str | None = None
+    """Whose conventions the usage follows, if not those of `provider`."""
+    batch: bool = False
+    terms: Mapping[str, str] = field(default_factory=dict)
+    """What the request says of the price, for an answer that does not: `region` …"""
