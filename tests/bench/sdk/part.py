@@ -20,6 +20,7 @@ from tests.bench.sdk.server import DISTINCT, running_server
 from tests.bench.sdk.table import OTHERS, OWN_NAME, PART
 
 LOAD_SECONDS = 3.0
+WRAPPED_CALLS = 4_000
 INTERPRETERS = 3
 """Fresh ones for each repetition of a figure about the import; the median counts."""
 NEXT_SECONDS_MAX = 2.0
@@ -56,6 +57,12 @@ LOADED = {
     "lost": Measured("calls lost, queue full", "%"),
     "peak": Measured("memory under that load", "MiB"),
 }
+WRAPPER = {
+    "p50": Measured("wrap() adds to a chat call, p50", "us"),
+    "p99": Measured("wrap() adds to a chat call, p99", "us"),
+    "chunk": Measured("wrap() adds to a chunk of a stream", "us"),
+}
+"""Of Tallyroll alone: the others wrap nothing, or less."""
 IMPORT = Measured("import", "ms")
 READY = Measured("import and construction", "ms")
 MEMORY = Measured("memory after construction", "MiB")
@@ -66,6 +73,11 @@ MEASURES = (*CAPTURE.values(), *LOADED.values(), IMPORT, READY, MEMORY, KILLED)
 def part_of(sdk: Sdk) -> str:
     """Return the part under which the figures of an SDK stand."""
     return PART if sdk.name == OWN_NAME else OTHERS + sdk.name
+
+
+def measures_of(sdk: Sdk) -> tuple[Measured, ...]:
+    """Return what is said about an SDK."""
+    return (*MEASURES, *WRAPPER.values()) if sdk.name == OWN_NAME else MEASURES
 
 
 async def measure(bench: Bench) -> None:
@@ -85,7 +97,7 @@ def _measure(bench: Bench) -> None:
                 values[sdk.name].append(_once(sdk, server, bench, bare))
     for sdk in sdks:
         extra = {"version": version(sdk.distribution), "remark": sdk.remark}
-        for measure in MEASURES:
+        for measure in measures_of(sdk):
             found = [one[measure.name] for one in values[sdk.name]]
             named = (part_of(sdk), measure.name, measure.unit)
             bench.add(Figure(*named, found, measure.better, extra=extra))
@@ -113,7 +125,9 @@ def _once(sdk: Sdk, server: httpx.Client, bench: Bench, bare: float) -> dict[str
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
         milliseconds, _ = _fresh(sdk.imports, folder)
         ready, resident = _fresh(f"{sdk.imports}\nclient = {sdk.construct}", folder)
+    own = _wrapping(bench) if sdk.name == OWN_NAME else {}
     return {
+        **own,
         **{measure.name: calm[key] for key, measure in CAPTURE.items()},
         **{measure.name: loaded[key] for key, measure in LOADED.items()},
         IMPORT.name: milliseconds,
@@ -121,6 +135,14 @@ def _once(sdk: Sdk, server: httpx.Client, bench: Bench, bare: float) -> dict[str
         MEMORY.name: resident - bare,
         KILLED.name: lost,
     }
+
+
+def _wrapping(bench: Bench) -> dict[str, float]:
+    calls = str(max(int(WRAPPED_CALLS * bench.scale), 100))
+    command = [sys.executable, "-m", "tests.bench.sdk.wrapping", calls]
+    result = subprocess.run(command, check=True, capture_output=True, env=settle_in(""))
+    found: dict[str, float] = msgspec.json.decode(result.stdout)
+    return {measure.name: found[key] for key, measure in WRAPPER.items()}
 
 
 def load_once(
