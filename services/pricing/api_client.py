@@ -35,3 +35,19 @@ def refuse(answer: httpx.Response) -> None:
 def faults_of(told: Mapping[str, Any]) -> list[Fault]:
     """Return the faults that an answer tells."""
     return [Fault(f["code"], f["path"], f["message"]) for f in told.get("faults", [])]
+
+
+async def send(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    query: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return an answer; raises the refusal that it is."""
+    answer = await client.request(method, path, json=body, headers=headers, params=query)
+    refuse(answer)
+    found: dict[str, Any] = answer.json()
+    return found

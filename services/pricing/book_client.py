@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import httpx
 
-from services.pricing.api_client import faults_of, refuse
+from services.pricing.api_client import faults_of, refuse, send
 from services.pricing.book_files import BookFile
 from shared.errors import Fault, TallyrollError
 from shared.money import format_exact, format_shown, parse_exact
@@ -175,19 +175,3 @@ async def _tag(client: httpx.AsyncClient, file: BookFile, version: int) -> str:
     answer = await client.get(f"{_place(file)}/versions/{version}")
     refuse(answer)
     return answer.headers["etag"]
-
-
-async def send(
-    client: httpx.AsyncClient,
-    method: str,
-    path: str,
-    body: Any = None,
-    headers: Mapping[str, str] | None = None,
-    *,
-    query: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return an answer; raises the refusal that it is."""
-    answer = await client.request(method, path, json=body, headers=headers, params=query)
-    refuse(answer)
-    found: dict[str, Any] = answer.json()
-    return found

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from services.pricing.book_client import connect, send
+from services.pricing.api_client import connect, send
 from services.pricing.cli_pricebook import LOCAL, ApiKey, Url
 from services.pricing.handlers.simulations import csv_text
 from services.pricing.schemas.simulation import SimulationResult

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sdk.python.tests.wrapping.conftest import Events
-from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, TOKENS, chunks
+from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network for prices
