@@ -59,7 +59,6 @@ LOADED = {
 }
 WRAPPER = {
     "p50": Measured("wrap() adds to a chat call, p50", "us"),
-    "p99": Measured("wrap() adds to a chat call, p99", "us"),
     "chunk": Measured("wrap() adds to a chunk of a stream", "us"),
 }
 """Of Tallyroll alone: the others wrap nothing, or less."""
