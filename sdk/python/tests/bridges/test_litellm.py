@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from sdk.python.tests.usage.cases import all_cases, as_parameters
+from sdk.python.tests.usage.cases import lines_of as golden
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
@@ -19,11 +21,15 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the 
 import litellm
 from litellm.anthropic_interface import messages
 from litellm.caching.caching import Cache
-from litellm.exceptions import AuthenticationError, RateLimitError
+from litellm.exceptions import AuthenticationError, MidStreamFallbackError, RateLimitError
+from litellm.integrations.opentelemetry import OpenTelemetry, OpenTelemetryConfig
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tallyroll import Meter
 from tallyroll.bridges.litellm import TallyrollLogger
 from tallyroll.bridges.litellm_usage import lines_of, response_id
+from tallyroll.bridges.opentelemetry import TallyrollSpanProcessor
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*ReadOnly:UserWarning",  # litellm's own types, when it first uses them
@@ -218,6 +224,19 @@ def test_a_stream_without_usage_is_flagged(
     assert event["tags"]["usage_flags"] == "maybe_estimated"
 
 
+def test_a_stream_that_breaks_is_a_partial_event(
+    provider: WireServer, at: dict[str, Any], recorded: Recorded
+) -> None:
+    """Some of it came, so something was used; LiteLLM does not say what."""
+    provider.tell("/chat/completions", sse(chunks(usage=True)[:1], cut=True))
+    stream = litellm.completion(model="openai/gpt-5", messages=ASK, stream=True, **at)
+    with pytest.raises(MidStreamFallbackError):
+        list(stream)
+    (event,) = recorded(1)
+    assert (event["status"], event["units"]) == ("aborted", {"unmeasured_requests": "1"})
+    assert event["model"] == "gpt-5"
+
+
 def test_a_failure_counts_nothing(
     provider: WireServer, at: dict[str, Any], recorded: Recorded
 ) -> None:
@@ -337,6 +356,20 @@ def test_an_adviser_is_a_line_of_its_own(
     assert {main["response_id"], adviser["response_id"]} == {"msg_01"}
 
 
+def test_an_adviser_without_anthropics_own_answer() -> None:
+    """LiteLLM may redact it: the iterations tell all but which hop was declined."""
+    iterations = [
+        {"type": "message", "model": "a", "input_tokens": 100, "output_tokens": 5},
+        {"type": "fallback_message", "model": "b", "input_tokens": 100, "output_tokens": 40},
+        {"type": "compaction", "input_tokens": 7, "output_tokens": 3},
+    ]
+    usage = {"prompt_tokens": 207, "completion_tokens": 48, "iterations": iterations}
+    main, other = lines_of(usage, "b", "anthropic", streamed=False, original="redacted-by-litellm")
+    assert main.tokens == {"input_uncached": 200, "output_text": 45}
+    assert (other.tokens, other.line) == ({"input_uncached": 7, "output_text": 3}, 3)
+    assert main.flags == other.flags == {"convention_assumed"}
+
+
 async def test_anthropics_own_format(
     provider: WireServer, at: dict[str, Any], arecorded: AsyncRecorded
 ) -> None:
@@ -390,6 +423,73 @@ def test_the_responses_api(provider: WireServer, at: dict[str, Any], recorded: R
     assert event["service_tier"] == "priority"
 
 
+GOLDEN = {
+    ("anthropic", "messages"): ("anthropic/claude-sonnet-5", "/v1/messages"),
+    ("aws.bedrock", "converse"): ("bedrock/converse/anthropic.claude-sonnet-4", "/converse"),
+    ("azure.ai.openai", "chat"): ("azure/gpt-5", "/chat/completions"),
+    ("deepseek", "chat"): ("deepseek/deepseek-chat", "/chat/completions"),
+    ("gcp.gemini", "generate_content"): ("gemini/gemini-3-pro", ":generateContent"),
+    ("mistral_ai", "chat"): ("mistral/mistral-large", "/chat/completions"),
+    ("openai", "chat"): ("openai/gpt-5", "/chat/completions"),
+    ("x_ai", "chat"): ("xai/grok-4", "/chat/completions"),
+}
+"""Provider and surface -> the model by LiteLLM's name, and where LiteLLM asks for it."""
+ALIKE = (
+    "written without a TTL",
+    "more read from the cache than input is normal here",
+    "a compaction is a line of its own, at the main model",
+    "an adviser is a line of its own, at its own model",
+    "a fallback: the declined hop is not in the top level",
+    "written without TTLs",
+    "no cache",
+    "hit and miss sum to the prompt",
+    "OpenAI's field alone",
+    "cached inside the prompt; thoughts and tool prompts beside",
+    "only thoughts: no candidates",
+    "modality without a split of the cache: text was cached first",
+    "cached inside, in each of its spellings",
+    "cached, written and thinking are inside the totals",
+    "no details",
+    "rejected predictions are output, and told",
+    "more cached than there was prompt",
+    "the parts do not sum to the total",
+    "audio in and out",
+    "thinking is beside the completion",
+)
+"""Names of fixtures in which LiteLLM keeps all that the provider reports of tokens."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    as_parameters(
+        [
+            case
+            for case in all_cases()
+            if case["name"] in ALIKE
+            and (case["provider"], case["api_surface"]) in GOLDEN
+            and "payload" in case
+        ]
+    ),
+)
+def test_each_provider_counts_as_it_does_by_itself(
+    provider: WireServer, at: dict[str, Any], recorded: Recorded, case: dict[str, Any]
+) -> None:
+    """What LiteLLM makes of an answer, taken apart again, is what the provider's own rules say."""
+    model, path = GOLDEN[case["provider"], case["api_surface"]]
+    answer = case["payload"]
+    if case["provider"] == "anthropic":
+        answer = {**CLAUDE, **answer}
+    provider.tell(path, whole(answer))
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "aws_region_name": "us-east-1"}
+    more = keys if case["provider"] == "aws.bedrock" else {}
+    if case["provider"] == "azure.ai.openai":
+        more = {"api_version": "2025-01-01"}
+    litellm.completion(model=model, messages=ASK, **at, **more)
+    counted = [event.get("tokens", {}) for event in recorded(1)]
+    assert counted == [line.tokens for line in golden(case)]
+    assert {event["provider"] for event in recorded(0)} == {case["provider"]}
+
+
 @pytest.mark.parametrize(
     ("answer_id", "original", "expected"),
     [
@@ -441,3 +541,31 @@ def test_a_broken_meter_breaks_nothing(
     assert answer.choices[0].message.content == "secret words"
     assert logger._bridge._recorder.faults == 2
     assert "LoggingError" not in caplog.text
+
+
+async def test_litellms_own_spans_are_counted_by_the_other_bridge(
+    provider: WireServer,
+    logger: Logger,
+    at: dict[str, Any],
+    capturing: Meter,
+    arecorded: AsyncRecorded,
+) -> None:
+    """LiteLLM's OpenTelemetry integration names the call, and does not tell what was cached."""
+    provider.tell("/chat/completions", whole(ANSWER))
+    tracing = TracerProvider(shutdown_on_exit=False)
+    tracing.add_span_processor(TallyrollSpanProcessor(capturing))
+    config = OpenTelemetryConfig(exporter=InMemorySpanExporter())
+    own: Any = OpenTelemetry(config=config, tracer_provider=tracing)
+    own.turn_off_message_logging = own.message_logging = False
+    litellm.callbacks = [own, logger]
+    await litellm.acompletion(model="openai/gpt-5", messages=ASK, **at)
+    seen = {event["instrument"]: event for event in await arecorded(1)}
+    assert set(seen) == {"litellm", "opentelemetry"}
+    span, callback = seen["opentelemetry"], seen["litellm"]
+    assert (span["provider"], span["response_id"]) == (
+        callback["provider"],
+        callback["response_id"],
+    )
+    assert span["tokens"] == {"input_uncached": 100, "output_text": 30}
+    assert span["tags"]["usage_flags"] == "cache_untold"
+    assert "secret" not in str(span)

@@ -89,7 +89,6 @@ class Bridge:
             if isinstance(given, Mapping):
                 tags = {**given, **tags}
         whole.setdefault("agent", self._agent)
-        whole["agent"] = identifier(str(whole["agent"])) or self._agent
         if tags:
             whole["tags"] = tags
         return cast("Attribution", whole)
