@@ -1,67 +1,38 @@
 """LiteLLM itself, against a server that answers as the providers do."""
 
-import asyncio
-import gc
-import os
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-import pytest
-from sdk.python.tests.usage.cases import all_cases, as_parameters
-from sdk.python.tests.usage.cases import lines_of as golden
-from sdk.python.tests.wrapping.conftest import Events
-from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, TOKENS, chunks
-from sdk.python.tests.wrapping.wire import WireServer, sse, whole
-
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network for prices
-
 import litellm
+import pytest
 from litellm.anthropic_interface import messages
 from litellm.caching.caching import Cache
 from litellm.exceptions import AuthenticationError, MidStreamFallbackError, RateLimitError
 from litellm.integrations.opentelemetry import OpenTelemetry, OpenTelemetryConfig
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sdk.python.tests.bridges.litellm_calls import (
+    ASK,
+    CLAUDE,
+    CLAUDE_TOKENS,
+    IGNORED,
+    AsyncRecorded,
+    Logger,
+    Recorded,
+    _arecorded,
+    _at,
+    _logger,
+    _recorded,
+)
+from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, TOKENS, chunks
+from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
 from tallyroll import Meter
-from tallyroll.bridges.litellm import TallyrollLogger
-from tallyroll.bridges.litellm_usage import lines_of, response_id
 from tallyroll.bridges.opentelemetry import TallyrollSpanProcessor
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*ReadOnly:UserWarning",  # litellm's own types, when it first uses them
-    "ignore::pytest.PytestUnraisableExceptionWarning",  # clients and loops that it leaves open
-)
-ASK: Any = [{"role": "user", "content": "secret question"}]
-CLAUDE = {
-    "id": "msg_01",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-sonnet-5",
-    "content": [{"type": "text", "text": "secret"}],
-    "stop_reason": "end_turn",
-    "usage": {
-        "input_tokens": 10,
-        "cache_read_input_tokens": 900,
-        "cache_creation_input_tokens": 75,
-        "cache_creation": {"ephemeral_5m_input_tokens": 50, "ephemeral_1h_input_tokens": 20},
-        "output_tokens": 50,
-        "output_tokens_details": {"thinking_tokens": 30},
-        "server_tool_use": {"web_search_requests": 2},
-    },
-}
-CLAUDE_TOKENS = {
-    "input_uncached": 10,
-    "input_cache_read": 900,
-    "input_cache_write_5m": 50,
-    "input_cache_write_1h": 20,
-    "input_cache_write": 5,
-    "output_text": 20,
-    "output_reasoning": 30,
-}
+__all__ = ["_arecorded", "_at", "_logger", "_recorded"]
+pytestmark = IGNORED
 RESPONSE = {
     "id": "resp_1",
     "object": "response",
@@ -89,66 +60,6 @@ RESPONSE = {
         "total_tokens": 130,
     },
 }
-Recorded = Callable[[int], list[dict[str, Any]]]
-AsyncRecorded = Callable[[int], Awaitable[list[dict[str, Any]]]]
-
-
-class Logger(TallyrollLogger):
-    """Tells when LiteLLM, which reports in threads and loops of its own, has done so."""
-
-    def __init__(self, meter: Meter) -> None:
-        super().__init__(meter, agent="coder")
-        self.told = threading.Semaphore(0)
-
-    def log_success_event(self, *args: Any, **named: Any) -> None:
-        super().log_success_event(*args, **named)
-        self.told.release()
-
-    def log_failure_event(self, *args: Any, **named: Any) -> None:
-        super().log_failure_event(*args, **named)
-        self.told.release()
-
-
-def use(logger: Logger) -> Iterator[Logger]:
-    before = litellm.callbacks, litellm.suppress_debug_info
-    litellm.callbacks, litellm.suppress_debug_info = [logger], True
-    yield logger
-    litellm.callbacks, litellm.suppress_debug_info = before
-    for callbacks in (
-        *(litellm.input_callback, litellm.success_callback, litellm.failure_callback),
-        *(litellm._async_success_callback, litellm._async_failure_callback),
-    ):
-        callbacks.clear()
-    gc.collect()  # what litellm leaves open is not for a later test to be warned of
-
-
-@pytest.fixture(name="logger", autouse=True)
-def _logger(capturing: Meter) -> Iterator[Logger]:
-    yield from use(Logger(capturing))
-
-
-@pytest.fixture(name="recorded")
-def _recorded(events: Events, logger: Logger) -> Recorded:
-    """Return all events after so many more reports."""
-
-    def recorded(reports: int) -> list[dict[str, Any]]:
-        for _ in range(reports):
-            assert logger.told.acquire(timeout=10)
-        return events()
-
-    return recorded
-
-
-@pytest.fixture(name="arecorded")
-def _arecorded(recorded: Recorded) -> AsyncRecorded:
-    """Do the same while the loop runs."""
-    return lambda reports: asyncio.to_thread(recorded, reports)
-
-
-@pytest.fixture(name="at")
-def _at(provider: WireServer) -> dict[str, Any]:
-    """Where to ask."""
-    return {"api_base": provider.url, "api_key": "k", "num_retries": 0, "max_retries": 0}
 
 
 def test_an_answer_is_an_event_in_the_scope_of_its_call(
@@ -356,20 +267,6 @@ def test_an_adviser_is_a_line_of_its_own(
     assert {main["response_id"], adviser["response_id"]} == {"msg_01"}
 
 
-def test_an_adviser_without_anthropics_own_answer() -> None:
-    """LiteLLM may redact it: the iterations tell all but which hop was declined."""
-    iterations = [
-        {"type": "message", "model": "a", "input_tokens": 100, "output_tokens": 5},
-        {"type": "fallback_message", "model": "b", "input_tokens": 100, "output_tokens": 40},
-        {"type": "compaction", "input_tokens": 7, "output_tokens": 3},
-    ]
-    usage = {"prompt_tokens": 207, "completion_tokens": 48, "iterations": iterations}
-    main, other = lines_of(usage, "b", "anthropic", streamed=False, original="redacted-by-litellm")
-    assert main.tokens == {"input_uncached": 200, "output_text": 45}
-    assert (other.tokens, other.line) == ({"input_uncached": 7, "output_text": 3}, 3)
-    assert main.flags == other.flags == {"convention_assumed"}
-
-
 async def test_anthropics_own_format(
     provider: WireServer, at: dict[str, Any], arecorded: AsyncRecorded
 ) -> None:
@@ -421,103 +318,6 @@ def test_the_responses_api(provider: WireServer, at: dict[str, Any], recorded: R
     (event,) = recorded(1)
     assert (event["tokens"], event["response_id"]) == (TOKENS, "resp_1")
     assert event["service_tier"] == "priority"
-
-
-GOLDEN = {
-    ("anthropic", "messages"): ("anthropic/claude-sonnet-5", "/v1/messages"),
-    ("aws.bedrock", "converse"): ("bedrock/converse/anthropic.claude-sonnet-4", "/converse"),
-    ("azure.ai.openai", "chat"): ("azure/gpt-5", "/chat/completions"),
-    ("deepseek", "chat"): ("deepseek/deepseek-chat", "/chat/completions"),
-    ("gcp.gemini", "generate_content"): ("gemini/gemini-3-pro", ":generateContent"),
-    ("mistral_ai", "chat"): ("mistral/mistral-large", "/chat/completions"),
-    ("openai", "chat"): ("openai/gpt-5", "/chat/completions"),
-    ("x_ai", "chat"): ("xai/grok-4", "/chat/completions"),
-}
-"""Provider and surface -> the model by LiteLLM's name, and where LiteLLM asks for it."""
-ALIKE = (
-    "written without a TTL",
-    "more read from the cache than input is normal here",
-    "a compaction is a line of its own, at the main model",
-    "an adviser is a line of its own, at its own model",
-    "a fallback: the declined hop is not in the top level",
-    "written without TTLs",
-    "no cache",
-    "hit and miss sum to the prompt",
-    "OpenAI's field alone",
-    "cached inside the prompt; thoughts and tool prompts beside",
-    "only thoughts: no candidates",
-    "modality without a split of the cache: text was cached first",
-    "cached inside, in each of its spellings",
-    "cached, written and thinking are inside the totals",
-    "no details",
-    "rejected predictions are output, and told",
-    "more cached than there was prompt",
-    "the parts do not sum to the total",
-    "audio in and out",
-    "thinking is beside the completion",
-)
-"""Names of fixtures in which LiteLLM keeps all that the provider reports of tokens."""
-
-
-@pytest.mark.parametrize(
-    "case",
-    as_parameters(
-        [
-            case
-            for case in all_cases()
-            if case["name"] in ALIKE
-            and (case["provider"], case["api_surface"]) in GOLDEN
-            and "payload" in case
-        ]
-    ),
-)
-def test_each_provider_counts_as_it_does_by_itself(
-    provider: WireServer, at: dict[str, Any], recorded: Recorded, case: dict[str, Any]
-) -> None:
-    """What LiteLLM makes of an answer, taken apart again, is what the provider's own rules say."""
-    model, path = GOLDEN[case["provider"], case["api_surface"]]
-    answer = case["payload"]
-    if case["provider"] == "anthropic":
-        answer = {**CLAUDE, **answer}
-    provider.tell(path, whole(answer))
-    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "aws_region_name": "us-east-1"}
-    more = keys if case["provider"] == "aws.bedrock" else {}
-    if case["provider"] == "azure.ai.openai":
-        more = {"api_version": "2025-01-01"}
-    litellm.completion(model=model, messages=ASK, **at, **more)
-    counted = [event.get("tokens", {}) for event in recorded(1)]
-    assert counted == [line.tokens for line in golden(case)]
-    assert {event["provider"] for event in recorded(0)} == {case["provider"]}
-
-
-@pytest.mark.parametrize(
-    ("answer_id", "original", "expected"),
-    [
-        ("chatcmpl-1", None, "chatcmpl-1"),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", None, None),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", '{"id": "msg_1"}', "msg_1"),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", "{no json", None),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", "redacted-by-litellm", None),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", '{"output": {}}', None),
-        ("resp_0123456789abcdef", None, "resp_0123456789abcdef"),
-        ("resp_bGl0ZWxsbTpub3RoaW5n", None, "resp_bGl0ZWxsbTpub3RoaW5n"),
-        ("resp_bGl0ZWxsbTptO3Jlc3BvbnNlX2lkOnJlc3BfOQ==", None, "resp_9"),
-        (None, None, None),
-    ],
-)
-def test_which_id_is_the_providers(
-    answer_id: object, original: object, expected: str | None
-) -> None:
-    """LiteLLM's own would never match what another instrument saw."""
-    assert response_id(answer_id, original) == expected
-
-
-def test_a_provider_that_nobody_looked_at_is_flagged() -> None:
-    """Its totals are taken to contain their parts, as LiteLLM's do elsewhere."""
-    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-    (line,) = lines_of(usage, "sonar", "perplexity", streamed=False)
-    assert line.tokens == {"input_uncached": 5, "output_text": 2}
-    assert line.flags == {"convention_assumed"}
 
 
 def test_a_broken_meter_breaks_nothing(

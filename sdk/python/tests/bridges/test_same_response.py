@@ -3,17 +3,14 @@
 The server counts the first of those that have the same tenant, provider, response and line.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any
-
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network for prices
 
 import litellm
 import openai
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from sdk.python.tests.bridges.test_litellm import Logger, use
+from sdk.python.tests.bridges.litellm_calls import IGNORED, Logger, use
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, ASK, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
@@ -22,10 +19,7 @@ import tallyroll
 from tallyroll import Meter
 from tallyroll.bridges.opentelemetry import TallyrollSpanProcessor
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*ReadOnly:UserWarning",  # litellm's own types, when it first uses them
-    "ignore::pytest.PytestUnraisableExceptionWarning",  # clients and loops that it leaves open
-)
+pytestmark = IGNORED
 KEY = ("tenant", "provider", "response_id", "line")
 
 
