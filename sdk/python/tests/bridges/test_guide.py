@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sdk.python.tests.bridges.litellm_calls import IGNORED, Logger, use
 from sdk.python.tests.bridges.test_openai_agents import saying
-from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, TOKENS
+from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, TOKENS
 from sdk.python.tests.wrapping.wire import WireServer, whole
 
 from tallyroll import Meter

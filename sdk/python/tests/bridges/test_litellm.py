@@ -25,7 +25,7 @@ from sdk.python.tests.bridges.litellm_calls import (
     _logger,
     _recorded,
 )
-from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, TOKENS, chunks
+from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
 from tallyroll import Meter

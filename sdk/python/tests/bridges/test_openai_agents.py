@@ -10,7 +10,7 @@ import pytest
 from agents import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, RunConfig, Runner
 from agents.tracing import get_trace_provider
 from sdk.python.tests.wrapping.conftest import Events
-from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, TOKENS, USAGE, chunks
+from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, TOKENS, USAGE, chunks
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
 from tallyroll import Meter

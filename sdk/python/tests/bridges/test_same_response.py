@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sdk.python.tests.bridges.litellm_calls import IGNORED, Logger, use
 from sdk.python.tests.wrapping.conftest import Events
-from sdk.python.tests.wrapping.openai_family.test_chat import ANSWER, ASK, TOKENS, chunks
+from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, ASK, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
 import tallyroll

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
+from threading import RLock
 from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
@@ -21,6 +21,7 @@ from tallyroll.usage.surface import Json
 Value = TypeVar("Value")
 
 INTERRUPTED_KEPT_MAX = 1_000
+UNMETERED_NAMES_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Recorder:
         self.faults = 0
         self._log = KindLog()
         self._open: OrderedDict[tuple[str, str], Interrupted] = OrderedDict()
-        self._lock = Lock()
+        self._lock = RLock()  # a finalizer may tell of a stream while its own thread is in here
 
     def answered(self, asked: Asked, body: Json, *, once: str | None = None) -> list[str]:
         """Record one whole answer; return the ids of its events.
@@ -81,8 +82,13 @@ class Recorder:
     def unmetered(self, name: str) -> None:
         """Count a call that nobody here knows to meter, and log its name once."""
         with self._lock:
-            self.unmetered_calls[name] = self.unmetered_calls.get(name, 0) + 1
+            if name in self.unmetered_calls or len(self.unmetered_calls) < UNMETERED_NAMES_MAX:
+                self.unmetered_calls[name] = self.unmetered_calls.get(name, 0) + 1
         self._log.warn(f"unmetered:{name}", f"{name} is not metered")
+
+    def warn(self, kind: str, message: str) -> None:
+        """Log something that the user can change, once per kind."""
+        self._log.warn(kind, message)
 
     def now(self) -> datetime:
         """Return the time by the meter's clock: when a request begins."""
@@ -189,3 +195,13 @@ def recorder_of(meter: Meter) -> Recorder:
     """Return the meter's recorder: one for all clients and bridges that report to it."""
     recorder: Recorder = vars(meter).setdefault("_recorder", Recorder(meter))
     return recorder
+
+
+def interrupted(meter: Meter) -> list[Interrupted]:
+    """Return the latest responses that broke off, oldest first, at most INTERRUPTED_KEPT_MAX."""
+    return list(recorder_of(meter).interrupted)
+
+
+def unmetered_calls(meter: Meter) -> dict[str, int]:
+    """Return how often wrapped clients were asked for what nobody here knows to meter, by name."""
+    return dict(recorder_of(meter).unmetered_calls)

@@ -13,7 +13,14 @@ from tallyroll.wrapping.session import Session
 Client = TypeVar("Client")
 
 _WRAPPERS = {
+    "anthropic": ("tallyroll.wrapping.anthropic", "wrap_anthropic", "anthropic"),
+    "botocore": ("tallyroll.wrapping.bedrock", "wrap_bedrock", "aws.bedrock"),
+    "cohere": ("tallyroll.wrapping.cohere", "wrap_cohere", "cohere"),
+    "google.genai": ("tallyroll.wrapping.google_genai", "wrap_google_genai", "gcp.gemini"),
+    "groq": ("tallyroll.wrapping.openai", "wrap_openai", "groq"),
+    "mistralai": ("tallyroll.wrapping.mistral", "wrap_mistral", "mistral_ai"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
+    "xai_sdk": ("tallyroll.wrapping.x_ai", "wrap_x_ai", "x_ai"),
 }
 """Package of the client's class → module and function that wrap it, and its provider."""
 
@@ -49,6 +56,7 @@ def wrap(
         provider=provider or known,
         agent=agent or default_agent(),
         counts_as=counts_as,
+        stated=provider is not None,
     )
     wrapper = cast("Callable[[Any, Session], Any]", getattr(import_module(module), function))
     return cast("Client", wrapper(client, session))
@@ -56,8 +64,8 @@ def wrap(
 
 def _wrapper_of(client: object) -> tuple[str, str, str]:
     for kind in type(client).__mro__:
-        package = kind.__module__.partition(".")[0]
-        if package in _WRAPPERS:
-            return _WRAPPERS[package]
+        for package, wrapper in _WRAPPERS.items():
+            if f"{kind.__module__}.".startswith(f"{package}."):
+                return wrapper
     known = ", ".join(sorted(_WRAPPERS))
     raise TypeError(f"{type(client).__name__} is no client that can be wrapped; known are {known}")

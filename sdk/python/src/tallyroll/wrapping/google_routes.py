@@ -1,0 +1,95 @@
+"""What a request to Gemini is, by the last part of its address, and how its answer is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tallyroll.usage.surface import Json, at, objects
+from tallyroll.wrapping.picking import picked
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kind of request."""
+
+    api_surface: str
+    read: Callable[[Any], Json]
+    """Answer as JSON → its id, model, usage and ends; none of its content."""
+    is_free: bool = False
+
+    def see(self, chunk: Any) -> tuple[Json | None, bool]:
+        """Return what a chunk says, and that it is never hidden."""
+        return self.read(chunk), False
+
+
+def _read_content(answer: Any) -> Json:
+    said = picked(answer, "responseId", "modelVersion", "usageMetadata")
+    candidates = objects(at(answer, "candidates"))
+    ends = [picked(one, "finishReason") for one in candidates if "finishReason" in one]
+    blocked = at(answer, "promptFeedback", "blockReason")
+    if ends:
+        said["candidates"] = ends
+    if blocked is not None:
+        said["promptFeedback"] = {"blockReason": blocked}
+    return said
+
+
+def _read_embeddings(answer: Any) -> Json:
+    return picked(answer, "usageMetadata")
+
+
+def _read_predictions(answer: Any) -> Json:
+    """Return the usage of Vertex AI's older models, which count each text for itself.
+
+    Their numbers are those of protocol buffers' `Value`, so a count may come as 4.0.
+    """
+    counts = [
+        at(one, "embeddings", "statistics", "token_count")
+        for one in objects(at(answer, "predictions"))
+    ]
+    whole = [int(n) for n in counts if isinstance(n, int | float) and n == int(n)]
+    if not counts or len(whole) != len(counts):
+        return {}
+    return {"usageMetadata": {"promptTokenCount": sum(whole)}}
+
+
+CONTENT = Call("generate_content", _read_content)
+EMBEDDINGS = Call("embeddings", _read_embeddings)
+PREDICTIONS = Call("embeddings", _read_predictions)
+FREE = Call("", dict, is_free=True)
+_CALLS: dict[str, Call] = {
+    "generateContent": CONTENT,
+    "streamGenerateContent": CONTENT,
+    "embedContent": EMBEDDINGS,
+    "batchEmbedContents": EMBEDDINGS,
+    "countTokens": FREE,
+    "computeTokens": FREE,
+    "files": FREE,
+    "cancel": FREE,
+    # What a batch used is in its results.
+    "batchGenerateContent": FREE,
+    "asyncBatchEmbedContent": FREE,
+}
+
+
+def call_of(url: str, body: Any) -> Call | None:
+    """Return what a request to this address is, None if nobody here knows."""
+    verb = verb_of(url)
+    if verb == "predict" and all("content" in one for one in objects(at(body, "instances"))):
+        return PREDICTIONS  # pictures are predicted from a `prompt`
+    return _CALLS.get(verb)
+
+
+def verb_of(url: str) -> str:
+    """Return what is done there: "generateContent" of ".../gemini-2.5-flash:generateContent"."""
+    place, _, verb = _last(url).rpartition(":")
+    return verb if place else _last(url)
+
+
+def model_of(url: str) -> str:
+    """Return the model: "gemini-2.5-flash" of ".../gemini-2.5-flash:generateContent"."""
+    return _last(url).rpartition(":")[0]
+
+
+def _last(url: str) -> str:
+    return url.partition("?")[0].rstrip("/").rpartition("/")[2]

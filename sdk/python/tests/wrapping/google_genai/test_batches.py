@@ -1,0 +1,74 @@
+"""Batches of Gemini: their results come with the job, and count once."""
+
+from typing import Any
+
+from google import genai
+from sdk.python.tests.wrapping.conftest import Events
+from sdk.python.tests.wrapping.google_genai.answers import TOKENS, content
+from sdk.python.tests.wrapping.wire import WireServer, whole
+
+import tallyroll
+from tallyroll import Meter
+from tallyroll.testing import CapturingTransport
+
+NAME = "batches/b-1"
+
+
+def job(state: str, *results: dict[str, Any]) -> dict[str, Any]:
+    output = {"inlinedResponses": {"inlinedResponses": list(results)}} if results else {}
+    metadata = {
+        "model": "models/gemini-2.5-flash",
+        "state": f"BATCH_STATE_{state}",
+        "createTime": "2026-11-02T08:00:00.123456Z",
+        "output": output,
+    }
+    return {"name": NAME, "done": bool(results), "metadata": metadata}
+
+
+RESULTS = (
+    {"response": content(response_id="r-1")},
+    {"error": {"code": 3, "message": "no"}},
+    {"response": content(response_id="r-2")},
+)
+
+
+def test_results_count_once_however_often_they_are_fetched(
+    plain: genai.Client, capturing: Meter, provider: WireServer, events: Events
+) -> None:
+    """Also in another process: the same id and content again, which the server counts once."""
+    client = tallyroll.wrap(plain, capturing, agent="coder")
+    provider.tell(NAME, whole(job("RUNNING")), whole(job("SUCCEEDED", *RESULTS)))
+    for _ in range(3):
+        client.batches.get(name=NAME)
+    first = events()
+    assert [event["response_id"] for event in first] == ["r-1", "r-2"]
+    assert [event["tokens"] for event in first] == [TOKENS, TOKENS]
+    assert {(event["batch"], event["occurred_at"]) for event in first} == {
+        (True, "2026-11-02T08:00:00.123456Z")
+    }
+    assert "secret" not in str(first)
+    elsewhere = CapturingTransport()
+    with Meter(transport=elsewhere, strict=True) as meter:
+        tallyroll.wrap(plain, meter, agent="coder").batches.get(name=NAME)
+        assert meter.flush(10)
+    assert elsewhere.events == first
+
+
+def test_making_a_batch_uses_nothing_yet(
+    client: genai.Client, provider: WireServer, events: Events
+) -> None:
+    """What it uses is in its results."""
+    provider.tell(":batchGenerateContent", whole(job("PENDING")))
+    ask: Any = [{"contents": [{"parts": [{"text": "private question"}]}]}]
+    client.batches.create(model="gemini-2.5-flash", src=ask)
+    assert events() == []
+
+
+async def test_async_results_too(
+    client: genai.Client, provider: WireServer, events: Events
+) -> None:
+    """`client.aio.batches.get()`."""
+    provider.tell(NAME, whole(job("SUCCEEDED", *RESULTS)))
+    async with client.aio as aio:
+        await aio.batches.get(name=NAME)
+    assert [event["response_id"] for event in events()] == ["r-1", "r-2"]
