@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from google import genai
+from google.auth.credentials import AnonymousCredentials
 from google.genai import errors, types
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.google_genai.answers import TOKENS, USAGE, calling, content
-from sdk.python.tests.wrapping.wire import WireServer, whole
+from sdk.python.tests.wrapping.wire import Answer, WireServer, whole
 
 import tallyroll
 from tallyroll import Meter
@@ -165,6 +166,24 @@ def test_a_refusal_passes_unchanged_and_counts_nothing(
     (event,) = events()
     assert (event["status"], event["tags"]["error"]) == ("failed", "ClientError")
     assert (event["units"], event["model"]) == ({"failed_requests": "0"}, "gemini-2.5-flash")
+
+
+def test_an_answer_that_cannot_be_read_was_given_all_the_same(
+    client: genai.Client, provider: WireServer, events: Events
+) -> None:
+    """The SDK raises what it raises; what was used is unknown, not nothing."""
+    provider.tell(":generateContent", Answer((b"no json",)))
+    with pytest.raises(ValueError, match="Expecting value"):
+        client.models.generate_content(**ASK)
+    (event,) = events()
+    assert (event["model"], event["units"]) == ("gemini-2.5-flash", {"unmeasured_requests": "1"})
+    assert "status" not in event
+
+
+def test_other_packages_of_google_are_refused(capturing: Meter) -> None:
+    """Only `google.genai` is known."""
+    with pytest.raises(TypeError, match=r"known are .*google\.genai"):
+        tallyroll.wrap(AnonymousCredentials(), capturing)  # type: ignore[no-untyped-call]
 
 
 def test_vertex_ai_is_another_provider_with_a_region_and_a_tier(
