@@ -26,7 +26,7 @@ def job(state: str, *results: dict[str, Any]) -> dict[str, Any]:
         "createTime": "2026-11-02T08:00:00.123456Z",
         "output": output,
     }
-    return {"name": NAME, "done": bool(results), "metadata": metadata}
+    return {"name": NAME, "done": state == "SUCCEEDED", "metadata": metadata}
 
 
 RESULTS = (
@@ -37,11 +37,17 @@ RESULTS = (
 
 
 def test_results_count_once_however_often_they_are_fetched(
-    plain: genai.Client, capturing: Meter, provider: WireServer, events: Events
+    plain: genai.Client,
+    capturing: Meter,
+    transport: CapturingTransport,
+    provider: WireServer,
+    events: Events,
 ) -> None:
     """Also in another process: the same id and content again, which the server counts once."""
     client = tallyroll.wrap(plain, capturing, agent="coder")
-    provider.tell(NAME, whole(job("RUNNING")), whole(job("SUCCEEDED", *RESULTS)))
+    provider.tell(NAME, whole(job("RUNNING", *RESULTS)), whole(job("SUCCEEDED", *RESULTS)))
+    client.batches.get(name=NAME)
+    assert events() == []
     for _ in range(3):
         client.batches.get(name=NAME)
     first = events()
@@ -51,6 +57,7 @@ def test_results_count_once_however_often_they_are_fetched(
         (True, "2026-11-02T08:00:00.123456Z")
     }
     assert "secret" not in str(first)
+    assert sum(body.count(b'"event_id"') for body in transport.bodies) == 2
     elsewhere = CapturingTransport()
     with Meter(transport=elsewhere, strict=True) as meter:
         tallyroll.wrap(plain, meter, agent="coder").batches.get(name=NAME)

@@ -103,7 +103,7 @@ def test_a_chat_is_metered_by_turn(
     assert [event["response_id"] for event in events()] == ["r-1", "r-2"]
 
 
-def test_each_request_of_automatic_function_calling_is_an_event(
+async def test_each_request_of_automatic_function_calling_is_an_event(
     client: genai.Client, provider: WireServer, events: Events
 ) -> None:
     """The SDK calls the function and asks again: two requests, both charged."""
@@ -113,10 +113,13 @@ def test_each_request_of_automatic_function_calling_is_an_event(
         return "seen"
 
     first, second = calling("look", response_id="r-1"), content(response_id="r-2")
-    provider.tell(":generateContent", whole(first), whole(second))
-    answer = client.models.generate_content(**ASK, config=types.GenerateContentConfig(tools=[look]))
+    provider.tell(":generateContent", *([whole(first), whole(second)] * 2))
+    tools = types.GenerateContentConfig(tools=[look])
+    answer = client.models.generate_content(**ASK, config=tools)
     assert answer.text == "secret words"
-    assert [event["response_id"] for event in events()] == ["r-1", "r-2"]
+    async with client.aio as aio:
+        await aio.models.generate_content(**ASK, config=tools)
+    assert [event["response_id"] for event in events()] == ["r-1", "r-2"] * 2
 
 
 def test_counting_tokens_is_free(
@@ -141,17 +144,21 @@ def test_what_nobody_knows_to_meter_is_counted(
     assert recorder_of(capturing).unmetered_calls == {"predictLongRunning": 1}
 
 
-def test_embeddings_count_their_input(
+async def test_embeddings_count_their_input(
     client: genai.Client, provider: WireServer, events: Events
 ) -> None:
     """The model is that of the request, since the answer names none."""
     usage = {"promptTokenCount": 7, "totalTokenCount": 7}
     answer = {"embeddings": [{"values": [0.5]}], "usageMetadata": usage}
     provider.tell(":batchEmbedContents", whole(answer))
-    client.models.embed_content(model="gemini-embedding-001", contents="private question")
-    (event,) = events()
-    assert (event["model"], event["tokens"]) == ("gemini-embedding-001", {"input_uncached": 7})
-    assert "private" not in str(event)
+    ask: Any = {"model": "gemini-embedding-001", "contents": "private question"}
+    client.models.embed_content(**ask)
+    async with client.aio as aio:
+        await aio.models.embed_content(**ask)
+    got = events()
+    tokens = {"input_uncached": 7}
+    assert [(one["model"], one["tokens"]) for one in got] == [(ask["model"], tokens)] * 2
+    assert "private" not in str(got)
 
 
 def test_a_refusal_passes_unchanged_and_counts_nothing(
