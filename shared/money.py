@@ -83,8 +83,11 @@ def ratios_of(amounts: Iterable[Fraction]) -> list[tuple[int, int]]:
 
 def sum_exact(amounts: Iterable[Fraction]) -> Fraction:
     """Return the sum of amounts; those of one denominator are added as integers."""
+    parts = list(amounts)
+    if len(parts) == 1:
+        return parts[0]
     sums: dict[int, int] = {}
-    for numerator, denominator in ratios_of(amounts):
+    for numerator, denominator in ratios_of(parts):
         sums[denominator] = sums.get(denominator, 0) + numerator
     if not sums:
         return Fraction(0)

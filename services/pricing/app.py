@@ -12,21 +12,30 @@ from fastapi import FastAPI
 
 from services.pricing.api import billing_router
 from services.pricing.api_adjustments import adjustments_router
+from services.pricing.api_budget_hints import budget_hints_router
 from services.pricing.api_catalog import books_router, versions_router
 from services.pricing.api_costs import provider_prices_router
+from services.pricing.api_efficiency import efficiency_router
+from services.pricing.api_envelopes import envelopes_router
+from services.pricing.api_growth import growth_router
+from services.pricing.api_growth_logs import growth_logs_router
 from services.pricing.api_migrations import migrations_router
+from services.pricing.api_reservations import reservations_router
 from services.pricing.api_seats import seats_router
+from services.pricing.api_simulations import simulations_router
 from services.pricing.api_spend_alerts import spend_alerts_router
 from services.pricing.api_subscriptions import changes_router, subscriptions_router
 from services.pricing.api_top_ups import top_ups_router
 from services.pricing.api_trials import trials_router
 from services.pricing.api_wallets import wallets_router
 from services.pricing.consumers import add_consumers
+from services.pricing.envelope_watching import EnvelopeWatcher
 from services.pricing.handlers.idempotency import once
 from services.pricing.housekeeping import Housekeeper
 from services.pricing.list_prices import list_prices
 from services.pricing.progressive_billing import ProgressiveBiller
 from services.pricing.settings import PricingSettings
+from services.pricing.simulating import Simulator
 from services.pricing.spend_alerting import SpendAlerter
 from services.pricing.tables import outbox
 from shared.accounts.access import Access
@@ -68,8 +77,10 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             biller = ProgressiveBiller(database, clock, seconds)
             alerter = SpendAlerter(database, clock, seconds)
             keeper = Housekeeper(database, clock)
-            for task in (relay.run(), keeper.run(), biller.run(), alerter.run()):
-                stack.push_async_callback(_end, asyncio.create_task(task))
+            watcher = EnvelopeWatcher(database, clock, settings.pricing_envelope_interval_seconds)
+            simulator = Simulator(database, settings.pricing_database_url.get_secret_value())
+            for part in (relay, keeper, biller, alerter, watcher, simulator):
+                stack.push_async_callback(_end, asyncio.create_task(part.run()))
             stack.push_async_callback(broker.stop)
             await broker.start()
             yield
@@ -98,6 +109,13 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(adjustments_router(database, clock))
     app.include_router(provider_prices_router(database))
     app.include_router(trials_router(database, clock))
+    app.include_router(efficiency_router(database))
+    app.include_router(envelopes_router(database, clock))
+    app.include_router(reservations_router(database, clock))
+    app.include_router(budget_hints_router(database, clock))
+    app.include_router(growth_router(database))
+    app.include_router(growth_logs_router(database))
+    app.include_router(simulations_router(database))
     app.include_router(wallets_router(database, clock))
     app.include_router(top_ups_router(database, clock))
     return app

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from http import HTTPStatus
 from typing import Any, Literal
 
 import httpx
 
+from services.pricing.api_client import faults_of, refuse, send
 from services.pricing.book_files import BookFile
 from shared.errors import Fault, TallyrollError
 from shared.money import format_exact, format_shown, parse_exact
 
-TIMEOUT_SECONDS = 60.0
 PAGES_MAX = 10_000
 ATTEMPTS_MAX = 60
 ATTEMPT_SECONDS = 0.25
@@ -30,12 +29,6 @@ class Done:
     effective_on: str | None
 
 
-def connect(url: str, api_key: str) -> httpx.AsyncClient:
-    """Return a client of pricing's API."""
-    headers = {"Authorization": f"Bearer {api_key}"}
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
-
-
 async def apply_file(client: httpx.AsyncClient, file: BookFile) -> Done:
     """Make a file's content the newest version of its book: a draft, unless it is there already.
 
@@ -43,7 +36,7 @@ async def apply_file(client: httpx.AsyncClient, file: BookFile) -> Done:
     """
     known = await _read_book(client, file.book)
     if known is None or known["name"] != file.name:
-        known = await _send(client, "PUT", _place(file), {"name": file.name})
+        known = await send(client, "PUT", _place(file), {"name": file.name})
     newest = known["versions"][-1] if known["versions"] else None
     if newest is not None and newest["content_hash"] == file.content_hash:
         return _done("unchanged", file, newest)
@@ -55,7 +48,7 @@ async def apply_file(client: httpx.AsyncClient, file: BookFile) -> Done:
         if is_draft:
             headers["If-Match"] = await _tag(client, file, number)
     path = f"{_place(file)}/versions/{number}"
-    written = await _send(client, "PUT", path, file.raw, headers)
+    written = await send(client, "PUT", path, file.raw, headers)
     return _done("updated" if headers else "created", file, written)
 
 
@@ -74,21 +67,17 @@ async def publish_file(client: httpx.AsyncClient, file: BookFile, effective_on: 
     headers = {"If-Match": await _tag(client, file, newest["version"])}
     path = f"{_place(file)}/versions/{newest['version']}/publish"
     body = {"effective_on": effective_on.isoformat()}
-    return _done("published", file, await _send(client, "POST", path, body, headers))
+    return _done("published", file, await send(client, "POST", path, body, headers))
 
 
 async def draft_faults(client: httpx.AsyncClient, file: BookFile, done: Done) -> list[Fault]:
     """Return what would keep the version that a file became from being published."""
     path = f"{_place(file)}/versions/{done.version}/faults"
-    return _faults_of(await _send(client, "GET", path, query=_day_query(file)))
+    return faults_of(await send(client, "GET", path, query=_day_query(file)))
 
 
 def _day_query(file: BookFile) -> dict[str, Any]:
     return {} if file.effective_on is None else {"effective_on": file.effective_on.isoformat()}
-
-
-def _faults_of(told: Mapping[str, Any]) -> list[Fault]:
-    return [Fault(f["code"], f["path"], f["message"]) for f in told.get("faults", [])]
 
 
 async def define_meters(client: httpx.AsyncClient, file: BookFile) -> list[str]:
@@ -98,7 +87,7 @@ async def define_meters(client: httpx.AsyncClient, file: BookFile) -> list[str]:
     """
     kinds = []
     for meter in file.meters:
-        made = await _send(client, "POST", "/v1/meters", meter.model_dump())
+        made = await send(client, "POST", "/v1/meters", meter.model_dump())
         kinds.append(f"meter:{made['name']}@{made['version']}")
     return kinds
 
@@ -126,7 +115,7 @@ async def diff_file(
     query: dict[str, Any] = _day_query(file) | ({} if against is None else {"against": against})
     whole: dict[str, Any] | None = None
     for _ in range(PAGES_MAX):
-        page = await _send(client, "POST", f"{_place(file)}/diff", file.raw, query=query)
+        page = await send(client, "POST", f"{_place(file)}/diff", file.raw, query=query)
         whole = page if whole is None else _added(whole, page)
         money = page["money"]
         if money is None or money["next_after"] is None:
@@ -174,7 +163,7 @@ def _done(
 
 async def _read_book(client: httpx.AsyncClient, book: str) -> dict[str, Any] | None:
     try:
-        return await _send(client, "GET", f"/v1/price-books/{book}")
+        return await send(client, "GET", f"/v1/price-books/{book}")
     except TallyrollError as error:
         if error.code == "unknown_price_book":
             return None
@@ -184,35 +173,5 @@ async def _read_book(client: httpx.AsyncClient, book: str) -> dict[str, Any] | N
 async def _tag(client: httpx.AsyncClient, file: BookFile, version: int) -> str:
     """Return the tag of the version whose content was compared with the file's."""
     answer = await client.get(f"{_place(file)}/versions/{version}")
-    _refuse(answer)
+    refuse(answer)
     return answer.headers["etag"]
-
-
-async def _send(
-    client: httpx.AsyncClient,
-    method: str,
-    path: str,
-    body: Any = None,
-    headers: Mapping[str, str] | None = None,
-    *,
-    query: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    answer = await client.request(method, path, json=body, headers=headers, params=query)
-    _refuse(answer)
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def _refuse(answer: httpx.Response) -> None:
-    """Raise the refusal that an answer is; nothing for a good one."""
-    if answer.is_success:
-        return
-    try:
-        problem = answer.json()
-        faults = _faults_of(problem)
-        code, message = problem["code"], problem["message"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{answer.request.url} answered {answer.status_code}."
-        raise TallyrollError("unexpected_answer", message) from error
-    status = HTTPStatus(answer.status_code)
-    raise TallyrollError(code, message, status, problem.get("subject"), faults)

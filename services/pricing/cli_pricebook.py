@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from services.pricing.api_client import connect
 from services.pricing.book_client import (
     Done,
     apply_file,
-    connect,
     define_meters,
     diff_file,
     draft_faults,

@@ -19,6 +19,9 @@ class PricingSettings(SharedSettings):
         default=True, description="rate sealed days whose recount was off (not those that differ)"
     )
 
+    pricing_envelope_interval_seconds: float = Field(
+        default=5.0, gt=0, description="between two looks at what was spent of envelopes"
+    )
     pricing_progressive_interval_seconds: float = Field(
         default=10.0,
         gt=0,

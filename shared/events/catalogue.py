@@ -5,7 +5,7 @@ from typing import Any
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.message import Message
 from shared.events.meter_wanted import MeterWanted
-from shared.events.spend_crossed import SpendCrossed
+from shared.events.spend_crossed import EnvelopeCrossed, SpendCrossed
 from shared.events.statement_rated import AdjustmentCredited, StatementRated
 from shared.events.usage_aggregated import (
     DaySealed,
@@ -27,6 +27,7 @@ MESSAGES: tuple[type[Message], ...] = (
     StatementRated,
     AdjustmentCredited,
     SpendCrossed,
+    EnvelopeCrossed,
     InvoiceChanged,
 )
 """Every JSON message. `usage.recorded` carries Arrow envelopes, see `usage_recorded.SCHEMA`."""

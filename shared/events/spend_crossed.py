@@ -1,4 +1,4 @@
-"""`spend.crossed`: a tenant's spend or credit crossed a bound that the vendor has set.
+"""`spend.crossed`: spend, credit or a budget crossed a bound that the vendor has set.
 
 Guarantees: written in the transaction that crosses it, so it is told of once; `crossing_id` stays
 the same when the message is sent again.
@@ -52,3 +52,27 @@ class SpendCrossed(Message):
 
     def key_parts(self) -> tuple[str, ...]:
         return (self.vendor_id, self.tenant_id)
+
+
+class EnvelopeCrossed(Message):
+    """A share of an envelope's ledger that was crossed, or a forecast beyond it; once a period.
+
+    Amounts are US dollars at provider cost.
+    """
+
+    topic: ClassVar[Topic] = SPEND_CROSSED
+
+    crossing_id: str
+    envelope: str
+    scope: dict[str, str] = Field(description="what it names of tenant, team, agent, user, run")
+    ledger: Literal["run", "explore"]
+    share: str = Field(description="of the ledger, '1' is all of it; or `forecast`")
+    limit_exact: str = Field(description="plain decimal, or numerator/denominator")
+    used_exact: str = Field(description="metered, held and committed")
+    forecast_exact: str | None = Field(description="of the whole period; null: not enough history")
+    step: str = Field(description="of the ladder that holds now")
+    period_start: date
+    period_end: date = Field(description="exclusive")
+
+    def key_parts(self) -> tuple[str, ...]:
+        return (self.vendor_id, self.scope.get("tenant", ""))

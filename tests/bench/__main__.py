@@ -13,9 +13,21 @@ from rich.console import Console
 
 from deploy.local.stack import EmbeddedStack, discard_stack
 from shared.topics import create_topics
-from tests.bench import bill, closing, ingest, invoicing, query, rating, recount, sustained, worker
+from tests.bench import (
+    bill,
+    closing,
+    ingest,
+    invoicing,
+    query,
+    rating,
+    recount,
+    simulation,
+    sustained,
+    worker,
+)
 from tests.bench import growth as growth_of_ids
 from tests.bench.results import FOLDER, Bench, Missing, Run, describe_machine, load_run, store
+from tests.bench.sdk import part as sdk
 from tests.bench.table import PATH, markdown, terminal
 from tests.support.stack import StackAddress
 
@@ -29,7 +41,10 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "closing": closing.measure,
     "bill": bill.measure,
     "invoicing": invoicing.measure,
+    "sdk": sdk.measure,
+    "simulation": simulation.measure,
 }
+WITHOUT_STACK = {"sdk"}
 ALONE = {"growth": growth_of_ids.measure}
 console = Console(stderr=True)
 
@@ -64,7 +79,8 @@ async def measure(parts: list[str], repeats: int, scale: float) -> Run:
     words = ["python -m tests.bench", *parts, f"--repeats {repeats}", f"--scale {scale:g}"]
     run = Run(datetime.now(UTC), " ".join(words), describe_machine(), repeats, scale)
     with console.status("stack") as status:
-        async with _stack(status.update) as address:
+        needed = not WITHOUT_STACK.issuperset(parts)
+        async with _stack(status.update) if needed else _no_stack() as address:
             folder = FOLDER / "logs"
             folder.mkdir(parents=True, exist_ok=True)
             bench = Bench(address, folder, repeats, scale, report=status.update)
@@ -92,6 +108,12 @@ async def _stack(report: Callable[[str], None]) -> AsyncIterator[StackAddress]:
         await create_topics(stack.kafka_bootstrap)
         yield StackAddress(stack.postgres_url, stack.kafka_bootstrap)
     discard_stack(root)
+
+
+@contextlib.asynccontextmanager
+async def _no_stack() -> AsyncIterator[StackAddress]:
+    """Yield no address, for parts that ask for none."""
+    yield StackAddress("", "")
 
 
 if __name__ == "__main__":

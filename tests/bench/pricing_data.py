@@ -4,7 +4,7 @@ A quantity follows from the numbers of tenant and row, the same in SQL and in Py
 totals are computed here by another way than the one that bills.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from fractions import Fraction
 from math import ceil
@@ -149,6 +149,11 @@ def expected_total(tenant: int) -> Fraction:
     sums = dict.fromkeys(((model, kind) for model in MODELS for kind in KINDS), 0)
     for row, kind, model, _, _ in _rows(AGENTS):
         sums[model, kind] += quantity(tenant, row)
+    return expected_of(sums)
+
+
+def expected_of(sums: Mapping[tuple[str, str], int]) -> Fraction:
+    """Return what sums by (model, kind) come to in a month, by the price list alone."""
     a = {kind: sums["model-a", kind] for kind in KINDS}
     b = {kind: sums["model-b", kind] for kind in KINDS}
     tokens = sum(part[kind] for part in (a, b) for kind in KINDS[:4])

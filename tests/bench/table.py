@@ -7,6 +7,8 @@ import msgspec
 from rich.table import Table
 
 from tests.bench.results import Figure, Missing, Run
+from tests.bench.sdk.table import OTHERS, comparison
+from tests.bench.shown import number, ratio
 
 PATH = "docs/reference/performance.md"
 LEGEND = (
@@ -42,26 +44,22 @@ GOALS = (
     Goal("closing a month, 10,000 tenants", "closing", "seconds", 60, 20),
     Goal("memory of closing, 10,000 tenants", "closing", "memory", 500, 500),
     Goal("live bill p95", "bill", "p95", 50, 50),
+    Goal("backtest: 10 plans, 1,000 tenants, a year", "simulation", "seconds", 60, 10),
+    Goal("memory of a backtest, 1,000 tenants", "simulation", "memory", 1_024, 1_024),
     Goal("invoices sent, 10,000 statements", "invoicing", "no limits", 150, 150),
     Goal("the same for each core of invoicing", "invoicing", "of one core of invoicing", 150, 150),
     Goal("memory of invoicing, 10,000 statements", "invoicing", "memory", 400, 400),
     Goal("within Stripe's limits", "invoicing", "share of the best schedule", 90, 95),
+    Goal("SDK: capture p50 at 20,000/s, on disk", "sdk", "capture p50, 20,000/s", 15, 8),
+    Goal("SDK: capture p99 at 20,000/s, on disk", "sdk", "capture p99, 20,000/s", 60, 30),
+    Goal("SDK: sustained from one process", "sdk", "calls made, of 20,000/s", 19_900, 19_900),
+    Goal("SDK: of a core meanwhile", "sdk", "of a core meanwhile", 60, 60),
+    Goal("SDK: import", "sdk", "import", 60, 60),
+    Goal("SDK: memory over the interpreter", "sdk", "memory under that load", 30, 30),
 )
 
-SIZES = ("10 M", "10,000 tenants", "10,000 statements")
+SIZES = ("10 M", "10,000 tenants", "1,000 tenants", "10,000 statements")
 """Goals that are for this much and no less."""
-
-
-def number(value: float | None) -> str:
-    """Return a figure with as many digits as it deserves."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def ratio(value: float | None) -> str:
-    """Return how many times as good."""
-    return "-" if value is None else f"{value:,.2f} x" if value < 10 else f"{value:,.0f} x"
 
 
 def verdict(goal: Goal, figure: Figure | None, *, scale: float = 1.0) -> str:
@@ -138,6 +136,7 @@ def markdown(*runs: Run) -> str:
     ]
     head = "| part | figure | unit | min | median | max | limit | of limit | of plain |"
     missing = [f"* {one.part}: {one.reason}" for one in run.missing]
+    ours = [figure for figure in run.figures if not figure.part.startswith(OTHERS)]
     scaled = "" if run.scale == 1 else f" Run at {run.scale:g} of the full number of events."
     commands = " and ".join(
         f"`{one.command}` ({one.began:%Y-%m-%d}, every figure {one.repeats} times)" for one in runs
@@ -168,8 +167,9 @@ def markdown(*runs: Run) -> str:
             "",
             head,
             "|" + "---|" * 9,
-            *("| " + " | ".join(row) + " |" for row in _rows(run.figures)),
+            *("| " + " | ".join(row) + " |" for row in _rows(ours)),
             "",
+            *comparison(run.figures),
             *([*missing, ""] if missing else []),
         ]
     )

@@ -4,11 +4,15 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from services.metering.domain import event as server
 from services.metering.domain.judge import Rules, judge
+from shared.ids import canonical_event_id, partition_of
 from tallyroll import Meter
 from tallyroll.context import baggage
+from tallyroll.kafka import placing
 from tallyroll.testing import CapturingTransport
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -60,3 +64,18 @@ def test_baggage_has_the_servers_bounds() -> None:
     """Number and length of tags are the server's."""
     assert server.TAGS_MAX == baggage.TAGS_MAX
     assert server.TAG_VALUE_CHARACTERS_MAX == baggage.TAG_CHARACTERS_MAX
+
+
+_names = st.from_regex(placing.IDENTIFIER, fullmatch=True) | st.uuids().map(str)
+
+
+@given(st.integers(1, 64), _names, _names, _names | st.uuids().map(lambda u: str(u).upper()))
+@example(4, "v", "acme", "018F3A6E-0000-7000-8000-0000000000AB")
+@example(4, "v", "acme", "018F3A6E000070008000-0000000000AB")
+def test_the_sdk_places_events_where_the_server_does(
+    partitions: int, vendor_id: str, tenant: str, event_id: str
+) -> None:
+    """An event that comes over Kafka and over HTTP is in one partition, and so counts once."""
+    expected = partition_of(partitions, vendor_id, tenant, canonical_event_id(event_id))
+
+    assert expected == placing.partition_of(partitions, vendor_id, tenant, event_id)

@@ -37,6 +37,7 @@ GUIDED = (
     "guides/change-a-subscription.md",
     "guides/seats.md",
     "concepts/provider-cost.md",
+    "guides/save-tokens.md",
     "concepts/credits.md",
     "concepts/tax.md",
     "guides/prove-the-count.md",

@@ -7,9 +7,9 @@ import pytest
 
 from tallyroll import Rejection, Response
 from tallyroll.answer import Refused, Settled, Unknown, interpret
-from tallyroll.buffer import Entry
+from tallyroll.buffer import Batch
 
-TWO = [Entry("e-0", b"{}"), Entry("e-1", b"{}")]
+TWO = Batch([b'{"event_id":"e-0"}', b'{"event_id":"e-1"}'])
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -30,7 +30,7 @@ def test_results_are_per_event() -> None:
     answer = _judged(202, {"results": [_result(1, "accepted"), bad]})
 
     reason = Rejection(event_id="e-0", code="invalid_count", field="tokens.x", message="No.")
-    assert Settled([reason]) == answer
+    assert Settled({0: reason}) == answer
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_a_server_that_is_not_there() -> None:
     _record(meter, 3)
 
     assert not meter.flush(timeout=0.3)
-    assert (3, "ConnectError") == (meter.stats().in_flight, meter.stats().last_failure)
+    assert (3, "NewConnectionError") == (meter.stats().in_flight, meter.stats().last_failure)
     assert not meter.close(timeout=0.01)
     assert (0, 3) == (meter.stats().in_flight, meter.stats().lost)
 

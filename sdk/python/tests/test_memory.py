@@ -2,7 +2,7 @@
 
 import threading
 
-from tallyroll.buffer import Batch, BatchLimits, Entry
+from tallyroll.buffer import Batch, BatchLimits
 from tallyroll.memory import MemoryBuffer, WhenFull
 
 
@@ -13,14 +13,14 @@ def _buffer(
     return MemoryBuffer(limit=limit, when_full=when_full, batch=batch)
 
 
-def _fill(buffer: MemoryBuffer, count: int, frame: bytes = b"{}") -> list[bool]:
-    return [buffer.append(Entry(str(index), frame)) for index in range(count)]
+def _fill(buffer: MemoryBuffer, count: int, frame: bytes | None = None) -> list[bool]:
+    return [buffer.append(frame or b'{"event_id":"%d"}' % index) for index in range(count)]
 
 
 def _taken(buffer: MemoryBuffer) -> list[str]:
     batch = buffer.take()
     assert batch is not None
-    return [entry.event_id for entry in batch.entries]
+    return [batch.event_id(index) for index in range(len(batch))]
 
 
 def test_a_full_queue_loses_the_new_event_and_counts_it() -> None:
@@ -67,7 +67,7 @@ def test_batches_are_bounded_by_count_and_keep_order() -> None:
 def test_batches_are_bounded_by_bytes_on_the_wire() -> None:
     """The whole body counts, commas included; an event above the bound travels alone."""
     frame = b'"' + b"x" * 28 + b'"'
-    buffer = _buffer(size=len(Batch([Entry("", frame)] * 3).body) + 1)
+    buffer = _buffer(size=len(Batch([frame] * 3).body) + 1)
     _fill(buffer, 4, frame)
     _fill(buffer, 1, b"y" * 500)
     buffer.mark()

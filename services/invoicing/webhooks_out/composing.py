@@ -5,6 +5,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from services.invoicing.webhooks_out.event_types import (
+    BUDGET_THRESHOLD_CROSSED,
     INVOICE_TYPES,
     INVOICE_WAITING,
     STATEMENT_RATED,
@@ -12,6 +13,7 @@ from services.invoicing.webhooks_out.event_types import (
     USAGE_THRESHOLD_CROSSED,
     WALLET_LOW,
     WEBHOOK_TEST,
+    BudgetThresholdData,
     EventData,
     EventType,
     InvoiceData,
@@ -25,7 +27,7 @@ from services.invoicing.webhooks_out.event_types import (
 from shared.accounts.repository import Account
 from shared.currencies import CURRENCIES
 from shared.events.invoice_changed import InvoiceChanged
-from shared.events.spend_crossed import SpendCrossed
+from shared.events.spend_crossed import EnvelopeCrossed, SpendCrossed
 from shared.events.statement_rated import StatementRated
 from shared.events.usage_aggregated import DaySealed
 from shared.money import format_exact
@@ -121,6 +123,19 @@ def seal_event(sealed: DaySealed, now: datetime) -> Event:
 def crossing_event(crossed: SpendCrossed, now: datetime) -> Event:
     """Return the event of a bound that was crossed."""
     return wallet_event(crossed, now) if crossed.kind == "wallet_low" else spend_event(crossed, now)
+
+
+def envelope_event(crossed: EnvelopeCrossed, now: datetime) -> Event:
+    """Return the event of a share of an envelope that was crossed: it happened just now."""
+    fields = BudgetThresholdData.model_fields
+    return Event(
+        account=Account(crossed.vendor_id, crossed.mode),
+        event_type=BUDGET_THRESHOLD_CROSSED,
+        identity=f"spend/{crossed.crossing_id}",
+        tenant_id=crossed.scope.get("tenant"),
+        data=BudgetThresholdData(**{name: getattr(crossed, name) for name in fields}),
+        happened_at=now,
+    )
 
 
 def spend_event(crossed: SpendCrossed, now: datetime) -> Event:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.invoicing.repository.messages import insert_dead_letter
 from services.invoicing.webhooks_out.composing import (
     crossing_event,
+    envelope_event,
     invoice_event,
     seal_event,
     statement_event,
@@ -28,7 +29,7 @@ from shared.clock import Clock
 from shared.consuming import Received, bytes_of, deliver_body
 from shared.database import Database
 from shared.events.invoice_changed import InvoiceChanged
-from shared.events.spend_crossed import SpendCrossed
+from shared.events.spend_crossed import EnvelopeCrossed, SpendCrossed
 from shared.events.statement_rated import AdjustmentCredited, StatementRated
 from shared.events.usage_aggregated import DaySealed
 from shared.ids import first_part
@@ -116,7 +117,16 @@ def add_webhook_consumers(
             now = clock.now()
             await record_event(connection, crossing_event(crossed, now), now)
 
-        await deliver(message, SpendCrossed, handle)
+        async def handle_envelope(
+            connection: AsyncConnection, crossed: EnvelopeCrossed, _: Record
+        ) -> None:
+            now = clock.now()
+            await record_event(connection, envelope_event(crossed, now), now)
+
+        if message.headers.get("type") == EnvelopeCrossed.__name__:
+            await deliver(message, EnvelopeCrossed, handle_envelope)
+        else:
+            await deliver(message, SpendCrossed, handle)
 
     @together(INVOICE_CHANGED.name)
     async def on_invoice_changed(_body: Any, message: KafkaMessage) -> None:

@@ -88,13 +88,36 @@ class UsageThresholdData(Frozen):
     statement_id: str | None = Field(description="of the usage so far; null for an alert")
 
 
+class BudgetThresholdData(Frozen):
+    """Where a ledger of an envelope stands; US dollars at provider cost, unrounded."""
+
+    envelope: str = Field(description="its name")
+    scope: dict[str, str] = Field(description="what it names of tenant, team, agent, user, run")
+    ledger: str = Field(description="`run` or `explore`")
+    share: str = Field(description="that was crossed, '1' is all of it; or `forecast`")
+    limit_exact: str = Field(description="plain decimal, or numerator/denominator")
+    used_exact: str = Field(description="metered, held and committed")
+    forecast_exact: str | None = Field(description="of the period; null: not enough history")
+    step: str = Field(description="of the ladder that holds now")
+    period_start: date = Field(description="inclusive")
+    period_end: date = Field(description="exclusive")
+
+
 class TestData(Frozen):
     """It says nothing but whose endpoint is tried."""
 
     endpoint_id: str = Field(description="where it goes to")
 
 
-EventData = InvoiceData | StatementData | SealData | WalletData | UsageThresholdData | TestData
+EventData = (
+    InvoiceData
+    | StatementData
+    | SealData
+    | WalletData
+    | UsageThresholdData
+    | BudgetThresholdData
+    | TestData
+)
 
 
 class WebhookBody(Frozen):
@@ -224,6 +247,23 @@ USAGE_THRESHOLD_CROSSED = EventType(
         statement_id="0199d3bf-11aa-7d20-8a55-6a1f0e0b9c02",
     ),
 )
+BUDGET_THRESHOLD_CROSSED = EventType(
+    "budget.threshold_crossed",
+    "a share of an envelope's ledger is used, or its forecast goes beyond it",
+    BudgetThresholdData,
+    BudgetThresholdData(
+        envelope="platform",
+        scope={"tenant": "hooli", "team": "platform"},
+        ledger="run",
+        share="0.9",
+        limit_exact="1600",
+        used_exact="1452.3",
+        forecast_exact="2105.5",
+        step="advise",
+        period_start=date(2023, 11, 1),
+        period_end=date(2023, 12, 1),
+    ),
+)
 WEBHOOK_TEST = EventType(
     "webhook.test",
     "asked for by hand; comes whatever an endpoint subscribes to",
@@ -235,7 +275,7 @@ EVENT_TYPES: dict[str, EventType] = {
     event_type.name: event_type
     for event_type in (
         *(USAGE_SEALED, STATEMENT_RATED, *INVOICE_TYPES.values(), INVOICE_WAITING),
-        *(USAGE_THRESHOLD_CROSSED, WALLET_LOW, WEBHOOK_TEST),
+        *(USAGE_THRESHOLD_CROSSED, WALLET_LOW, BUDGET_THRESHOLD_CROSSED, WEBHOOK_TEST),
     )
 }
 SUBSCRIBABLE = frozenset(EVENT_TYPES) - {WEBHOOK_TEST.name}

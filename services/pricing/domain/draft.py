@@ -12,7 +12,7 @@ from services.pricing.domain.pools import Balances, PoolUse
 from services.pricing.domain.readings import Readings
 from services.pricing.domain.step import Step
 from services.pricing.domain.usage import Usage, UsageGroup, columns_of
-from services.pricing.domain.words import Words
+from services.pricing.domain.words import Words, words_of
 from shared.money import Currency, sum_exact
 
 
@@ -24,7 +24,7 @@ class Draft:
     charge has another unit, `all_units` their sum, `billable` what of it is left to price.
     `group_amounts` say what each row caused of the price, where rows have prices of their own.
     `balances` are shared with other lines. `meters` are the single values among what is claimed,
-    by kind.
+    by kind. Unless it is `told`, steps have no words, and details no texts and no days.
     """
 
     charge: Charge
@@ -46,6 +46,7 @@ class Draft:
     pools: list[PoolUse] = field(default_factory=list)
     blocked: Fraction = Fraction(0)
     meters: tuple[tuple[str, MeterReading], ...] = ()
+    told: bool = True
 
     @property
     def rows(self) -> list[Usage]:
@@ -62,7 +63,7 @@ class Draft:
     @property
     def words(self) -> Words:
         """How the line speaks of what it prices."""
-        return Words(self.currency, self.billed_unit or self.unit)
+        return words_of(self.currency, self.billed_unit or self.unit, self.told)
 
     def add(self, steps: Iterable[Step]) -> None:
         """Put steps on the line."""

@@ -4,6 +4,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import ClassVar
 
 MONTHS_OF_YEAR = 12
@@ -32,12 +33,17 @@ class Period:
     @property
     def share(self) -> Fraction:
         """Which part of its whole period this is, by days; 1 unless it was cut short."""
-        return Fraction(self.days if self.due else 0, self.whole_days)
+        return _share(self.days if self.due else 0, self.whole_days)
 
     @property
     def last_day(self) -> date:
         """The last day, inclusive."""
         return self.end - timedelta(days=1)
+
+
+@lru_cache(maxsize=10_000)
+def _share(days: int, whole_days: int) -> Fraction:
+    return Fraction(days, whole_days)
 
 
 @dataclass(frozen=True)

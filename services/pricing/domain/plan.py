@@ -17,8 +17,9 @@ from services.pricing.domain.progressive import Thresholds
 class Plan:
     """Charges that are sold together, in the order in which a statement shows them.
 
-    `minimum` and `commitment` are for a whole period and all charges together. `thresholds` are
-    those of the spend in a period at which it is invoiced; None: once the period is over.
+    `maximum`, `minimum` and `commitment` are for a whole period and all charges together.
+    `thresholds` are those of the spend in a period at which it is invoiced; None: once the period
+    is over.
     """
 
     key: str
@@ -27,6 +28,11 @@ class Plan:
     minimum: Fraction | None = None
     commitment: Commitment | None = None
     thresholds: Thresholds | None = None
+    maximum: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("the minimum is at most the maximum")
 
     @cached_property
     def needs_cost(self) -> bool:

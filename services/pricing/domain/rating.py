@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from services.pricing.domain.bounds import at_least
+from services.pricing.domain.bounds import at_least, at_most
 from services.pricing.domain.charge import Charge
 from services.pricing.domain.charges.price import EventPrice, Situation
 from services.pricing.domain.commitment import commit
@@ -52,6 +52,7 @@ class _Rating:
     readings: Readings
     balances: Balances = field(default_factory=dict)
     costs: Mapping[int, UsageCost] = field(default_factory=dict)
+    told: bool = True
 
 
 def rate_period(
@@ -76,12 +77,7 @@ def rate_period(
     rating = _Rating(terms, read)
     claimed, unclaimed = _claim(terms.plan, groups, read)
     rating.costs = _costs(terms.plan, claimed, prices)
-    lines = [
-        line
-        for position, charge in enumerate(terms.plan.charges)
-        if (line := _rate_line(rating, position, charge, groups=claimed[position]))
-    ]
-    lines += _plan_lines(terms, sum_exact([line.amount for line in lines]))
+    lines = _lines(rating, claimed)
     unrated = add_unrated(unclaimed)
     total = sum_exact([line.amount for line in lines])
     return RatedStatement(
@@ -92,6 +88,45 @@ def rate_period(
         rating_hash=hash_of_rating(lines, unrated, total),
         cost=cost_of_all(rating.costs, unclaimed, prices),
     )
+
+
+@dataclass(frozen=True)
+class RatedAmounts:
+    """Lines without words; their details are sums by model and kind. It cannot be billed."""
+
+    lines: tuple[Line, ...]
+    unrated: tuple[Unrated, ...]
+    total: Fraction
+
+    @classmethod
+    def of(cls, lines: Sequence[Line], unclaimed: Sequence[Usage]) -> "RatedAmounts":
+        """Add up lines."""
+        total = sum_exact([line.amount for line in lines])
+        return cls(tuple(lines), add_unrated(unclaimed), total)
+
+
+def rate_amounts(
+    terms: RatingTerms, groups: Sequence[UsageGroup], readings: Readings | None = None
+) -> RatedAmounts:
+    """Return the amounts that `rate_period` comes to, without what else a statement tells.
+
+    `groups` are those of `canonical_usage`, with costs where the plan needs them, and with the
+    values of meters. By the same steps: they only find no words, and nothing is hashed.
+    """
+    read = readings or Readings()
+    claimed, unclaimed = _claim(terms.plan, groups, read)
+    return RatedAmounts.of(_lines(_Rating(terms, read, told=False), claimed), unclaimed)
+
+
+def _lines(rating: _Rating, claimed: Mapping[int, Sequence[UsageGroup]]) -> list[Line]:
+    """Return the lines of the charges, then those of the plan."""
+    terms = rating.terms
+    lines = [
+        line
+        for position, charge in enumerate(terms.plan.charges)
+        if (line := _rate_line(rating, position, charge, groups=claimed.get(position, ())))
+    ]
+    return lines + _plan_lines(terms, sum_exact([line.amount for line in lines]))
 
 
 def _claim(
@@ -149,6 +184,7 @@ def _rate_line(
     terms, readings = rating.terms, rating.readings
     situation = Situation(terms.period, terms.seats, readings.levels.get(charge.key, ZERO))
     draft = Draft(charge, tuple(groups), situation, readings, terms.currency, rating.balances)
+    draft.told = rating.told
     for step in PIPELINE:
         step(draft)
     return line_of(position, draft, rating.costs.get(position))
@@ -187,7 +223,7 @@ def _fee_period(draft: Draft) -> FeePeriod | None:
 
 
 def _plan_lines(terms: RatingTerms, used: Fraction) -> list[Line]:
-    """Return the lines of what the plan asks of all charges together: minimum, then commitment."""
+    """Return the lines of what bounds all charges together: maximum, minimum, commitment."""
     plan = terms.plan
     share = terms.period.share
     return plan_lines([(plan, share)], used, position=len(plan.charges), currency=terms.currency)
@@ -196,9 +232,17 @@ def _plan_lines(terms: RatingTerms, used: Fraction) -> list[Line]:
 def plan_lines(
     plans: Sequence[tuple[Plan, Fraction]], used: Fraction, *, position: int, currency: Currency
 ) -> list[Line]:
-    """Return what plans ask of all charges together, each by its share of the period."""
+    """Return what plans ask of all charges together, each by its share of the period.
+
+    A maximum bounds all or nothing: where a part of the period has none, there is none.
+    """
     words = Words(currency, "periods")
     lines = []
+    maximums = [plan.maximum * share for plan, share in plans if plan.maximum is not None]
+    if len(maximums) == len(plans):
+        steps = at_most(used, sum_exact(maximums), words)
+        lines.append(_plan_line(position, "maximum", "Maximum of the plan", steps=steps))
+        used += sum_exact(step.amount for step in steps)
     raised = ZERO
     if minimums := [plan.minimum * share for plan, share in plans if plan.minimum is not None]:
         steps = at_least(used, sum_exact(minimums), words)

@@ -8,7 +8,9 @@ from services.pricing.domain.column import Column
 from services.pricing.domain.details import NO_DETAILS, DetailGroup, Details, Name
 from services.pricing.domain.draft import Draft
 from services.pricing.domain.usage import Daily
+from shared.money import sum_exact
 
+NO_DAYS = Daily((), Column((), 1), (), ())
 Weighed = tuple[Daily, Column]
 """What was used by day, and what of the line each of these days caused, in whatever unit."""
 
@@ -18,6 +20,8 @@ def details_of(draft: Draft) -> Details:
     weights, total = draft.weights()
     if not total:
         return NO_DETAILS
+    if not draft.told:
+        return _sums(draft, weights, total)
     price = draft.amount / total
     parts: dict[Name, list[Weighed]] = {}
     for group, column in zip(draft.groups, weights, strict=True):
@@ -30,6 +34,24 @@ def details_of(draft: Draft) -> Details:
             amounts = column.times(price)
             groups.append(DetailGroup(*name, daily, amounts, amounts.texts()))
     return Details(tuple(groups))
+
+
+def _sums(draft: Draft, weights: Sequence[Column], total: Fraction) -> Details:
+    """Return one detail for each (model, kind), for sums alone: without agent, day and texts."""
+    if not draft.amount:
+        return NO_DETAILS
+    sums: dict[tuple[str, str], list[Fraction]] = {}
+    for group, column in zip(draft.groups, weights, strict=True):
+        row = group.rows[0]
+        sums.setdefault((row.model, row.kind), []).append(column.total)
+    price = draft.amount / total if len(sums) > 1 else None
+    found = []
+    for (model, kind), parts in sums.items():
+        # All of the amount, where one name has caused it.
+        amount = draft.amount if price is None else sum_exact(parts) * price
+        one = Column([amount.numerator], amount.denominator)
+        found.append(DetailGroup("", model, kind, NO_DAYS, one, ()))
+    return Details(tuple(found))
 
 
 def _joined(parts: Sequence[Weighed]) -> Weighed:

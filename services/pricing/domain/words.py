@@ -35,6 +35,29 @@ class Words:
         return _price(ratios, self.currency.exponent, self.currency.code)
 
 
+@dataclass(frozen=True)
+class Silent(Words):
+    """Says nothing: for ratings of which only the amounts are asked."""
+
+    def money(self, amount: Fraction) -> str:  # noqa: ARG002
+        return ""
+
+    def count(self, quantity: Fraction, unit: str | None = None) -> str:  # noqa: ARG002
+        return ""
+
+    def number(self, quantity: Fraction) -> str:  # noqa: ARG002
+        return ""
+
+    def price(self, unit_amount: Fraction, per: Fraction) -> str:  # noqa: ARG002
+        return ""
+
+
+@lru_cache(maxsize=PRICES_MAX)
+def words_of(currency: Currency, unit: str, told: bool) -> Words:
+    """Return how a line speaks, if anybody listens."""
+    return Words(currency, unit) if told else Silent(currency, unit)
+
+
 @lru_cache(maxsize=PRICES_MAX)
 def _price(ratios: tuple[int, int, int, int], exponent: int, code: str) -> str:
     # By integers: to find a fraction by its hash takes longer than all the rest.

@@ -12,11 +12,11 @@ from services.pricing.domain import statement as domain
 from services.pricing.domain.adjustment import BilledPeriod
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.periods import Period
-from services.pricing.domain.rating import RatingTerms, rate_period
+from services.pricing.domain.rating import RatedAmounts, RatingTerms, rate_amounts, rate_period
 from services.pricing.domain.split.parts import Part, SplitTerms
-from services.pricing.domain.split.rating import rate_parts
+from services.pricing.domain.split.rating import part_amounts, rate_parts
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
-from services.pricing.domain.usage import Usage
+from services.pricing.domain.usage import Usage, UsageGroup
 from services.pricing.handlers.beside_usage import RatedDays, read_beside
 from services.pricing.handlers.meter_readings import MeterLookup
 from services.pricing.handlers.sharing import own_usage
@@ -163,10 +163,20 @@ async def price_period(
         for stretch in stretches
     ]
     found = tuple(one for one in sold if one is not None)
-    if len(found) < len(stretches):
+    return priced_of(subscription, period, stretches, found)
+
+
+def priced_of(
+    subscription: RowMapping,
+    period: Period,
+    stretches: tuple[Stretch, ...],
+    sold: tuple[SoldPlan, ...],
+) -> PricedPeriod | None:
+    """Return a period with the plan of each of its stretches; None while one has no plan."""
+    if len(sold) < len(stretches):
         return None
-    parts = [_part(stretch, one) for stretch, one in zip(stretches, found, strict=True)]
-    return PricedPeriod(subscription, period, stretches, found, parts)
+    parts = [_part(stretch, one) for stretch, one in zip(stretches, sold, strict=True)]
+    return PricedPeriod(subscription, period, stretches, sold, parts)
 
 
 async def price_together(
@@ -196,23 +206,41 @@ async def price_together(
     ]
 
 
+def amounts_by_terms(priced: PricedPeriod, groups: Sequence[UsageGroup]) -> RatedAmounts:
+    """Return the amounts alone of usage in groups: by the same steps, for many bills in a row."""
+    parts, last = priced.parts, priced.sold[-1]
+    currency = CURRENCIES[last.currency]
+    if not priced.is_whole:
+        return part_amounts(SplitTerms(tuple(parts), currency), groups)
+    seats = parts[0].seats
+    terms = RatingTerms(last.price_hash, last.plan, currency, seats, priced.period)
+    return rate_amounts(terms, groups, parts[0].readings)
+
+
+def rate_terms(
+    priced: PricedPeriod, rows: Sequence[Usage], prices: ProviderPrices | None
+) -> domain.RatedStatement:
+    """Return what rows come to by terms of which everything is read."""
+    parts, currency = priced.parts, CURRENCIES[priced.sold[-1].currency]
+    if not priced.is_whole:
+        return rate_parts(SplitTerms(tuple(parts), currency), rows, prices=prices)
+    last = priced.sold[-1]
+    terms = RatingTerms(
+        price_hash=last.price_hash,
+        plan=last.plan,
+        currency=currency,
+        seats=parts[0].seats,
+        period=priced.period,
+    )
+    return rate_period(terms, rows, parts[0].readings, prices=prices)
+
+
 def rate_priced(
     priced: PricedPeriod, rows: Sequence[Usage], prices: ProviderPrices | None
 ) -> RatedPeriod:
-    """Rate rows by terms of which everything is read."""
-    last, parts = priced.sold[-1], priced.parts
-    currency = CURRENCIES[last.currency]
-    if priced.is_whole:
-        terms = RatingTerms(
-            price_hash=last.price_hash,
-            plan=last.plan,
-            currency=currency,
-            seats=parts[0].seats,
-            period=priced.period,
-        )
-        rated = rate_period(terms, rows, parts[0].readings, prices=prices)
-    else:
-        rated = rate_parts(SplitTerms(tuple(parts), currency), rows, prices=prices)
+    """Rate rows by terms of which everything is read, as a subscription's period."""
+    last = priced.sold[-1]
+    rated = rate_terms(priced, rows, prices)
     told = map(_part_of_statement, priced.stretches, priced.sold)
     return RatedPeriod(
         subscription=priced.subscription,

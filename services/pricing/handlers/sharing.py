@@ -38,8 +38,17 @@ async def own_usage(
     """Return the rows that a subscription rates; all of them unless the tenant has several."""
     if not subscription["shares"]:
         return rows
-    held = await _held(connection, account, subscription["tenant_id"])
     days = sorted({row.usage_day for row in rows})
+    holders = await read_holders(connection, account, subscription["tenant_id"], days)
+    name = subscription["subscription_id"]
+    return [row for row in rows if owner_of(row, holders) == name]
+
+
+async def read_holders(
+    connection: AsyncConnection, account: Account, tenant_id: str, days: Sequence[date]
+) -> list[Holder]:
+    """Return the subscriptions of a tenant, with what each claims on the days that are named."""
+    held = await _held(connection, account, tenant_id)
     known = KnownPlans()
     for one in held:
         for day in days:
@@ -47,9 +56,7 @@ async def own_usage(
                 terms, version_on = one.timeline.priced_on(day)
                 sold = await known.read(connection, account, terms, on=version_on)
                 one.plans[day] = sold.plan if sold else None
-    holders = [one.holder() for one in held]
-    name = subscription["subscription_id"]
-    return [row for row in rows if owner_of(row, holders) == name]
+    return [one.holder() for one in held]
 
 
 async def _held(connection: AsyncConnection, account: Account, tenant_id: str) -> list[_Held]:

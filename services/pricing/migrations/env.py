@@ -3,8 +3,11 @@
 from services.pricing import (
     adjustment_tables,
     cost_tables,
+    envelope_tables,
+    growth_tables,
     meter_tables,
     progressive_tables,
+    simulation_tables,
     spend_alert_tables,
     top_up_tables,
     wallet_tables,
@@ -16,7 +19,10 @@ from shared.migrations import run_migrations
 assert metadata is cost_tables.provider_price.metadata is wallet_tables.wallet.metadata
 assert metadata is meter_tables.known_meter.metadata
 assert metadata is progressive_tables.progressive_look.metadata
+assert metadata is simulation_tables.simulation.metadata
 assert metadata is spend_alert_tables.spend_alert.metadata
 assert metadata is top_up_tables.top_up_order.metadata
+assert metadata is envelope_tables.envelope.metadata
+assert metadata is growth_tables.training.metadata
 assert metadata is adjustment_tables.adjustment_setting.metadata
 run_migrations(metadata)

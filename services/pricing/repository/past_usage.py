@@ -3,7 +3,7 @@
 from datetime import date
 from fractions import Fraction
 
-from sqlalchemy import func, select
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.usage import DIMENSIONS, Usage
@@ -45,9 +45,37 @@ async def read_of_plan(
         .group_by(*dimensions)
         .having(total != 0)
     )
-    found = []
-    for row in (await connection.execute(query)).mappings():
-        values = {name: row[name] for name in DIMENSIONS}
-        values |= {"batch": str(row["batch"]).lower(), "quantity": Fraction(row["quantity"])}
-        found.append(Usage(**values, usage_day=row["usage_day"] if by_day else start))
-    return found
+    rows = (await connection.execute(query)).mappings()
+    return [_usage(row, row["usage_day"] if by_day else start) for row in rows]
+
+
+async def read_of_account(
+    connection: AsyncConnection,
+    account: Account,
+    *,
+    start: date,
+    end: date,
+    tenant_id: str | None = None,
+) -> list[Usage]:
+    """Return what was used on days `[start, end)`, added up over all tenants, or of one."""
+    dimensions = [*(usage_daily.c[name] for name in DIMENSIONS), usage_daily.c.usage_day]
+    total = func.sum(usage_daily.c.quantity)
+    query = (
+        select(*dimensions, total.label("quantity"))
+        .where(
+            owned(usage_daily, account),
+            usage_daily.c.usage_day >= start,
+            usage_daily.c.usage_day < end,
+        )
+        .group_by(*dimensions)
+        .having(total != 0)
+    )
+    if tenant_id is not None:
+        query = query.where(usage_daily.c.tenant_id == tenant_id)
+    return [_usage(row, row["usage_day"]) for row in (await connection.execute(query)).mappings()]
+
+
+def _usage(row: RowMapping, day: date) -> Usage:
+    values = {name: row[name] for name in DIMENSIONS}
+    values |= {"batch": str(row["batch"]).lower(), "quantity": Fraction(row["quantity"])}
+    return Usage(**values, usage_day=day)

@@ -36,6 +36,18 @@ async def list_of_tenant(
     return (await connection.execute(query)).mappings().all()
 
 
+async def list_of_tenants(
+    connection: AsyncConnection, account: Account, tenant_ids: Sequence[str]
+) -> Sequence[RowMapping]:
+    """Return the subscriptions of some tenants, by id."""
+    query = (
+        select(subscription)
+        .where(owned(subscription, account), subscription.c.tenant_id.in_(tenant_ids))
+        .order_by(subscription.c.subscription_id)
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
 async def list_page(
     connection: AsyncConnection, account: Account, tenant_id: str | None, *, after: str, limit: int
 ) -> Sequence[RowMapping]:

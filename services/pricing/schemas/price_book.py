@@ -143,6 +143,7 @@ class Plan(Content):
     name: Name
     charges: list[Slug] = Field(min_length=1, max_length=PLAN_CHARGES_MAX)
     minimum_amount: Amount | None = Field(default=None, exclude_if=is_none)
+    maximum_amount: Amount | None = Field(default=None, exclude_if=is_none)
     commitment: PlanCommitment | None = Field(default=None, exclude_if=is_none)
     progressive_thresholds: list[Amount] = Field(
         default_factory=list, max_length=THRESHOLDS_MAX, exclude_if=is_empty
@@ -178,7 +179,10 @@ class PriceBookContent(Content):
         pools = {pool.key: pool.to_domain() for pool in self.pools}
         for plan in self.plans:
             if plan.key == key:
-                minimum = None if plan.minimum_amount is None else exact(plan.minimum_amount)
+                minimum, maximum = (
+                    None if amount is None else exact(amount)
+                    for amount in (plan.minimum_amount, plan.maximum_amount)
+                )
                 return domain.Plan(
                     plan.key,
                     plan.name,
@@ -186,5 +190,6 @@ class PriceBookContent(Content):
                     minimum=minimum,
                     commitment=plan.commitment.to_domain() if plan.commitment else None,
                     thresholds=plan.thresholds(),
+                    maximum=maximum,
                 )
         return None

@@ -67,6 +67,7 @@ def read_price_book(content: Any) -> PriceBookContent:
             faults += _overlaps(plan, f"plans[{index}]", overlap)
             faults += _shared_seat_pools(plan, f"plans[{index}]", sound)
             faults += threshold_faults(plan, f"plans[{index}]")
+            faults += _plan_bounds(plan, f"plans[{index}]")
     if faults:
         message = f"The price book has {len(faults)} faults; none of it was stored."
         raise TallyrollError("invalid_price_book", message, faults=faults)
@@ -183,6 +184,13 @@ def _named_twice(raw_plans: list[Any]) -> Iterator[Fault]:
                 path = f"plans[{index}].charges[{place}]"
                 yield Fault("duplicate_key", path, "The plan names this charge before.")
             named.add(key)
+
+
+def _plan_bounds(plan: Plan, path: str) -> Iterator[Fault]:
+    low, high = plan.minimum_amount, plan.maximum_amount
+    if low is not None and high is not None and exact(low) > exact(high):
+        message = "A minimum is at most the maximum."
+        yield Fault("minimum_above_maximum", f"{path}.minimum_amount", message)
 
 
 class _Overlap:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import closing, rating
+from tests.bench import closing, rating, simulation
 from tests.bench.closing import close_month
 from tests.bench.pricing_data import expected_total, usage_of
 from tests.bench.pricing_rig import pricing_rig
@@ -38,3 +38,19 @@ async def test_a_month_closes_from_seal_to_statement(stack: StackAddress, tmp_pa
             peak = process.peak_bytes
 
     assert min(seconds, peak) > 0
+
+
+async def test_a_backtest_says_what_the_price_list_says(
+    stack: StackAddress, tmp_path: Path
+) -> None:
+    """Today's revenue of a year is twelve months by the list; a cent off voids the run."""
+    bench = Bench(stack, tmp_path, 1, 1.0)
+    async with simulation.simulation_rig(bench, TENANTS) as url:
+        seconds, peak, result = await simulation.run_once(url)
+
+    simulation.check_today(result, TENANTS)
+    assert simulation.PLANS + 1 == len(result.plans)
+    assert min(seconds, peak) > 0
+    result.plans[0].tenants[1].revenue.exact += "1"
+    with pytest.raises(RuntimeError, match="void: tenant-1"):
+        simulation.check_today(result, TENANTS)

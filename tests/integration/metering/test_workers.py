@@ -1,45 +1,30 @@
 """Workers share the partitions: joining, leaving, dying and waking up count nothing twice."""
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
-
-import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from examples.producer import __main__ as producer
-from services.metering.ingest import log
-from services.metering.ingest.envelope import Sender, as_columns, place
-from services.metering.ingest.gather import Gatherer
 from services.metering.ingest.log import KafkaUsageLog
 from services.metering.running import EXIT_REJECTING
-from shared.database import Database
-from shared.topics import USAGE_RECORDED
-from tests.support.database import TestDatabase
-from tests.support.stack import ROOT, StackAddress
+from tests.support.stack import StackAddress
 
-from .conftest import Ledger, make_event
+from .running_worker import (
+    RUN,
+    WAIT_SECONDS,
+    Scene,
+    _environment,
+    _open_scene,
+    _topic,
+    _until,
+    _worker,
+)
 
-WAIT_SECONDS = 60.0
-POLL_SECONDS = 0.05
-LEASE_SECONDS = 2
-PARTITIONS = 4
-EVENTS_PER_ROUND = 400
-OWN_TOPIC = """
-import dataclasses, os, sys
-from shared import topics
-name = os.environ["TEST_TOPIC"]
-topics.USAGE_RECORDED = dataclasses.replace(topics.USAGE_RECORDED, name=name)
-"""
-"""Runs first, so that a process counts the test's topic and nothing of other tests."""
+__all__ = ["_environment", "_open_scene", "_topic"]
 FREEZING = """
 import os, pathlib, signal
 from services.metering.worker.flush import Flusher
@@ -48,10 +33,6 @@ def freeze(reading):
     if marker.exists() and marker.read_text() in set(reading.events["vendor_id"]):
         marker.unlink()
         os.kill(os.getpid(), signal.SIGSTOP)
-"""
-RUN = """
-from services.metering.__main__ import main
-sys.exit(main(["worker"]))
 """
 BEFORE_THE_TRANSACTION = (
     FREEZING
@@ -86,140 +67,7 @@ offsets._MOVE = text(naive).bindparams(*offsets._MOVE._bindparams.values())
 """Has a worker move offsets without looking where they are."""
 
 
-@pytest.fixture(name="topic")
-async def _topic(stack: StackAddress, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """Create a log of the test's own, and have this process write to it."""
-    topic = replace(USAGE_RECORDED, name=f"usage.recorded.{uuid4().hex[:8]}")
-    monkeypatch.setattr(log, "USAGE_RECORDED", topic)
-    monkeypatch.setattr(producer, "TOPIC", topic.name)
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap)
-    await admin.start()
-    await admin.create_topics([NewTopic(topic.name, PARTITIONS, 1)])
-    yield topic.name
-    await admin.delete_topics([topic.name])
-    await admin.close()
-
-
-@pytest.fixture(name="environment")
-async def _environment(
-    stack: StackAddress, database: TestDatabase, metering: Database, topic: str
-) -> Mapping[str, str]:
-    """Return the variables of a worker that counts the test's log."""
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "TEST_TOPIC": topic,
-        "TALLYROLL_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
-        "TALLYROLL_METERING_DATABASE_URL": database.urls["metering"],
-        "TALLYROLL_SECRET_KEY": "a-secret-of-more-than-thirty-two-characters",
-        "TALLYROLL_FLUSH_MILLISECONDS": "20",
-        "TALLYROLL_EVENTS_PER_FLUSH": "1000",
-        "TALLYROLL_WORKER_LEASE_SECONDS": str(LEASE_SECONDS),
-        "TALLYROLL_WORKER_TRANSACTION_SECONDS": "4",
-    }
-
-
-@asynccontextmanager
-async def _worker(
-    environment: Mapping[str, str], script: str = RUN, *arguments: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        OWN_TOPIC + script,
-        *arguments,
-        env=environment,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not await condition():  # noqa: ASYNC110 - other processes count
-            await asyncio.sleep(POLL_SECONDS)
-
-
-class _Scene:
-    """What the tests do and see: events sent, who holds what, what was counted."""
-
-    def __init__(self, ledger: Ledger, stack: StackAddress, topic: str) -> None:
-        self.ledger = ledger
-        self.topic = topic
-        self.sent = 0
-        self._log = KafkaUsageLog(stack.kafka_bootstrap)
-        self._gatherer = Gatherer(self._log)
-
-    async def send(self, events: int = EVENTS_PER_ROUND) -> None:
-        sender = Sender(self.ledger.vendor_id, "live")
-        for start in range(self.sent, self.sent + events, 20):
-            placed = [
-                place(make_event(f"e-{i}"), sender, partitions=PARTITIONS)
-                for i in range(start, start + 20)
-            ]
-            await self._gatherer.write(as_columns(placed))
-        self.sent += events
-
-    async def close(self) -> None:
-        await self._gatherer.close()
-        await self._log.stop()
-
-    async def shares(self) -> list[int]:
-        """Return how many partitions each owner of an unexpired lease holds, in order."""
-        rows = await self.ledger.query(
-            "select count(*) from metering.partition_lease "
-            "where topic = :topic and owner <> '' and expires_at > clock_timestamp() "
-            "group by owner order by 1",
-            topic=self.topic,
-        )
-        return [row[0] for row in rows]
-
-    async def until_shares(self, *expected: int) -> None:
-        async def shared() -> bool:
-            return list(expected) == await self.shares()
-
-        await _until(shared)
-
-    async def until_counted(self) -> None:
-        async def counted() -> bool:
-            rows = await self.ledger.query(
-                "select coalesce(sum(counted), 0) from metering.counting_statistic "
-                "where vendor_id = :vendor"
-            )
-            return bool(rows[0][0] >= self.sent)
-
-        await _until(counted)
-
-    async def verdict(self) -> dict[str, int]:
-        """Return what was counted, and how many positions were seen more than once."""
-        rows = await self.ledger.query(
-            "select coalesce(sum(counted), 0)::int counted, "
-            "coalesce(sum(duplicates), 0)::int again "
-            "from metering.counting_statistic where vendor_id = :vendor"
-        )
-        usage = await self.ledger.usage()
-        tokens = sum(v for (kind, _, _), v in usage.items() if kind == "input_uncached")
-        return {"counted": rows[0].counted, "again": rows[0].again, "tokens": tokens}
-
-    def exact(self) -> dict[str, int]:
-        return {"counted": self.sent, "again": 0, "tokens": 5 * self.sent}
-
-
-@pytest.fixture(name="scene")
-async def _open_scene(ledger: Ledger, stack: StackAddress, topic: str) -> AsyncIterator[_Scene]:
-    scene = _Scene(ledger, stack, topic)
-    yield scene
-    await scene.close()
-
-
-async def test_workers_join_and_leave(environment: Mapping[str, str], scene: _Scene) -> None:
+async def test_workers_join_and_leave(environment: Mapping[str, str], scene: Scene) -> None:
     """Shares follow who is there: 4, then 2 and 2, then 1, 1 and 2, then 4 again; exact sums."""
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(_worker(environment))
@@ -243,7 +91,7 @@ async def test_workers_join_and_leave(environment: Mapping[str, str], scene: _Sc
 
 
 async def test_a_killed_workers_partitions_are_taken_over(
-    environment: Mapping[str, str], scene: _Scene
+    environment: Mapping[str, str], scene: Scene
 ) -> None:
     """Killed under load, a worker's leases run out and the other counts all, each event once."""
     async with _worker(environment) as killed, _worker(environment):
@@ -259,7 +107,7 @@ async def test_a_killed_workers_partitions_are_taken_over(
 
 
 async def _with_a_zombie(
-    environment: Mapping[str, str], scene: _Scene, script: str, marker: Path
+    environment: Mapping[str, str], scene: Scene, script: str, marker: Path
 ) -> dict[str, int]:
     """Freeze a worker inside a flush past its lease, have another count, and wake it up."""
 
@@ -283,7 +131,7 @@ async def _with_a_zombie(
 
 
 async def test_a_zombie_counts_nothing_twice(
-    environment: Mapping[str, str], scene: _Scene, tmp_path: Path
+    environment: Mapping[str, str], scene: Scene, tmp_path: Path
 ) -> None:
     """Frozen past its lease and woken up, a worker is fenced: every position counts once."""
     verdict = await _with_a_zombie(environment, scene, BEFORE_THE_TRANSACTION, tmp_path / "freeze")
@@ -292,7 +140,7 @@ async def test_a_zombie_counts_nothing_twice(
 
 
 async def test_a_zombie_inside_its_transaction_holds_nobody_up(
-    environment: Mapping[str, str], scene: _Scene, tmp_path: Path
+    environment: Mapping[str, str], scene: Scene, tmp_path: Path
 ) -> None:
     """Postgres ends the session of a worker that is frozen with locks; the next one counts."""
     marker = tmp_path / "freeze"
@@ -310,7 +158,7 @@ async def test_a_zombie_inside_its_transaction_holds_nobody_up(
 
 
 async def test_without_the_fence_a_zombie_would_be_seen(
-    environment: Mapping[str, str], scene: _Scene, tmp_path: Path
+    environment: Mapping[str, str], scene: Scene, tmp_path: Path
 ) -> None:
     """The check above fails for workers that move offsets without compare-and-set."""
     script = WITHOUT_FENCE + BEFORE_THE_TRANSACTION
@@ -320,7 +168,7 @@ async def test_without_the_fence_a_zombie_would_be_seen(
 
 
 async def test_the_example_producers_events_are_counted(
-    environment: Mapping[str, str], scene: _Scene, writer: Any
+    environment: Mapping[str, str], scene: Scene, writer: Any
 ) -> None:
     """Events that a trusted producer writes as JSON count like those of the API."""
     vendor_id = scene.ledger.vendor_id
@@ -339,7 +187,7 @@ async def test_the_example_producers_events_are_counted(
 
 
 async def test_a_halted_worker_goes_on_when_it_is_accepted(
-    environment: Mapping[str, str], scene: _Scene, stack: StackAddress
+    environment: Mapping[str, str], scene: Scene, stack: StackAddress
 ) -> None:
     """Too much that is broken ends the worker before it is rejected, until a person accepts it."""
     limits = {"TALLYROLL_REJECTED_RUN_MAX": "5", "TALLYROLL_EVENTS_PER_FLUSH": "100000"}

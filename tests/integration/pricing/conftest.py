@@ -21,6 +21,7 @@ from tests.support.pricing_service import (
 from tests.support.stack import StackAddress
 
 from .billing_api import BOOK, FIRST_VERSION, TERMS, Headers, publish
+from .envelopes_api import Budgets
 from .fees_api import in_advance
 from .meter_values_api import book as people_book
 from .meter_values_api import define as define_meter
@@ -57,6 +58,17 @@ async def _headers(database: TestDatabase, client: httpx.AsyncClient, vendor: st
     await client.put("/v1/tenants/globex", json={"name": "Globex"}, headers=headers)
     await client.put(BOOK, json={"name": "Demo"}, headers=headers)
     return headers
+
+
+@pytest.fixture(name="budgets")
+async def _budgets(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> Budgets:
+    """Return a vendor with the envelope `platform` and a priced model."""
+    budgets = Budgets(client, headers, store, vendor)
+    await budgets.price()
+    await budgets.put()
+    return budgets
 
 
 @pytest.fixture(name="sold")

@@ -120,8 +120,9 @@ def amounts_of(statement: Any) -> dict[str, str]:
     return {n["charge"]: n["amount_exact"] for n in statement["lines"] if not n["adjusts"]}
 
 
-async def key_of(client: httpx.AsyncClient, headers: Headers, tenant: str) -> Headers:
-    """Return the headers of a key that is bound to a tenant and may read bills."""
-    body = {"name": tenant, "scopes": ["billing:read", "catalog:write"], "tenant_id": tenant}
+async def key_of(client: httpx.AsyncClient, headers: Headers, tenant: str, *scopes: str) -> Headers:
+    """Return the headers of a key that is bound to a tenant; without scopes it may read bills."""
+    allowed = list(scopes) or ["billing:read", "catalog:write"]
+    body = {"name": tenant, "scopes": allowed, "tenant_id": tenant}
     made = await client.post("/v1/api-keys", json=body, headers=headers)
     return {"Authorization": f"Bearer {made.json()['api_key']}"}

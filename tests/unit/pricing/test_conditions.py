@@ -1,5 +1,6 @@
 """Discounts, maximum, minimum and commitment around a price, and in which order."""
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -15,8 +16,12 @@ from services.pricing.domain.commitment import Commitment, commit
 from services.pricing.domain.conditions import Conditions
 from services.pricing.domain.periods import Period
 from services.pricing.domain.pipeline import PIPELINE
+from services.pricing.domain.plan import Plan
 from services.pricing.domain.rating import rate_period
+from services.pricing.domain.split.parts import Part, SplitTerms
+from services.pricing.domain.split.rating import rate_parts
 from services.pricing.domain.statement import Line
+from shared.currencies import CURRENCIES
 from tests.support.pricing_values import (
     NOVEMBER,
     TOKENS,
@@ -216,6 +221,35 @@ def test_a_plan_has_a_minimum_and_a_commitment_for_all_charges() -> None:
     assert (Fraction(1), "periods") == (line.quantity, line.unit)
     assert 3 == len(rate_period(minimum, rows).lines)
     assert 2 == len(rate_period(minimum, [usage("units", 50)]).lines)
+
+
+def test_a_plan_has_a_maximum_for_all_charges() -> None:
+    """30 are lowered to 25; the minimum and the commitment see what is left, not what was used."""
+    charges = (charged(Flat(Fraction(20)), key="fee"), charged(UNIT))
+    rows = [usage("units", 5)]
+    capped = terms(*charges, maximum=Fraction(25))
+    both = terms(*charges, minimum=Fraction(25), maximum=Fraction(25))
+    committed = terms(*charges, maximum=Fraction(25), commitment=Commitment(Fraction(28)))
+    half = replace(capped, period=HALF)
+
+    assert [25, 25, 28] == [rate_period(t, rows).total for t in (capped, both, committed)]
+    line = rate_period(capped, rows).lines[-1]
+    assert ("002-plan-maximum", Fraction(-5)) == (line.line_key, line.amount)
+    assert Fraction(25, 2) == rate_period(half, rows).total
+    assert 22 == rate_period(capped, [usage("units", 1)]).total
+
+
+def test_a_maximum_of_one_part_bounds_no_period() -> None:
+    """What lies beyond the part without one could not be told from the rest."""
+    charge = charged(UNIT)
+    capped = Plan("p", "P", (charge,), maximum=Fraction(3))
+    days = (Period(date(2023, 11, 1), date(2023, 11, 16), 30), HALF)
+
+    def total(*plans: Plan) -> Fraction:
+        parts = tuple(Part(day, plan, "b", "h") for day, plan in zip(days, plans, strict=True))
+        return rate_parts(SplitTerms(parts, CURRENCIES["USD"]), [usage("units", 5)]).total
+
+    assert [3, 10] == [total(capped, capped), total(capped, replace(capped, maximum=None))]
 
 
 def test_a_minimum_of_a_plan_counts_towards_its_commitment() -> None:

@@ -240,6 +240,7 @@ def test_a_fault_of_a_charge_has_a_code_and_a_place(content: Any, code: str, pat
         (changed("pools", POOL_AT["own"], "included", value="1"), "pool_of_each_seat", ""),
         (changed("strict", value="yes"), "not_true_or_false", "strict"),
         (changed("plans", 0, "minimum_amount", value="-1"), "negative_price", ""),
+        (changed("plans", 0, "maximum_amount", value="0"), "minimum_above_maximum", "plans[0].min"),
     ],
 )
 def test_a_fault_of_the_book_has_a_code_and_a_place(content: Any, code: str, path: str) -> None:

@@ -3,26 +3,33 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tallyroll.budgets import BudgetExceededError, Decision, Hint, HintSource
 from tallyroll.buffer import QueueFullError
 from tallyroll.context import Attribution, Context
 from tallyroll.event import EventFields, Fault, InvalidEventError
 from tallyroll.meter import Meter
 from tallyroll.spool import Spool
 from tallyroll.stats import Rejection, Stats
-from tallyroll.transport import HTTPTransport, Response, Transport
+from tallyroll.transport import DeliveryError, HTTPTransport, Response, Transport
 
 if TYPE_CHECKING:
     from tallyroll import usage
+    from tallyroll.recording.recorder import interrupted, unmetered_calls
     from tallyroll.wrapping.wrap import wrap
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Attribution",
+    "BudgetExceededError",
     "Context",
+    "Decision",
+    "DeliveryError",
     "EventFields",
     "Fault",
     "HTTPTransport",
+    "Hint",
+    "HintSource",
     "InvalidEventError",
     "Meter",
     "QueueFullError",
@@ -32,12 +39,16 @@ __all__ = [
     "Stats",
     "Transport",
     "__version__",
+    "interrupted",
+    "unmetered_calls",
     "usage",
     "wrap",
 ]
 
 
 _LATER = {
+    "interrupted": ("tallyroll.recording.recorder", "interrupted"),
+    "unmetered_calls": ("tallyroll.recording.recorder", "unmetered_calls"),
     "usage": ("tallyroll.usage", None),
     "wrap": ("tallyroll.wrapping.wrap", "wrap"),
 }

@@ -1,13 +1,13 @@
 """What an answer of the server means for the events of a batch. Pure: no clock, no network."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
-from tallyroll.buffer import Entry
+from tallyroll.buffer import Batch
 from tallyroll.stats import Rejection
 from tallyroll.transport import Response
 
@@ -25,7 +25,8 @@ RETRY_AFTER_SECONDS_MAX = 3600.0
 class Settled(msgspec.Struct, frozen=True):
     """Every event has its final answer; those without a rejection are accepted."""
 
-    rejections: Sequence[Rejection]
+    rejections: Mapping[int, Rejection]
+    """By the place of the event in its batch."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -69,39 +70,39 @@ class _Problem(msgspec.Struct):
 
 
 def interpret(
-    response: Response, entries: Sequence[Entry], *, now: Callable[[], datetime]
+    response: Response, batch: Batch, *, now: Callable[[], datetime]
 ) -> Settled | Refused | Unknown:
-    """Judge an answer to a batch of these events.
+    """Judge an answer to a batch.
 
     A 202 must name each index of the batch exactly once; anything else is no answer at all.
     """
     if response.status == ACCEPTED:
-        return _settled(response.body, entries)
+        return _settled(response.body, batch)
     if response.status in REFUSED:
         return _refused(response)
     if response.status == FORBIDDEN and _problem(response.body).code == WRONG_TENANT:
         return _refused(response)
-    return Unknown(f"http_{response.status}", _retry_after(response.headers, now))
+    return Unknown(f"http_{response.status}", retry_after(response.headers, now))
 
 
-def _settled(body: bytes, entries: Sequence[Entry]) -> Settled | Unknown:
+def _settled(body: bytes, batch: Batch) -> Settled | Unknown:
     try:
         results = msgspec.json.decode(body, type=_Results).results
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Unknown("malformed_answer")
-    if sorted(result.index for result in results) != list(range(len(entries))):
+    if sorted(result.index for result in results) != list(range(len(batch))):
         return Unknown("malformed_answer")
     return Settled(
-        [
-            Rejection(
-                event_id=entries[result.index].event_id,
+        {
+            result.index: Rejection(
+                event_id=batch.event_id(result.index),
                 code=result.code or "rejected",
                 field=result.field,
                 message=result.message,
             )
             for result in results
             if result.status == "rejected"
-        ]
+        }
     )
 
 
@@ -118,7 +119,8 @@ def _refused(response: Response) -> Refused:
     return Refused(problem.code or f"http_{response.status}", place, problem.message)
 
 
-def _retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+    """Return the seconds that an answer asks to wait, None if it does not."""
     value = headers.get("retry-after")
     if value is None:
         return None
@@ -132,7 +134,7 @@ def _seconds(value: str, now: Callable[[], datetime]) -> float:
         return float(value)
     except ValueError:
         pass
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  httpx has it already
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  urllib3 has it already
 
     try:
         moment = parsedate_to_datetime(value)

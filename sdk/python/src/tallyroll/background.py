@@ -15,14 +15,18 @@ class Background:
         self._claimed = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the thread if it does not run yet; raises only what a signal handler raises."""
+    def start(self) -> bool:
+        """Start the thread if it does not run yet; True if there is nothing more to start.
+
+        Raises only what a signal handler raises.
+        """
         if self._thread is not None or self.stopped.is_set():
-            return
+            return True
         try:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
         except RuntimeError:  # no more threads, or the interpreter is ending
             self._log.warn("thread_not_started", f"{self._name} could not start; events wait")
+        return False
 
     def _run(self) -> None:
         # Two may have been started, by two threads or around an interrupted start: one works.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -20,44 +20,42 @@ class QueueFullError(RuntimeError):
     """An event was refused since the buffer is full; only with `when_full="raise"`."""
 
 
-class Entry(NamedTuple):
-    """One captured event: its id and its JSON."""
-
-    event_id: str
-    frame: bytes
-
-
 class _Identified(msgspec.Struct):
     event_id: str
-
-
-def entry_of(frame: bytes) -> Entry:
-    """Return the entry of an event that comes from the disk; without an id if it is no event."""
-    try:
-        return Entry(_decode(frame).event_id, frame)
-    except msgspec.DecodeError:  # whole, but nothing that we wrote: the server will say so
-        return Entry("", frame)
 
 
 _decode = msgspec.json.Decoder(_Identified).decode
 
 
 class Batch:
-    """Events that travel together; its body is made once, so that a retry sends the same bytes."""
+    """Events that travel together, each as its JSON.
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        assert entries
-        self.entries = entries
+    The body is made once, so that a retry sends the same bytes; ids are read only if asked for.
+    """
+
+    def __init__(self, frames: Sequence[bytes]) -> None:
+        assert frames
+        self.frames = frames
+
+    def __len__(self) -> int:
+        return len(self.frames)
 
     @cached_property
     def body(self) -> bytes:
         """The request body, `{"events": [...]}`."""
-        return _OPENING + b",".join(entry.frame for entry in self.entries) + _CLOSING
+        return _OPENING + b",".join(self.frames) + _CLOSING
+
+    def event_id(self, index: int) -> str:
+        """Return the id of an event; empty if that is none, which the server will say."""
+        try:
+            return _decode(self.frames[index]).event_id
+        except msgspec.DecodeError:  # from the disk: whole, but nothing that we wrote
+            return ""
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """Split a batch of two or more events, order kept."""
-        middle = len(self.entries) // 2
-        return Batch(self.entries[:middle]), Batch(self.entries[middle:])
+        middle = len(self.frames) // 2
+        return Batch(self.frames[:middle]), Batch(self.frames[middle:])
 
 
 class BatchLimits(msgspec.Struct, frozen=True):
@@ -82,8 +80,11 @@ class Buffer(Protocol):
     Every method may be called from any thread.
     """
 
-    def append(self, entry: Entry) -> bool:
-        """Keep an event; False if it is lost (full or sealed). QueueFullError if so asked."""
+    def append(self, frame: bytes) -> bool:
+        """Keep an event, given as its JSON; False if it is lost (full or sealed).
+
+        Raises QueueFullError if so asked.
+        """
         ...
 
     def refuse(self) -> None:

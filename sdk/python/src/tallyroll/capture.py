@@ -8,10 +8,15 @@ from typing import Any, SupportsIndex, cast
 
 import msgspec
 
-from tallyroll.event import Fault, InvalidEventError, RecordedFields, TokenEvent, VoidEvent
+from tallyroll.event import (
+    COUNT_MAX,
+    Fault,
+    InvalidEventError,
+    RecordedFields,
+    TokenEvent,
+    VoidEvent,
+)
 
-COUNT_MAX = 10**15
-"""Largest count of tokens of one type in one event, inclusive."""
 QUANTITY_DIGITS_MAX = 40
 """Digits of a quantity before, and after, its decimal point, inclusive."""
 AMBIGUOUS_TOKEN_TYPES = {
@@ -36,6 +41,8 @@ def encode_event(
     `now` is asked if there is no `occurred_at`. `correction` has corrects, action, revision and
     reason when the event replaces another. Raises InvalidEventError with all faults.
     """
+    if correction is None and (frame := _encode_at_once(event_id, fields, now)) is not None:
+        return frame
     values, faults = _checked(fields)
     more, wrong = _checked_correction(correction or {})
     values, faults = values | more, faults + wrong
@@ -49,6 +56,33 @@ def encode_event(
     if faults:
         raise InvalidEventError(faults)
     return _encode(TokenEvent(event_id=event_id, **values))
+
+
+def _encode_at_once(
+    event_id: str, fields: Mapping[str, object], now: Callable[[], datetime]
+) -> bytes | None:
+    """Return the usual event, checked in one call; None for any that has to be looked at closer.
+
+    In a fraction of the time that the checks take one by one. It takes nothing that they would not
+    take, and writes the same.
+    """
+    if not fields.keys() <= _AT_ONCE:
+        return None
+    for name in ("tokens", "tags"):
+        entries = fields.get(name)
+        if entries is not None and type(entries) is not dict:
+            return None  # msgspec might not call the methods that a class of the caller's has
+    moment = now()
+    if type(moment) is not datetime or moment.tzinfo is not UTC or not moment.microsecond:
+        return None
+    values = {"event_id": event_id, "occurred_at": moment, **fields}
+    try:
+        event = msgspec.convert(values, TokenEvent)
+        if event.tokens is not None and not AMBIGUOUS_TOKEN_TYPES.keys().isdisjoint(event.tokens):
+            return None
+        return msgspec.json.encode(event)
+    except (msgspec.ValidationError, TypeError, ValueError):
+        return None
 
 
 def encode_void(
@@ -229,3 +263,5 @@ _CORRECTION_CHECKS: dict[str, Callable[[str, object], object]] = {
     "reason": _text,
     "revision": _correcting_revision,
 }
+_AT_ONCE = RecordedFields.__annotations__.keys() - {"occurred_at", "units", "outcome"}
+"""The fields whose values travel as they are, if they are of the right type and range."""

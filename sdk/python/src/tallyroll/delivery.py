@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tallyroll.buffer import BatchLimits, Buffer, Entry, QueueFullError, WhenFull
+from tallyroll.buffer import BatchLimits, Buffer, QueueFullError, WhenFull
 from tallyroll.diagnostics import KindLog
 from tallyroll.memory import MemoryBuffer
 from tallyroll.sender import Pause, Sender
@@ -45,6 +45,7 @@ class Delivery:
         pause: Pause | None,
     ) -> None:
         self._log = KindLog()
+        self._started = False
         self.rejections: deque[Rejection] = deque(maxlen=REJECTIONS_KEPT_MAX)
         self._spool: SpoolBuffer | None = None
         self._dead_letters: DeadLetters | None = None
@@ -81,15 +82,20 @@ class Delivery:
             self._start()
 
     def _start(self) -> None:
-        self._sender.start()
+        runs = self._sender.start()
         if self._spool is not None:
-            self._spool.start()
+            runs = self._spool.start() and runs
+        self._started = runs
 
-    def keep(self, entry: Entry) -> None:
-        """Take one event. Raises QueueFullError if the user asked for that, and nothing else."""
+    def keep(self, frame: bytes) -> None:
+        """Take one event, given as its JSON.
+
+        Raises QueueFullError if the user asked for that, and nothing else.
+        """
         try:
-            self._start()
-            if self.buffer.append(entry):
+            if not self._started:
+                self._start()
+            if self.buffer.append(frame):
                 return
         except QueueFullError:
             raise

@@ -20,6 +20,6 @@ class KindLog:
                 return
             self._seen.add(kind)
         with contextlib.suppress(Exception):  # a user's log handler must not break their program
-            from logging import getLogger  # noqa: PLC0415  slow; httpx has imported it already
+            from logging import getLogger  # noqa: PLC0415  slow; urllib3 has it already
 
             getLogger("tallyroll").warning("%s [%s; logged once]", message, kind)

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Required, TypedDict
+from typing import Annotated, Any, Literal, Required, TypedDict
 from uuid import UUID
 
 import msgspec
 import uuid_utils
 
 EVENT_ID_CHARACTERS_MAX = 128
+COUNT_MAX = 10**15
+"""Largest count of tokens of one type in one event, inclusive."""
 
 
 class Outcome(TypedDict, total=False):
@@ -88,15 +90,23 @@ class CorrectedFields(OutcomeFields, total=False):
     outcome: Outcome | None
 
 
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
 class TokenEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The event on the wire; what is not set is left out. An allow-list: nothing else travels."""
+    """The event on the wire; what is not set is left out. An allow-list: nothing else travels.
+
+    The bounds are those of `capture.py`, which says what is wrong with a value outside of them.
+    """
 
     event_id: str
-    occurred_at: str
-    agent: str
-    model: str
+    occurred_at: Any
+    """Text; or a datetime in UTC, with microseconds, which is written in the same way."""
+    agent: _Name
+    model: _Name
     provider: str | None = None
-    tokens: dict[str, int] | None = None
+    tokens: dict[str, _Count] | None = None
     units: dict[str, str] | None = None
     tenant: str | None = None
     user: str | None = None
@@ -109,12 +119,12 @@ class TokenEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch: bool | None = None
     speed: str | None = None
     region: str | None = None
-    context_input_tokens: int | None = None
+    context_input_tokens: _Count | None = None
     response_id: str | None = None
-    line: int | None = None
+    line: _Count | None = None
     instrument: str | None = None
     tags: dict[str, str] | None = None
-    revision: int | None = None
+    revision: _Count | None = None
     outcome: dict[str, str] | None = None
     reservation_id: str | None = None
     corrects: str | None = None

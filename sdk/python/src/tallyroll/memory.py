@@ -4,7 +4,7 @@ import time
 from collections import deque
 
 from tallyroll.accounts import Accounts, call_all
-from tallyroll.buffer import Batch, BatchLimits, Entry, QueueFullError, WhenFull
+from tallyroll.buffer import Batch, BatchLimits, QueueFullError, WhenFull
 from tallyroll.stats import Stats
 
 __all__ = ["MemoryBuffer", "WhenFull"]
@@ -20,11 +20,11 @@ class MemoryBuffer(Accounts):
     def __init__(self, *, limit: int, when_full: WhenFull, batch: BatchLimits) -> None:
         super().__init__()
         self._limit, self._when_full, self._batch = limit, when_full, batch
-        self._waiting: deque[Entry] = deque()
+        self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._oldest_at = 0.0
 
-    def append(self, entry: Entry) -> bool:
+    def append(self, frame: bytes) -> bool:
         with self._changed:
             self._recorded += 1
             if self._when_full == "block":
@@ -36,8 +36,8 @@ class MemoryBuffer(Accounts):
                 return False
             if not self._waiting:
                 self._oldest_at = time.monotonic()
-            self._waiting.append(entry)
-            self._waiting_bytes += len(entry.frame) + 1
+            self._waiting.append(frame)
+            self._waiting_bytes += len(frame) + 1
             self._kept += 1
             # The taker sleeps through the appends between the first and a full batch.
             if len(self._waiting) in (1, self._batch.events):
@@ -50,11 +50,11 @@ class MemoryBuffer(Accounts):
                 self._changed.wait(patience)
             if self._ended:
                 return None
-            entries = self._next_entries()
-            self._in_flight += len(entries)
+            frames = self._next_frames()
+            self._in_flight += len(frames)
             if self._when_full == "block":
                 self._changed.notify_all()
-            return Batch(entries)
+            return Batch(frames)
 
     def _patience(self) -> float | None:
         """Seconds until a batch is ready by age: 0 if one is ready now, None if nothing waits."""
@@ -66,17 +66,17 @@ class MemoryBuffer(Accounts):
             return 0
         return max(0, self._oldest_at + self._batch.age_seconds - time.monotonic())
 
-    def _next_entries(self) -> list[Entry]:
-        entries: list[Entry] = []
+    def _next_frames(self) -> list[bytes]:
+        frames: list[bytes] = []
         room = self._batch.payload_bytes
-        while self._waiting and len(entries) < self._batch.events:
-            size = len(self._waiting[0].frame) + 1
-            if entries and size > room:
+        while self._waiting and len(frames) < self._batch.events:
+            size = len(self._waiting[0]) + 1
+            if frames and size > room:
                 break
             room -= size
             self._waiting_bytes -= size
-            entries.append(self._waiting.popleft())
-        return entries
+            frames.append(self._waiting.popleft())
+        return frames
 
     def settle(self, *, accepted: int, rejected: int) -> None:
         with self._changed:

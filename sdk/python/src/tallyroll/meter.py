@@ -1,19 +1,21 @@
 """The meter: what user code holds."""
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Literal, Self, Unpack
+from typing import Self, Unpack
 from uuid import UUID
 
 import uuid_utils
 
 from tallyroll import process
-from tallyroll.buffer import Entry, WhenFull
-from tallyroll.capture import encode_event, encode_void
+from tallyroll.budgets.decision import Enforce, OnAdvice
+from tallyroll.budgets.methods import InBudget
+from tallyroll.budgets.source import HintSource
+from tallyroll.buffer import WhenFull
+from tallyroll.capture import encode_event
 from tallyroll.configuration import (
     BATCH_AGE_SECONDS,
     BATCH_EVENTS,
@@ -21,22 +23,23 @@ from tallyroll.configuration import (
     QUEUE_EVENTS_MAX,
     check_settings,
     destination_of,
+    enforcer_of,
     limits,
     transport_from,
 )
 from tallyroll.context.attribution import completed
 from tallyroll.context.methods import InContext
+from tallyroll.corrections import Corrects
 from tallyroll.delivery import Delivery
 from tallyroll.diagnostics import KindLog
 from tallyroll.event import (
-    CorrectedFields,
-    EventFields,
     Fault,
     InvalidEventError,
     RecordedFields,
     checked_event_id,
     new_event_id,
 )
+from tallyroll.flushing import Flushes
 from tallyroll.sender import Pause
 from tallyroll.spool import Spool
 from tallyroll.stats import Rejection, Stats
@@ -50,7 +53,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Meter(InContext):
+class Meter(InContext, Corrects, Flushes, InBudget):
     """Records token events and delivers them in the background, each counted once.
 
     `endpoint` and `api_key` come from TALLYROLL_ENDPOINT and TALLYROLL_API_KEY if left out, and
@@ -69,6 +72,14 @@ class Meter(InContext):
     batch_events   1 to 1,000 inclusive
     batch_age      seconds that an event waits for company at most
     exit_timeout   seconds that the end of the program waits for unsent events at most
+    enforce        what `admit()`, which wrapped clients ask before each call, does about budgets.
+                   None: nothing, and none are read. "advise": tells; "degrade": gives the model
+                   that is suggested in place of one over its budget; "block": refuses calls that
+                   begin a run over its budget. Unknown budgets allow
+    budgets        who knows them: a URL, or a HintSource. Default: TALLYROLL_BUDGETS_ENDPOINT,
+                   else the endpoint
+    on_advice      called with the Decision when a budget is used up or nearly, once a minute for
+                   each; without it a line is logged, once
     now, pause     the clock and the wait between two attempts, replaceable in tests
 
     Safe to use from many threads. After a fork the child has an empty meter of its own and the
@@ -89,13 +100,17 @@ class Meter(InContext):
         batch_events: int = BATCH_EVENTS,
         batch_age: float = BATCH_AGE_SECONDS,
         exit_timeout: float = EXIT_SECONDS_MAX,
+        enforce: Enforce | None = None,
+        budgets: str | HintSource | None = None,
+        on_advice: OnAdvice | None = None,
         now: Callable[[], datetime] = utc_now,
         pause: Pause | None = None,
     ) -> None:
         super().__init__()
         check_settings(queue_events, when_full, batch_events)
+        self._enforcer = enforcer_of(enforce, budgets, endpoint, api_key, on_advice=on_advice)
         self._own_transport: HTTPTransport | None = None
-        destination = destination_of(spool, endpoint, api_key, own=transport is not None)
+        destination = destination_of(spool, endpoint, api_key, own=transport)
         if transport is None:
             transport = self._own_transport = transport_from(endpoint, api_key)
         self._transport: Transport = transport
@@ -131,64 +146,6 @@ class Meter(InContext):
             lambda identity: encode_event(identity, completed(fields, around), self._now),
         )
 
-    def correct(
-        self,
-        corrects: str | UUID,
-        *,
-        action: Literal["replace", "void"] = "replace",
-        revision: int,
-        reason: str = "",
-        event_id: str | UUID | None = None,
-        **fields: Unpack[CorrectedFields],
-    ) -> str:
-        """Correct an event by its id: as `replace()` does, or with `action="void"` as `void()`.
-
-        Nothing comes from the scope around: a correction is made elsewhere than what it corrects.
-        """
-        correction = _correction(corrects, action, revision, reason)
-        if action == "void":
-            return self._capture(
-                event_id, lambda identity: encode_void(identity, correction, fields)
-            )
-        return self._capture(
-            event_id,
-            lambda identity: encode_event(identity, fields, self._now, correction=correction),
-        )
-
-    def replace(
-        self,
-        corrects: str | UUID,
-        *,
-        revision: int,
-        reason: str = "",
-        event_id: str | UUID | None = None,
-        **fields: Unpack[EventFields],
-    ) -> str:
-        """Correct an event: `fields` count in place of what it said. Return the correction's id.
-
-        `corrects` is the id of the first event, `revision` at least 1: of several corrections the
-        highest wins, whatever order they arrive in. Needs a key with `events:correct`. Otherwise
-        like `record()`.
-        """
-        correction = _correction(corrects, "replace", revision, reason)
-        return self._capture(
-            event_id,
-            lambda identity: encode_event(identity, fields, self._now, correction=correction),
-        )
-
-    def void(
-        self,
-        corrects: str | UUID,
-        *,
-        revision: int,
-        reason: str = "",
-        tenant: str | None = None,
-        event_id: str | UUID | None = None,
-    ) -> str:
-        """Take an event back: it counts nothing from now on. Otherwise like `replace()`."""
-        correction, fields = _correction(corrects, "void", revision, reason), {"tenant": tenant}
-        return self._capture(event_id, lambda identity: encode_void(identity, correction, fields))
-
     def _capture(self, event_id: str | UUID | None, encode: Callable[[str], bytes]) -> str:
         if os.getpid() != self._process and not self._closed:
             self._begin_in_child()
@@ -205,45 +162,8 @@ class Meter(InContext):
             if self._strict:
                 raise InvalidEventError([fault]) from error
             return self._refuse(identity, [fault])
-        self._delivery.keep(Entry(identity, frame))
+        self._delivery.keep(frame)
         return identity
-
-    def flush(self, timeout: float = 30.0) -> bool:
-        """Send now; True when every event recorded before the call has its final answer.
-
-        False when the time ran out, or the meter ended, with some unanswered. Lost events are no
-        longer waited for: see `stats().lost`.
-        """
-        buffer = self._delivery.buffer
-        mark = buffer.mark()
-        done = threading.Event()
-        buffer.call_when_settled(mark, done.set)
-        done.wait(timeout)
-        buffer.forget(done.set)
-        return buffer.settled(mark)
-
-    async def aflush(self, timeout: float = 30.0) -> bool:  # noqa: ASYNC109  same as flush()
-        """Do what `flush()` does without blocking the event loop."""
-        import asyncio  # noqa: PLC0415  whoever awaits has it already; others need not pay for it
-
-        buffer = self._delivery.buffer
-        mark = buffer.mark()
-        loop = asyncio.get_running_loop()
-        done = asyncio.Event()
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(done.set)
-
-        buffer.call_when_settled(mark, wake)
-        try:
-            async with asyncio.timeout(timeout):
-                await done.wait()
-        except TimeoutError:
-            pass
-        finally:
-            buffer.forget(wake)
-        return buffer.settled(mark)
 
     def now(self) -> datetime:
         """Return the time by this meter's clock, in UTC."""
@@ -268,6 +188,8 @@ class Meter(InContext):
         self._closed = True
         self._delivery.buffer.seal()
         flushed = self.flush(timeout)
+        if self._enforcer is not None:
+            self._enforcer.close()
         if self._delivery.end() and self._own_transport is not None:
             self._own_transport.close()
         process.leave(self)
@@ -301,6 +223,8 @@ class Meter(InContext):
                 uuid_utils.reseed_rng()
                 self._delivery.abandon()
                 self._begin()
+                if self._enforcer is not None:
+                    self._enforcer.begin_in_child()
 
     def _refuse(self, identity: str | None, faults: list[Fault]) -> str:
         identity = identity or new_event_id()
@@ -316,13 +240,3 @@ class Meter(InContext):
     def _at_exit(self) -> None:
         if self._process == os.getpid():
             self.close(self._exit_timeout)
-
-
-def _correction(corrects: str | UUID, action: str, revision: int, reason: str) -> dict[str, object]:
-    target = corrects if isinstance(corrects, str) else str(corrects)
-    return {
-        "corrects": target,
-        "action": action,
-        "revision": revision,
-        "reason": reason or None,
-    }

@@ -20,6 +20,7 @@ FINALIZER_PRIORITY = 0
 def follow(owner: object, *, in_child: Callable[[], object], at_exit: Callable[[], object]) -> None:
     """Call back in every forked child and when the interpreter ends; keeps the owner alive."""
     _followed[id(owner)] = _Hooks(in_child, at_exit)
+    _follow_multiprocessing()
 
 
 def leave(owner: object) -> None:
@@ -30,12 +31,23 @@ def leave(owner: object) -> None:
 def _in_child() -> None:
     for hooks in list(_followed.values()):
         hooks.in_child()
-    # A child of multiprocessing leaves by `os._exit()`, after finalizers of its own. It forgets
-    # those that exist at its beginning, so ours has to be made after that.
-    multiprocessing = sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None and not _AtExit.registered:
+    _follow_multiprocessing()
+
+
+def _follow_multiprocessing() -> None:
+    """Be told of the end of its children, which leave by `os._exit()` after finalizers of its own.
+
+    A child forgets those that exist when it begins. So one is made after that, whether the child
+    has all of this from its parent, or imports it before or after it has begun.
+    """
+    util = sys.modules.get("multiprocessing.util")
+    if util is None:
+        return
+    if not _AtExit.registered:
         _AtExit.registered = True  # its registry outlives forks, unlike what it calls for
-        multiprocessing.register_after_fork(_AtExit, _AtExit.finalize_with)
+        util.register_after_fork(_AtExit, _AtExit.finalize_with)
+    if sys.modules["multiprocessing.process"].parent_process() is not None:
+        _AtExit.finalize_with()
 
 
 class _AtExit:
@@ -44,9 +56,9 @@ class _AtExit:
     registered = False
 
     @staticmethod
-    def finalize_with(_owner: object) -> None:
-        multiprocessing = sys.modules["multiprocessing.util"]
-        multiprocessing.Finalize(None, _at_exit, exitpriority=FINALIZER_PRIORITY)
+    def finalize_with(_owner: object = None) -> None:
+        util = sys.modules["multiprocessing.util"]
+        util.Finalize(None, _at_exit, exitpriority=FINALIZER_PRIORITY)
 
 
 def _at_exit() -> None:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from tallyroll.answer import Refused, Settled, Unknown, interpret
@@ -10,7 +10,7 @@ from tallyroll.background import Background
 from tallyroll.buffer import Batch, Buffer
 from tallyroll.diagnostics import KindLog
 from tallyroll.stats import Rejection
-from tallyroll.transport import ReportsLoss, Transport
+from tallyroll.transport import DeliveryError, ReportsLoss, Transport
 
 BACKOFF_SECONDS_FIRST = 0.2
 BACKOFF_SECONDS_MAX = 30.0
@@ -76,7 +76,7 @@ class Sender:
             sent_before = True
             if answer is None:
                 return
-            if isinstance(answer, Refused) and len(part.entries) > 1:
+            if isinstance(answer, Refused) and len(part) > 1:
                 parts += reversed(part.halves())
             else:
                 self._settle(part, answer)
@@ -85,13 +85,13 @@ class Sender:
         """Send the same bytes until the server has judged them; None if stopped before."""
         failures = 0
         while not self._stopped.is_set():
-            again = len(part.entries) if sent_before or failures else 0
-            self._buffer.attempted(len(part.entries), again=again)
+            again = len(part) if sent_before or failures else 0
+            self._buffer.attempted(len(part), again=again)
             answer = self._attempt(part)
             if not isinstance(answer, Unknown):
                 return answer
             failures += 1
-            self._buffer.hold(len(part.entries), answer.failure)
+            self._buffer.hold(len(part), answer.failure)
             self._log.warn(answer.failure, "events are held and will be sent again")
             self._pause(backoff(failures, answer.retry_after))
         return None
@@ -100,9 +100,9 @@ class Sender:
         try:
             lost = self._report_loss()
             response = self._transport.send(part.body)
-            answer = interpret(response, part.entries, now=self._now)
+            answer = interpret(response, part, now=self._now)
         except Exception as error:  # noqa: BLE001  whatever it was, the outcome is unknown
-            return Unknown(type(error).__name__)
+            return Unknown(error.code if isinstance(error, DeliveryError) else type(error).__name__)
         if isinstance(answer, Settled):
             self._reported = lost
         return answer
@@ -116,20 +116,16 @@ class Sender:
 
     def _settle(self, part: Batch, answer: Settled | Refused) -> None:
         if isinstance(answer, Refused):
-            (entry,) = part.entries
-            rejections = [
-                Rejection(
-                    event_id=entry.event_id,
-                    code=answer.code,
-                    field=answer.field,
-                    message=answer.message,
-                )
-            ]
+            reason = Rejection(
+                event_id=part.event_id(0),
+                code=answer.code,
+                field=answer.field,
+                message=answer.message,
+            )
+            rejections: Mapping[int, Rejection] = {0: reason}
         else:
-            rejections = list(answer.rejections)
-        if rejections:
-            frames = dict(part.entries)
-            for rejection in rejections:
-                self._on_rejected(rejection, frames[rejection.event_id])
-        accepted = len(part.entries) - len(rejections)
+            rejections = answer.rejections
+        for index, rejection in rejections.items():
+            self._on_rejected(rejection, part.frames[index])
+        accepted = len(part) - len(rejections)
         self._buffer.settle(accepted=accepted, rejected=len(rejections))

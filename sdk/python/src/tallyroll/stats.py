@@ -46,8 +46,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     """Batches handed to the transport, re-sends included."""
     last_failure: str | None = None
-    """Why the last failed attempt failed: `http_<status>`, `malformed_answer`, or the name of the
-    exception; None if none ever failed."""
+    """Why the last failed attempt failed: `http_<status>`, `kafka_<error>`, `malformed_answer`, or
+    the name of the exception; None if none ever failed."""
     spool_failure: str | None = None
     """Why the spool could not be written the last time, such as `ENOSPC`; None if it never
     failed."""

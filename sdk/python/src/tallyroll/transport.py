@@ -3,18 +3,14 @@
 import os
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from tallyroll.compression import SMALL_BODY_BYTES, packings
 
-if TYPE_CHECKING:  # imported with the first transport: it takes longer than all else together
-    import httpx
-
 USER_AGENT = "tallyroll-python/0.1.0"
 EVENTS_PATH = "/v1/events"
-CONNECT_SECONDS_MAX = 5.0
 UNSUPPORTED_MEDIA_TYPE = 415
 BAD_REQUEST = 400
 LOSS_HEADER = "Tallyroll-Events-Lost"
@@ -36,8 +32,9 @@ class Transport(Protocol):
     calls, one call at a time; in a forked child it is the child's own sender that calls.
 
     What is expected: the server's answer, whatever its status; any exception means "the outcome is
-    unknown" and the sender retries. Delivering one body twice is harmless, since every event has
-    an id, so a transport may wrap another one and repeat, delay, record or drop:
+    unknown" and the sender retries (a DeliveryError gives it a name). Delivering one body twice is
+    harmless, since every event has an id, so a transport may wrap another one and repeat, delay,
+    record or drop:
 
         class Twice:
             def __init__(self, inner: Transport) -> None:
@@ -50,6 +47,29 @@ class Transport(Protocol):
 
     def send(self, body: bytes) -> Response:
         """Deliver a batch and return the answer; raise if there is none."""
+        ...
+
+
+class DeliveryError(Exception):
+    """There is no answer to a batch, for a reason with a name: `stats().last_failure` shows it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@runtime_checkable
+class NamesAccount(Protocol):
+    """A transport that says where its events go and whose they are, so that they can be spooled."""
+
+    @property
+    def destination(self) -> str:
+        """A URL without a password; it stays the same over restarts."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """Events of one account are never sent as another's."""
         ...
 
 
@@ -74,42 +94,33 @@ class HTTPTransport:
 
     def __init__(self, endpoint: str, api_key: str, *, timeout: float = 10.0) -> None:
         # Here, not in the sender's thread: a fork in the middle of an import leaves the child with
-        # half a module for ever. The second is what the first connection would import.
-        import encodings.idna  # noqa: PLC0415
+        # half a module for ever.
+        from tallyroll.connections import Connections  # noqa: PLC0415
 
-        import httpx  # noqa: PLC0415
-
-        assert encodings.idna
-        self._httpx = httpx
-        self._url = self._events_url(endpoint)
-        api_key = api_key.strip()
-        if not api_key or not api_key.isascii() or not api_key.isprintable():
-            raise ValueError("the API key must be printable ASCII text")
+        self._connections = Connections(endpoint.strip().rstrip("/") + EVENTS_PATH, timeout)
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
+            "Authorization": f"Bearer {checked_key(api_key)}",
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
         }
         self._packings = packings()
-        self._trust_env = not _is_local(self._url.host)
-        self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS_MAX))
         self._loss: dict[str, str] = {}
         self._name, self._process = uuid.uuid4().hex, os.getpid()
-        self._client: httpx.Client | None = self._open()
 
     def __repr__(self) -> str:
-        return f"HTTPTransport({self._url.host!r})"
+        return f"HTTPTransport({self._connections.host!r})"
 
     def send(self, body: bytes) -> Response:
-        """Deliver a batch and return the answer; raise httpx.HTTPError if there is none."""
-        client = self._own_client()
+        """Deliver a batch and return the answer; raise urllib3's HTTPError if there is none."""
+        if self._process != os.getpid():  # a forked child has lost nothing yet
+            self._loss, self._name, self._process = {}, uuid.uuid4().hex, os.getpid()
         while self._packings and len(body) >= SMALL_BODY_BYTES:
             packing = self._packings[0]
-            answer = self._post(client, packing.pack(body), {"Content-Encoding": packing.name})
+            answer = self._post(packing.pack(body), {"Content-Encoding": packing.name})
             if not _refuses_packing(answer):
                 return answer
             self._packings = self._packings[1:]
-        return self._post(client, body, {})
+        return self._post(body, {})
 
     def report_loss(self, events: int) -> None:
         """Say in a header how many events this process has lost since it began; 0: nothing."""
@@ -118,36 +129,13 @@ class HTTPTransport:
 
     def close(self) -> None:
         """Close the connections; a later send opens new ones."""
-        if self._client is not None and self._process == os.getpid():
-            self._client.close()
-        self._client = None
+        self._connections.close()
 
-    def _post(self, client: "httpx.Client", body: bytes, more: Mapping[str, str]) -> Response:
-        answer = client.post(
-            self._url, content=body, headers={**self._headers, **self._loss, **more}
+    def _post(self, body: bytes, more: Mapping[str, str]) -> Response:
+        status, headers, answer = self._connections.post(
+            body, {**self._headers, **self._loss, **more}
         )
-        return Response(answer.status_code, dict(answer.headers), answer.content)
-
-    def _own_client(self) -> "httpx.Client":
-        # A forked child must not write into the parent's sockets.
-        if self._process != os.getpid():
-            self._loss, self._name, self._process = {}, uuid.uuid4().hex, os.getpid()
-            self._client = None
-        if self._client is None:
-            self._client = self._open()
-        return self._client
-
-    def _open(self) -> "httpx.Client":
-        return self._httpx.Client(timeout=self._timeout, trust_env=self._trust_env)
-
-    def _events_url(self, endpoint: str) -> "httpx.URL":
-        try:
-            url = self._httpx.URL(endpoint.strip().rstrip("/") + EVENTS_PATH)
-        except self._httpx.InvalidURL as error:
-            raise ValueError("the endpoint is no URL") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError("the endpoint must begin with http:// or https:// and name a host")
-        return url
+        return Response(status, headers, answer)
 
 
 def _refuses_packing(answer: Response) -> bool:
@@ -157,10 +145,9 @@ def _refuses_packing(answer: Response) -> bool:
     return answer.status == UNSUPPORTED_MEDIA_TYPE
 
 
-def _is_local(host: str) -> bool:
-    from ipaddress import ip_address  # noqa: PLC0415  httpx has it already
-
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def checked_key(api_key: str) -> str:
+    """Return a key as it stands in a header. ValueError, without the key, if it cannot."""
+    api_key = api_key.strip()
+    if not api_key or not api_key.isascii() or not api_key.isprintable():
+        raise ValueError("the API key must be printable ASCII text")
+    return api_key

@@ -55,14 +55,31 @@ def _spooling(
 def _run(server: RecordingServer, tmp_path: Path) -> Run:
     """Run a program with `endpoint`, `folder` and `meter_with()`; further arguments in argv[3:]."""
 
-    def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-c", BEGIN + program, server.endpoint, str(tmp_path)]
+    def run(
+        program: str, *arguments: str, folder: Path = tmp_path, within: tuple[str, ...] = ()
+    ) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", BEGIN + program, server.endpoint, str(folder)]
         return subprocess.run(
-            [*command, *arguments],
+            [*within, *command, *arguments],
             check=False,
             timeout=PROGRAM_SECONDS_MAX,
             capture_output=True,
             text=True,
+        )
+
+    return run
+
+
+@pytest.fixture(name="run_file")
+def _run_file(server: RecordingServer, tmp_path: Path) -> Run:
+    """Run a program as `run` does, from a file of its own: for children that import it again."""
+
+    def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        file = tmp_path / "program.py"
+        file.write_text(BEGIN + program, encoding="utf-8")
+        command = [sys.executable, str(file), server.endpoint, str(tmp_path), *arguments]
+        return subprocess.run(
+            command, check=False, timeout=PROGRAM_SECONDS_MAX, capture_output=True, text=True
         )
 
     return run

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tallyroll import Meter, QueueFullError, Response, Spool
+from tallyroll.spool.folder import Folder
 from tallyroll.testing import RecordingServer
 from tallyroll.transport import LOSS_HEADER
 
@@ -137,3 +138,24 @@ def test_settings_that_cannot_work(setting: dict[str, object]) -> None:
     """A wrong setting is an error at construction that names it."""
     with pytest.raises(ValueError, match=next(iter(setting))):
         Spool(**setting)  # type: ignore[arg-type]
+
+
+def test_nobody_waits_for_what_is_written_for_people(
+    spooling: Callable[..., Meter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file `about` is written, however slowly, other threads record."""
+    told: list[bool] = []
+
+    def tell(_folder: Folder, _about: bytes) -> None:
+        other = threading.Thread(target=_record, args=(meter, 1))
+        other.start()
+        other.join(30)
+        told.append(not other.is_alive())
+
+    monkeypatch.setattr(Folder, "tell", tell)
+    meter = spooling()
+    _record(meter, 1)
+
+    assert meter.flush()
+    assert told
+    assert all(told)

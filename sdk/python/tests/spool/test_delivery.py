@@ -129,6 +129,32 @@ def test_a_clock_that_is_set_back(
     events = [e for body in server.bodies for e in msgspec.json.decode(body)["events"]]
     stamps = {event["occurred_at"][:10] for event in events}
     assert {"2026-05-01", "2026-04-30"} == stamps
+    arrived = list(dict.fromkeys(event["event_id"] for event in events))
+    assert recorded[:100] == [i for i in arrived if i in recorded[:100]], "in order of capture"
+    assert 150 == len(set(recorded))
+
+
+def test_ages_are_not_told_by_the_clock_on_the_wall(
+    server: RecordingServer, spooling: Callable[..., Meter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that is set back a year holds nothing up: not a batch, a sync, nor a take-over."""
+    left = spooling(batch_age=60.0)
+    recorded = _record(left, 10)
+    assert not left.close(0)
+    meter = spooling(batch_age=0.05, fsync_seconds=0.05)
+    recorded += _record(meter, 10)
+    year = 365 * 86_400
+    now, now_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: now() - year)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() - year * 10**9)
+    recorded += _record(meter, 10)
+    intake = meter._delivery._spool._intake  # type: ignore[union-attr]
+    until = time.monotonic() + 30
+    while (len(server.commits) < 30 or intake.dirty) and time.monotonic() < until:
+        pass
+
+    assert dict.fromkeys(recorded, 1) == server.commits
+    assert not intake.dirty
 
 
 def test_the_order_of_capture_is_kept(

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,70 @@ while meter.stats().spooled < 1_000:
 print(*ids, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+SMALL_DISK = """
+import resource
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+if sys.argv[3] == "mounted":  # a disk of 512 KiB, which a file of somebody else's fills but for 5
+    filler = os.open(folder + "/filler", os.O_CREAT | os.O_WRONLY)
+    try:
+        while True:
+            os.write(filler, bytes(4096))
+    except OSError:
+        os.ftruncate(filler, os.fstat(filler).st_size - 5 * 4096)
+if os.fork() == 0:
+    if sys.argv[3] != "mounted":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, unlimited[1]))
+    meter = meter_with(pause=lambda seconds: time.sleep(0.01))
+    ids = [meter.record(agent="a", model="m") for _ in range(1_000)]
+    full = meter.stats()
+    assert full.lost == 0 and full.unspooled > 500 and full.spooled > 20, full
+    assert full.spool_failure == ("ENOSPC" if sys.argv[3] == "mounted" else "EFBIG"), full
+    if sys.argv[3] == "mounted":
+        os.ftruncate(filler, 0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    while meter.stats().spooled < 1_000:
+        time.sleep(0.01)
+    print(*ids, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+assert os.wait()[1] == signal.SIGKILL
+os.mkdir(folder + ".server-is-back")
+meter = meter_with()
+while meter.stats().accepted < 1_000:
+    meter.flush(0.1)
+assert meter.stats().damaged == 0, meter.stats()
+"""
+WITH_A_DISK = ("unshare", "-rm", "sh", "-ec")
+MOUNT = 'mount -t tmpfs -o size=512k none "$4"; exec "$0" "$@"'
+"""Only its own program sees the disk. `$4` is the folder, as `run` has it."""
+
+
+def _may_mount(folder: Path) -> bool:
+    try:
+        command = [*WITH_A_DISK, MOUNT, "true", "-c", "", "", str(folder)]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def test_a_disk_that_is_really_full(server: RecordingServer, run: Run, tmp_path: Path) -> None:
+    """Full while events come, then room, then a kill: all are there, once.
+
+    On a disk of its own where one may be mounted, else under a limit for the size of files.
+    """
+    back = tmp_path / "disk.server-is-back"
+    server.judge = lambda body: server.commit(body) if back.exists() else Response(503, {}, b"")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if _may_mount(folder):
+        result = run(SMALL_DISK, "mounted", folder=folder, within=(*WITH_A_DISK, MOUNT))
+        assert [] == list(folder.iterdir())
+    else:
+        result = run(SMALL_DISK, "limited", folder=folder)
+
+    assert 0 == result.returncode, result.stderr
+    assert 1_000 == len(result.stdout.split())
+    assert dict.fromkeys(result.stdout.split(), 1) == server.commits
 
 
 def test_a_full_disk_falls_back_to_memory(server: RecordingServer, run: Run) -> None:

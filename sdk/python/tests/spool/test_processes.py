@@ -54,19 +54,26 @@ ENDINGS = {
 POOL = """
 import multiprocessing
 def work(number):
+    global meter
+    if meter is None:  # it is made in the child, or with the main module, which spawn imports again
+        meter = meter_with()
     record(f"child-{number}")
+meter = meter_with() if sys.argv[4] == "at import" else None
 if __name__ == "__main__":
-    meter = meter_with()
-    record("parent")
-    context = multiprocessing.get_context("fork")
+    if meter is not None:
+        record("parent")
+    context = multiprocessing.get_context(sys.argv[3])
     workers = [context.Process(target=work, args=(number,)) for number in range(6)]
     for worker in workers:
         worker.start()
-    record("parent")
     for worker in workers:
         worker.join()
+    if meter is None:
+        meter = meter_with()
+        record("parent")
     left = len(segments())
     assert left == 1, left  # each child has sent its own before it left
+    record("parent")
     assert meter.flush()
 """
 STORM = """
@@ -124,11 +131,13 @@ def test_prefork(server: RecordingServer, run: Run, ending: str, *, cuts_off: bo
         assert cuts_off or expected == len(ids), agent
 
 
+@pytest.mark.parametrize("made", ["at import", "in the child"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_delivers_before_its_children_leave(
-    server: RecordingServer, run: Run
+    server: RecordingServer, run_file: Run, method: str, made: str
 ) -> None:
     """A child of multiprocessing ends by `os._exit()`; its meter delivers before that."""
-    result = run(RECORD + DRAIN + POOL)
+    result = run_file(RECORD + POOL, method, made)
 
     assert 0 == result.returncode, result.stderr
     _assert_all_once(server)

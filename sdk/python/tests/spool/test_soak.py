@@ -31,7 +31,7 @@ if broken == "ack_before_answer":
     def early(self, log, found, *, is_own):
         batch = begin(self, log, found, is_own=is_own)
         if batch is not None and log is not None:
-            log.folder.acknowledge(found.ends[-1])
+            log.folder.acknowledge(found.after(len(found.payloads)))
         return batch
     SpoolBuffer._begin = early
 if broken == "memory_only":

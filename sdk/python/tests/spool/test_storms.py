@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from tallyroll import Meter, Response
@@ -11,7 +12,7 @@ from tallyroll.testing import RecordingServer
 
 from .conftest import Run
 
-THREADS, EVENTS_PER_THREAD = 32, 1_000
+THREADS = 32
 INTERRUPT = """
 class Interrupt(BaseException):
     pass
@@ -56,13 +57,16 @@ print(*recorded)
 """
 
 
-def test_a_storm_of_threads(server: RecordingServer, spooling: Callable[..., Meter]) -> None:
+@pytest.mark.parametrize("events", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_storm_of_threads(
+    server: RecordingServer, spooling: Callable[..., Meter], events: int
+) -> None:
     """32 threads record at once into many segments: every id arrives, exactly once."""
-    meter = spooling(segment_bytes=50_000)
+    meter = spooling(segment_bytes=50 * events)
     recorded: list[list[str]] = [[] for _ in range(THREADS)]
 
     def storm(mine: list[str]) -> None:
-        for number in range(EVENTS_PER_THREAD):
+        for number in range(events):
             mine += [meter.record(agent="a", model="m", tokens={"output_text": number})]
 
     threads = [threading.Thread(target=storm, args=(mine,)) for mine in recorded]
@@ -71,10 +75,10 @@ def test_a_storm_of_threads(server: RecordingServer, spooling: Callable[..., Met
     for thread in threads:
         thread.join()
 
-    assert meter.flush()
+    assert meter.flush(120)
     assert dict.fromkeys((i for mine in recorded for i in mine), 1) == server.commits
     stats = meter.stats()
-    assert (THREADS * EVENTS_PER_THREAD, 0, 0) == (stats.accepted, stats.lost, stats.spooled)
+    assert (THREADS * events, 0, 0) == (stats.accepted, stats.lost, stats.spooled)
 
 
 async def test_cancelled_tasks(server: RecordingServer, spooling: Callable[..., Meter]) -> None:
@@ -110,6 +114,69 @@ async def test_cancelled_tasks(server: RecordingServer, spooling: Callable[..., 
     assert await meter.aflush()
     assert set(recorded) == set(server.commits)
     assert [] == meter._delivery.buffer._callbacks  # type: ignore[attr-defined]
+
+
+async def test_a_flush_that_is_cut_off(
+    server: RecordingServer, spooling: Callable[..., Meter]
+) -> None:
+    """By a time-out around it, which is told as that; others that flush meanwhile go on."""
+    gate = threading.Event()
+
+    def judge(body: bytes) -> Response:
+        gate.wait(30)
+        return server.commit(body)
+
+    server.judge = judge
+    meter = spooling()
+    recorded = [meter.record(agent="a", model="m") for _ in range(10)]
+    others = [asyncio.create_task(meter.aflush()) for _ in range(5)]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await meter.aflush()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(meter.aflush(), 0.02)
+    assert not await meter.aflush(timeout=0.02), "its own time-out is no error"
+    others[0].cancel()
+    recorded.append(meter.record(agent="a", model="m"))
+    gate.set()
+
+    assert [True] * 4 == await asyncio.gather(*others[1:])
+    assert others[0].cancelled()
+    assert await meter.aflush()
+    assert dict.fromkeys(recorded, 1) == server.commits
+    assert [] == meter._delivery.buffer._callbacks  # type: ignore[attr-defined]
+
+
+async def test_a_task_is_cancelled_around_record_and_not_in_it(
+    server: RecordingServer, spooling: Callable[..., Meter]
+) -> None:
+    """What a cancelled task records on its way out is an event like any other, in its scope."""
+    meter = spooling()
+    recorded: list[str] = []
+    begun = asyncio.Event()
+
+    async def agent(number: int) -> None:
+        async with meter.context(tenant=f"t-{number}", run=f"r-{number}"):
+            try:
+                recorded.append(meter.record(agent="a", model="m"))
+                begun.set()
+                await asyncio.Event().wait()
+            finally:  # as a stream that is cut off tells what it has seen so far
+                recorded.append(meter.record(agent="a", model="m", status="aborted"))
+
+    tasks = [asyncio.create_task(agent(number)) for number in range(100)]
+    await begun.wait()
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert {asyncio.CancelledError} == {type(result) for result in results}
+    assert await meter.aflush()
+    assert 200 == len(recorded)
+    assert dict.fromkeys(recorded, 1) == server.commits
+    events = [e for body in server.bodies for e in msgspec.json.decode(body)["events"]]
+    assert all(event["tenant"][2:] == event["run_id"][2:] for event in events)
+    assert 100 == len({event["tenant"] for event in events if "status" in event})
 
 
 @pytest.mark.slow

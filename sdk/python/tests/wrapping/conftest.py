@@ -1,5 +1,6 @@
 """A provider's server on this machine, and a meter whose events stay here."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,10 +32,21 @@ def _capturing(transport: CapturingTransport) -> Iterator[Meter]:
 
 @pytest.fixture(name="events")
 def _events(capturing: Meter, transport: CapturingTransport) -> Events:
-    """Return every event recorded so far."""
+    """Return every event recorded so far, each id once, as it was first."""
 
     def events() -> list[dict[str, Any]]:
         assert capturing.flush(10)
         return transport.events
 
     return events
+
+
+@pytest.fixture(name="sent")
+def _sent(capturing: Meter, transport: CapturingTransport) -> Events:
+    """Return every event recorded so far, again for each time that it was."""
+
+    def sent() -> list[dict[str, Any]]:
+        assert capturing.flush(10)
+        return [event for body in transport.bodies for event in json.loads(body)["events"]]
+
+    return sent

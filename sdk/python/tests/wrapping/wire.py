@@ -13,14 +13,16 @@ from typing import Any, Self
 class Answer:
     """What the server says to one request.
 
-    `parts` are sent one by one; with `cut` the connection breaks after the last, without its end.
+    `parts` are sent one by one as they come; with `cut` the connection breaks after the last,
+    without its end; with `hold` the end waits until that is set, at most ten seconds.
     """
 
-    parts: tuple[bytes, ...]
+    parts: Iterable[bytes]
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
+    hold: threading.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class WireServer:
     def __init__(self) -> None:
         self._answers: dict[str, list[Answer]] = {}
         self.asked: list[Asked] = []
+        self.arrived = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -81,7 +84,12 @@ class WireServer:
     @property
     def url(self) -> str:
         """`http://127.0.0.1:port`."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
 
     def tell(self, path: str, *answers: Answer) -> None:
         """Answer requests whose path ends like this with these, in order."""
@@ -117,6 +125,7 @@ class WireServer:
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("content-length") or 0))
                 server.asked.append(Asked(self.command, self.path, dict(self.headers), raw))
+                server.arrived.set()
                 self._send(server._answer_to(self.path))
 
             do_GET = do_POST  # noqa: N815  the name that its base class looks for
@@ -132,6 +141,8 @@ class WireServer:
                     for part in answer.parts:
                         self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
                         self.wfile.flush()
+                    if answer.hold is not None:
+                        answer.hold.wait(10)
                     if not answer.cut:
                         self.wfile.write(b"0\r\n\r\n")
                 except OSError:  # the client has gone

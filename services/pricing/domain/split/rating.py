@@ -25,6 +25,7 @@ from services.pricing.domain.hashing import hash_of_input, hash_of_rating
 from services.pricing.domain.pools import Balances
 from services.pricing.domain.rating import (
     COST_CURRENCY,
+    RatedAmounts,
     add_unrated,
     cost_of_all,
     lacks_events,
@@ -38,7 +39,7 @@ from services.pricing.domain.split.parts import Part, SplitTerms
 from services.pricing.domain.statement import FeePeriod, Line, RatedStatement
 from services.pricing.domain.step import OVERRIDE, TRIAL, note
 from services.pricing.domain.usage import Usage, UsageGroup, canonical_usage
-from services.pricing.domain.words import Words, unit_of
+from services.pricing.domain.words import unit_of
 from shared.money import sum_exact
 
 Key = tuple[str, str, type, bool]
@@ -55,6 +56,7 @@ class _Lines:
     """What the lines of one statement share: the balances of the pools of each book."""
 
     terms: SplitTerms
+    told: bool = True
     balances: dict[str, Balances] = field(default_factory=lambda: defaultdict(dict))
 
     def stocks(self, price_book: str) -> tuple[Stock, ...]:
@@ -86,14 +88,7 @@ def rate_parts(
     shared = _Lines(terms)
     charges = _charges(terms)
     costs = _costs(terms, charges, claimed, prices)
-    lines = [
-        replace(line, cost=costs.get(position))
-        for position, (key, places) in enumerate(charges.items())
-        if (line := _rate_line(shared, position, key, places=places, claimed=claimed))
-    ]
-    plans = [(part.plan, part.period.share) for part in terms.parts]
-    used = sum_exact([line.amount for line in lines])
-    lines += plan_lines(plans, used, position=len(charges), currency=terms.currency)
+    lines = _lines(shared, charges, claimed, costs)
     unrated = add_unrated(unclaimed)
     total = sum_exact([line.amount for line in lines])
     return RatedStatement(
@@ -104,6 +99,31 @@ def rate_parts(
         rating_hash=hash_of_rating(lines, unrated, total),
         cost=cost_of_all(costs, unclaimed, prices),
     )
+
+
+def part_amounts(terms: SplitTerms, groups: Sequence[UsageGroup]) -> RatedAmounts:
+    """Return the amounts that `rate_parts` comes to, as `rate_amounts` does for one part."""
+    claimed, unclaimed = _claim(terms.parts, groups)
+    shared = _Lines(terms, told=False)
+    return RatedAmounts.of(_lines(shared, _charges(terms), claimed, {}), unclaimed)
+
+
+def _lines(
+    shared: _Lines,
+    charges: Mapping[Key, list[tuple[int, int]]],
+    claimed: Claimed,
+    costs: Mapping[int, UsageCost],
+) -> list[Line]:
+    """Return the lines of the charges, then those of the plans."""
+    terms = shared.terms
+    lines = [
+        replace(line, cost=costs.get(position))
+        for position, (key, places) in enumerate(charges.items())
+        if (line := _rate_line(shared, position, key, places=places, claimed=claimed))
+    ]
+    plans = [(part.plan, part.period.share) for part in terms.parts]
+    used = sum_exact([line.amount for line in lines])
+    return lines + plan_lines(plans, used, position=len(charges), currency=terms.currency)
 
 
 def _costs(
@@ -188,7 +208,7 @@ def _rate_line(
         for index, place in places
     ]
     if key[-1]:
-        return _trial_line(position, pieces, shared.terms)
+        return _trial_line(position, pieces, shared)
     drafts = [_draft(shared, *piece) for piece in pieces]
     whole = _draft(shared, *pieces[-1])
     joint = Joint(drafts, whole, shared.stocks(key[0]))
@@ -206,7 +226,9 @@ def _draft(shared: _Lines, part: Part, charge: Charge, groups: tuple[UsageGroup,
     level = part.readings.levels.get(charge.key, ZERO)
     situation = Situation(part.period, part.seats, level)
     balances = shared.balances[part.price_book]
-    return Draft(charge, groups, situation, part.readings, shared.terms.currency, balances)
+    draft = Draft(charge, groups, situation, part.readings, shared.terms.currency, balances)
+    draft.told = shared.told
+    return draft
 
 
 def _tell_overrides(joint: Joint, parts: Sequence[Part]) -> None:
@@ -218,7 +240,7 @@ def _tell_overrides(joint: Joint, parts: Sequence[Part]) -> None:
 
 
 def _trial_line(
-    position: int, pieces: Sequence[tuple[Part, Charge, tuple[UsageGroup, ...]]], terms: SplitTerms
+    position: int, pieces: Sequence[tuple[Part, Charge, tuple[UsageGroup, ...]]], shared: _Lines
 ) -> Line | None:
     """Return the line of what was used for nothing; fees have none."""
     groups = tuple(group for _, _, some in pieces for group in some)
@@ -228,7 +250,9 @@ def _trial_line(
     quantity = sum_exact([group.total for group in groups])
     unit = unit_of(charge.usage.kinds)
     situation = Situation(part.period, part.seats)
-    draft = Draft(charge, groups, situation, part.readings, terms.currency, {}, quantity, unit)
-    count = Words(terms.currency, unit).count(quantity)
+    currency = shared.terms.currency
+    draft = Draft(charge, groups, situation, part.readings, currency, {}, quantity, unit)
+    draft.told = shared.told
+    count = draft.words.count(quantity)
     draft.add([note(TRIAL, f"{count} in the trial up to {part.period.last_day}, not charged")])
     return line_of(position, draft)

@@ -1,5 +1,6 @@
-"""`tallyroll import FILE`: past usage from JSONL or CSV."""
+"""`tallyroll import FILE`: past usage from JSONL or CSV, or of Vercel's AI Gateway."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,8 @@ from tallyroll.cli.output import (
 )
 from tallyroll.pastusage.events import Mapped
 from tallyroll.pastusage.importing import CHUNK_ROWS, Import, Summary
-from tallyroll.pastusage.rows import read_rows
+from tallyroll.pastusage.rows import Row, read_rows
+from tallyroll.pastusage.vercel import row_of_vercel
 
 File = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="JSONL or CSV.")
@@ -52,7 +54,8 @@ def import_file(
     endpoint: Endpoint = None,
     api_key: ApiKey = None,
     form: Annotated[
-        str | None, typer.Option("--format", help="jsonl or csv; else by the file's name.")
+        str | None,
+        typer.Option("--format", help="jsonl, csv or vercel; else by the file's name."),
     ] = None,
     names: Map = None,
     fixed: Fixed = None,
@@ -72,23 +75,28 @@ def import_file(
     id is `event_id`, or --id-column, or made from line number and content. Lines with a fault are
     told with line number and code, all others are imported.
     """
-    is_csv = _is_csv(file, form)
+    form = _form(file, form)
     mapped = Mapped(_pairs("--map", names), _pairs("--set", fixed), id_column, namespace)
     meter = None if dry_run else _meter(endpoint, api_key)
     session = _Session(file, timeout=timeout, as_json=as_json)
     run = Import(meter, mapped, on_fault=session.show_fault, on_progress=session.show_progress)
-    code = session.run(run, is_csv=is_csv)
+    code = session.run(run, form)
     if meter is not None:
         meter.close(0)
     session.report(run.summary, dry_run=dry_run, code=code)
     end(code)
 
 
-def _is_csv(file: Path, form: str | None) -> bool:
+def _form(file: Path, form: str | None) -> str:
     form = form or file.suffix.lower().lstrip(".")
-    if form not in ("csv", "jsonl", "ndjson"):
-        refuse_usage("say --format jsonl or --format csv: the file's name does not tell")
-    return form == "csv"
+    if form not in ("csv", "jsonl", "ndjson", "vercel"):
+        refuse_usage("say --format jsonl, csv or vercel: the file's name does not tell")
+    return form
+
+
+def _rows(file: Path, form: str) -> Iterator[Row]:
+    rows = read_rows(file, is_csv=form == "csv")
+    return map(row_of_vercel, rows) if form == "vercel" else rows
 
 
 def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
@@ -118,11 +126,11 @@ class _Session:
         )
         self._trouble = ""
 
-    def run(self, run: Import, *, is_csv: bool) -> ExitCode:
+    def run(self, run: Import, form: str) -> ExitCode:
         """Import to the end, or to what stops it."""
         try:
             with self._bar:
-                run.run(read_rows(self._file, is_csv=is_csv))
+                run.run(_rows(self._file, form))
         except KeyboardInterrupt:
             return ExitCode.INTERRUPTED
         except (OSError, ValueError) as error:

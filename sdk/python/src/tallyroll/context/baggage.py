@@ -33,7 +33,8 @@ PURPOSES = ("production", "explore", "eval")
 
 _IN_KEYS = "!#$&'*+-.^_`|~"
 """Left as they are in keys, beside letters and digits: RFC 9110's token without the percent."""
-_IN_VALUES = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+_IN_VALUES = "!#$&'()*-./:<=>?@[]^_`{|}~"
+"""All that a value may have but the plus, which OpenTelemetry's propagator reads as a blank."""
 _NAME = re.compile(r"[A-Za-z0-9_.:/@+-]{1,128}")
 """As the server takes them."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -85,17 +86,28 @@ def _key(member: str) -> str:
 
 def read(header: str) -> Attribution:
     """Return what a header says for us. What the server would not take is left out."""
-    found: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    entries: list[tuple[str, str]] = []
     for member in members(header):
         key, equals, value = member.partition(";")[0].partition("=")
-        key = key.strip(" \t")
-        if not equals or not key.startswith(PREFIX):
-            continue
         text = _decoded(value.strip(" \t"))
-        if text is not None and key.startswith(TAG_PREFIX):
+        if equals and text is not None:
+            entries.append((key.strip(" \t"), text))
+    return of_entries(entries)
+
+
+def of_entries(entries: Iterable[tuple[str, object]]) -> Attribution:
+    """Return what baggage says for us that others have read: its keys as they came, values plain.
+
+    What the server would not take is left out.
+    """
+    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    for key, text in entries:
+        if not isinstance(text, str):
+            continue
+        if key.startswith(TAG_PREFIX):
             _take_tag(tags, _decoded(key.removeprefix(TAG_PREFIX)), text)
-        elif text is not None and (field := KEYS.get(key.removeprefix(PREFIX))):
+        elif key.startswith(PREFIX) and (field := KEYS.get(key.removeprefix(PREFIX))):
             _take(found, field, text)
     if "run_id" not in found:
         found.pop("parent_run_id", None)

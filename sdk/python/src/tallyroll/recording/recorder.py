@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
+from threading import RLock
 from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
@@ -21,6 +21,7 @@ from tallyroll.usage.surface import Json
 Value = TypeVar("Value")
 
 INTERRUPTED_KEPT_MAX = 1_000
+UNMETERED_NAMES_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Recorder:
         self.faults = 0
         self._log = KindLog()
         self._open: OrderedDict[tuple[str, str], Interrupted] = OrderedDict()
-        self._lock = Lock()
+        self._lock = RLock()  # a finalizer may tell of a stream while its own thread is in here
 
     def answered(self, asked: Asked, body: Json, *, once: str | None = None) -> list[str]:
         """Record one whole answer; return the ids of its events.
@@ -65,16 +66,29 @@ class Recorder:
         """Record a stream by all chunks that came; if it broke off, its lines are partial."""
         return self.guard("stream", lambda: self._record(asked, chunks, _chunked, once), [])
 
-    def failed(self, asked: Asked, error: BaseException) -> None:
+    def lines(self, asked: Asked, lines: Sequence[UsageLine], parts: Sequence[Json]) -> list[str]:
+        """Record usage that was counted elsewhere; `parts` are what is known of the answer.
+
+        Nothing of it stays open: of a response that broke off, others know no more later.
+        """
+        return self.guard("usage", lambda: self._record_counted(asked, lines, parts), [])
+
+    def failed(self, asked: Asked, error: BaseException | str) -> None:
         """Record a request that got no answer; it counts nothing, and says that it was made."""
-        fields = failed_fields_of(asked, type(error).__name__)
+        name = error if isinstance(error, str) else type(error).__name__
+        fields = failed_fields_of(asked, name)
         self.guard("failure", lambda: self._keep(fields), "")
 
     def unmetered(self, name: str) -> None:
         """Count a call that nobody here knows to meter, and log its name once."""
         with self._lock:
-            self.unmetered_calls[name] = self.unmetered_calls.get(name, 0) + 1
+            if name in self.unmetered_calls or len(self.unmetered_calls) < UNMETERED_NAMES_MAX:
+                self.unmetered_calls[name] = self.unmetered_calls.get(name, 0) + 1
         self._log.warn(f"unmetered:{name}", f"{name} is not metered")
+
+    def warn(self, kind: str, message: str) -> None:
+        """Log something that the user can change, once per kind."""
+        self._log.warn(kind, message)
 
     def now(self) -> datetime:
         """Return the time by the meter's clock: when a request begins."""
@@ -98,6 +112,11 @@ class Recorder:
         lines = lines_of(asked, parts)
         response_id = response_id_of(parts)
         return [self._record_line(asked, line, parts, response_id, once) for line in lines]
+
+    def _record_counted(
+        self, asked: Asked, lines: Sequence[UsageLine], parts: Sequence[Json]
+    ) -> list[str]:
+        return [self._keep(fields_of(asked, line, parts)) for line in lines]
 
     def _record_line(
         self,
@@ -176,3 +195,13 @@ def recorder_of(meter: Meter) -> Recorder:
     """Return the meter's recorder: one for all clients and bridges that report to it."""
     recorder: Recorder = vars(meter).setdefault("_recorder", Recorder(meter))
     return recorder
+
+
+def interrupted(meter: Meter) -> list[Interrupted]:
+    """Return the latest responses that broke off, oldest first, at most INTERRUPTED_KEPT_MAX."""
+    return list(recorder_of(meter).interrupted)
+
+
+def unmetered_calls(meter: Meter) -> dict[str, int]:
+    """Return how often wrapped clients were asked for what nobody here knows to meter, by name."""
+    return dict(recorder_of(meter).unmetered_calls)

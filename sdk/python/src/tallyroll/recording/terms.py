@@ -30,7 +30,12 @@ _TERMS: dict[str, tuple[Path, ...]] = {
         ("usageMetadata", "trafficType"),
         ("usage_metadata", "traffic_type"),
     ),
-    "speed": (("usage", "speed"), ("message", "usage", "speed")),
+    "speed": (
+        ("usage", "speed"),
+        ("message", "usage", "speed"),
+        ("performanceConfig", "latency"),
+        ("metadata", "performanceConfig", "latency"),
+    ),
     "region": (("usage", "inference_geo"), ("message", "usage", "inference_geo")),
 }
 _STATUS_OF = {"failed": "failed", "cancelled": "aborted"}
@@ -40,7 +45,7 @@ def response_id_of(parts: Sequence[Json]) -> str | None:
     """Return the id that the provider gave the response: the first that any part names."""
     for part in parts:
         for path in _IDS:
-            if (found := _text(part, path)) is not None:
+            if path[0] in part and (found := _text(part, path)) is not None:
                 return found
     return None
 
@@ -51,7 +56,7 @@ def terms_of(parts: Sequence[Json]) -> dict[str, str]:
     for part in parts:
         for name, paths in _TERMS.items():
             for path in paths:
-                if (said := _text(part, path)) is not None:
+                if path[0] in part and (said := _text(part, path)) is not None:
                     found[name] = said
     return found
 

@@ -1,30 +1,29 @@
 """The buffer on disk, with memory behind it for the time that the disk cannot be written."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from tallyroll.accounts import Accounts, call_all
-from tallyroll.buffer import Batch, BatchLimits, Entry, QueueFullError, WhenFull, entry_of
+from tallyroll.accounts import call_all
+from tallyroll.buffer import Batch, BatchLimits, WhenFull
 from tallyroll.diagnostics import KindLog
 from tallyroll.spool.about import About, Owner
 from tallyroll.spool.disk import AdoptedLog, Adoption
-from tallyroll.spool.intake import Intake
-from tallyroll.spool.keeper import Keeper
+from tallyroll.spool.keeping import RETRY_SECONDS, Keeping
 from tallyroll.spool.log import Damage, Log, Stretch
+from tallyroll.spool.segments import Position
 from tallyroll.spool.settings import Spool
 from tallyroll.spool.underway import UnderWay
-from tallyroll.spool.upkeep import RESPOOL_EVENTS, Upkeep
+from tallyroll.spool.upkeep import RESPOOL_EVENTS
 from tallyroll.stats import Stats
 
-RETRY_SECONDS = 1.0
-"""Pause after a file could not be read, and before the disk is tried again."""
+_NOWHERE = Position(0, 0, 0)
+"""Where events in memory are."""
 
 
-class SpoolBuffer(Accounts):
+class SpoolBuffer(Keeping):
     """Keeps every event on disk from capture to its final answer.
 
     Events of this process go out in the order of their capture, in turn with those that dead
@@ -42,84 +41,19 @@ class SpoolBuffer(Accounts):
         log: KindLog,
         owner: Owner,
     ) -> None:
-        super().__init__()
-        self._settings, self._when_full, self._batch = settings, when_full, batch
-        self._log, self._owner = log, owner
-        seconds = settings.fsync_seconds if settings.fsync == "interval" else RETRY_SECONDS
-        self._keeper = Keeper(self._tend, seconds=seconds, log=log)
-        self._intake = Intake(
-            destination, settings, memory_events=memory_events, ask_keeper=self._keeper.ask
-        )
-        self._upkeep = Upkeep(
-            self._intake,
+        super().__init__(
+            destination,
             settings,
-            lock=self._lock,
-            ended=lambda: self._ended,
-            unsettled=lambda: self._intake.kept - self._settled,
+            memory_events=memory_events,
+            when_full=when_full,
+            batch=batch,
             log=log,
         )
+        self._owner = owner
         self._adoption = Adoption(destination)
-        self._late: deque[bytes] = deque()
-        self._draining = self._idle = self._own_came_last = False
-        self._taken = self._recovered = self._damaged = 0
-        self._oldest_at = 0.0
+        self._own_came_last = False
+        self._recovered = self._damaged = 0
         self._under_way: UnderWay | None = None
-
-    # ---- capture: any thread
-
-    def append(self, entry: Entry) -> bool:
-        with self._lock:
-            if self._intake.busy:  # a finalizer or signal handler amid its own thread's append
-                self._late.append(entry.frame)
-                return True
-            if self._when_full == "block":
-                size = len(entry.frame)
-                self._changed.wait_for(lambda: self._sealed or not self._intake.is_full(size))
-            kept = self._keep(entry.frame)
-            self._keep_late()
-        if not kept and self._when_full == "raise" and not self._sealed:
-            raise QueueFullError(f"{self._settings.bytes_max} bytes wait already")
-        if self._settings.fsync == "always":
-            self._upkeep.sync()
-        return kept
-
-    def _keep(self, frame: bytes) -> bool:
-        if not self._intake.keep(frame, sealed=self._sealed):
-            return False
-        waiting = self._intake.kept - self._taken
-        if waiting == 1:
-            self._oldest_at = time.monotonic()
-        # The taker sleeps through the appends between the first and a full batch.
-        if self._idle or waiting == self._batch.events:
-            self._idle = False
-            self._changed.notify_all()
-        return True
-
-    def _keep_late(self) -> None:
-        if self._draining:
-            return
-        try:
-            self._draining = True
-            while self._late:  # kept before it is taken away: rather twice than not at all
-                self._keep(self._late[0])
-                self._late.popleft()
-        finally:
-            self._draining = False
-
-    def _kept_through(self) -> int:
-        return self._intake.kept
-
-    def mark(self) -> int:
-        with self._lock:
-            self._keep_late()
-            return super().mark()
-
-    def _tend(self) -> bool:
-        return self._upkeep.tend()
-
-    def start(self) -> None:
-        """Start the keeper's thread if it does not run yet."""
-        self._keeper.start()
 
     def predecessors(self) -> bool:
         """Tell whether others have been here, so that their events may wait."""
@@ -182,7 +116,7 @@ class SpoolBuffer(Accounts):
             if own is None or self._intake.kept - self._taken <= len(self._intake.memory):
                 limits = self._batch
                 payloads = self._intake.from_memory(limits.events, limits.payload_bytes)
-                return self._begin(None, Stretch(payloads, []), is_own=True)
+                return self._begin(None, Stretch(payloads, _NOWHERE, []), is_own=True)
         found = own.log.read(segments, self._batch)
         return self._begin(own.log, found, is_own=True)
 
@@ -212,7 +146,7 @@ class SpoolBuffer(Accounts):
             self._lose(log, found, is_own=is_own)
         if not isinstance(found, Stretch) or not found.payloads:
             return None
-        batch = Batch([entry_of(payload) for payload in found.payloads])
+        batch = Batch(found.payloads)
         with self._lock:
             if self._ended:
                 return None
@@ -283,10 +217,11 @@ class SpoolBuffer(Accounts):
         self._tell()
 
     def _tell(self) -> None:
-        with self._lock:  # so that nobody closes the file meanwhile
-            if self._intake.own is not None and not self._ended:
-                about = About(owner=self._owner, stats=self.stats())
-                self._intake.own.folder.tell(msgspec.json.encode(about))
+        with self._lock:
+            own = None if self._ended else self._intake.own
+            stats = self.stats()
+        if own is not None:
+            own.folder.tell(msgspec.json.encode(About(owner=self._owner, stats=stats)))
 
     # ---- the end: any thread
 

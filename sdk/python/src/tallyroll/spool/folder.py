@@ -100,13 +100,17 @@ class Folder:
             os.pwrite(self._ack.number, data + _CRC.pack(crc32(data)), 0)
 
     def tell(self, about: bytes) -> None:
-        """Keep what the writer says about itself (JSON); nothing of the delivery depends on it."""
+        """Keep what the writer says about itself (JSON); nothing of the delivery depends on it.
+
+        Needs no lock: should the folder be given up meanwhile, the file is open until the end.
+        """
         if len(about) > ABOUT_BYTES:
             return
         with contextlib.suppress(OSError):
-            if self._about is None:
-                self._about = Descriptor(self.path / ABOUT, os.O_CREAT | os.O_WRONLY)
-            os.pwrite(self._about.number, about.ljust(ABOUT_BYTES), 0)
+            file = self._about
+            if file is None:
+                file = self._about = Descriptor(self.path / ABOUT, os.O_CREAT | os.O_WRONLY)
+            os.pwrite(file.number, about.ljust(ABOUT_BYTES), 0)
 
     def remove_segments(self, first: int, last: int) -> None:
         """Delete segments, both ends inclusive."""
@@ -138,8 +142,7 @@ class Folder:
         self._lock.close()
         if self._ack is not None:
             self._ack.close()
-        if self._about is not None:
-            self._about.close()
+        self._about = None  # not closed: the sender's thread may be writing it
 
 
 def _remove_files(path: Path) -> None:

@@ -18,9 +18,9 @@ class Keeper:
         self._asked = threading.Event()
         self._background = Background("tallyroll-spool", self._run, log=log)
 
-    def start(self) -> None:
-        """Start the thread if it does not run yet; never raises."""
-        self._background.start()
+    def start(self) -> bool:
+        """Start the thread if it does not run yet; True if there is nothing more to start."""
+        return self._background.start()
 
     def ask(self) -> None:
         """Have `tend` called."""

@@ -17,8 +17,14 @@ class Stretch(msgspec.Struct, frozen=True):
     """The next events of a log, in order."""
 
     payloads: Sequence[bytes]
-    ends: Sequence[Position]
-    """The position behind each."""
+    at: Position
+    ends: Sequence[int]
+    """How far from `at` each ends, in bytes."""
+
+    def after(self, events: int) -> Position:
+        """Return the position behind so many of them, at least one."""
+        end = self.at.offset + self.ends[events - 1]
+        return Position(self.at.segment, end, self.at.frame + events)
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -55,7 +61,7 @@ class Log:
             if segment.size > self.position.offset:
                 found = self._read_segment(segment, limits)
                 if isinstance(found, Stretch):
-                    self.position = found.ends[-1]
+                    self.position = found.after(len(found.payloads))
                 else:
                     self.position = found.after
                 return found
@@ -83,11 +89,7 @@ class Log:
             payloads, ends = self._frames(data, limits)
         if not payloads:
             return self._damage(segment, data)
-        positions = [
-            Position(at.segment, at.offset + end, at.frame + index)
-            for index, end in enumerate(ends, start=1)
-        ]
-        return Stretch(payloads, positions)
+        return Stretch(payloads, at, ends)
 
     def _frames(self, data: bytes, limits: BatchLimits) -> tuple[list[bytes], list[int]]:
         return read_frames(

@@ -17,7 +17,6 @@ from tallyroll.buffer import BatchLimits
 from tallyroll.spool.about import About
 from tallyroll.spool.deadletters import FILE_NAME
 from tallyroll.spool.folder import ABOUT, DAMAGED, Folder, folders_in
-from tallyroll.spool.frames import OVERHEAD
 from tallyroll.spool.log import Damage, Log
 from tallyroll.spool.place import FORMAT
 from tallyroll.spool.segments import Descriptor, Position
@@ -111,18 +110,15 @@ def waiting_in(path: Path, *, is_written: bool) -> Iterator[Found]:
                 if found.data and not (is_written and at_end and in_last):
                     yield found
                 continue
-            begins = [_before(found.ends[0], found.payloads[0]), *found.ends[:-1]]
-            for at, payload in zip(begins, found.payloads, strict=True):
+            at = found.at
+            for count, payload in enumerate(found.payloads, start=1):
                 yield Frame(at, payload)
+                at = found.after(count)
 
 
 def acknowledged_in(path: Path) -> Position:
     """Return where the unanswered events of a folder begin. OSError if it is gone."""
     return _open(path)[0].acknowledged()
-
-
-def _before(end: Position, payload: bytes) -> Position:
-    return Position(end.segment, end.offset - len(payload) - OVERHEAD, end.frame - 1)
 
 
 def _open(path: Path) -> tuple[Folder, bool]:

@@ -25,7 +25,7 @@ class UnderWay:
         before, self._answered = self._answered, self._answered + events
         if self.log is None or events == 0:
             return 0
-        self.position = self._stretch.ends[self._answered - 1]
+        self.position = self._stretch.after(self._answered)
         self.log.folder.acknowledge(self.position)
         payloads = self._stretch.payloads[before : self._answered]
         return sum(map(len, payloads)) + OVERHEAD * len(payloads)

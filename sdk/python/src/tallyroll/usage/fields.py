@@ -62,7 +62,10 @@ class Fields:
 
     def value(self, name: str) -> object:
         """Return a field as it is; in Google's and xAI's dialects by either of its spellings."""
-        spellings = (name, _camel_case(name)) if self._camel else (name,)
+        if not self._camel:
+            self._read.add(name)
+            return self._values.get(name)
+        spellings = (name, _camel_case(name))
         self._read.update(spellings)
         found = [self._values[one] for one in spellings if self._values.get(one) is not None]
         if len(found) > 1 and found[0] != found[-1]:

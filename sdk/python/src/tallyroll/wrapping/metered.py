@@ -1,9 +1,8 @@
 """A metered copy of a client: the same connections and settings, some methods of our own."""
 
-import copy
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Client = TypeVar("Client")
 
@@ -23,7 +22,8 @@ def metered_copy(
 
     It is an instance of the client's class (of a subclass under the same name), and so are its own
     copies (`with_options()`), which are metered too. Of what was computed from the client and kept
-    nothing comes along, since that would lead back to the client. The client is not changed.
+    only plain settings come along, since the rest would lead back to the client. The client is not
+    changed.
     """
     kind = type(client)
     body = {
@@ -33,9 +33,10 @@ def metered_copy(
         **methods,
         MARK: session,
     }
-    clone = copy.copy(client)
-    for name in list(vars(clone)):
-        if isinstance(getattr(kind, name, None), functools.cached_property):
-            del clone.__dict__[name]
-    clone.__class__ = type(kind.__name__, (kind,), body)
-    return clone
+    metered: Any = type(kind.__name__, (kind,), body)
+    clone = metered.__new__(metered)  # no `copy.copy()`: botocore's clients cannot bear it
+    for name, value in vars(client).items():
+        computed = isinstance(getattr(kind, name, None), functools.cached_property)
+        if not computed or value is None or isinstance(value, str):
+            clone.__dict__[name] = value
+    return cast("Client", clone)

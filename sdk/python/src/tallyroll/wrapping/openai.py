@@ -1,48 +1,50 @@
-"""OpenAI's client, and those of others who speak its format at another address."""
+"""OpenAI's client and Groq's, and those of others who speak OpenAI's format at another address."""
 
 from typing import Any
 
-from tallyroll.usage.surface import Json
-from tallyroll.wrapping.picking import picked, read
-from tallyroll.wrapping.routes import Body, Route
-from tallyroll.wrapping.session import Session
+from tallyroll.wrapping.hosts import SAYS_UNASKED, provider_at
+from tallyroll.wrapping.metered import metered_copy
+from tallyroll.wrapping.openai_routes import route_of
+from tallyroll.wrapping.session import Place, Session
+from tallyroll.wrapping.sockets import watched_resources
 from tallyroll.wrapping.stainless import wrap_stainless
-from tallyroll.wrapping.streams import See
 
-_FIELDS = ("id", "model", "usage", "service_tier")
+_AZURE_CLIENTS = ("AzureOpenAI", "AsyncAzureOpenAI")
 
 
 def wrap_openai(client: Any, session: Session) -> Any:
-    """Return a metered copy of an `OpenAI`, `AsyncOpenAI`, `AzureOpenAI` or `AsyncAzureOpenAI`."""
-    return wrap_stainless(client, session, ROUTES.get)
+    """Return a metered copy of an `OpenAI`, `AzureOpenAI` or `Groq`, sync or async.
+
+    The provider is what the user says, else what the address is known for; nothing is guessed.
+    """
+    places: dict[str, Place] = {}
+
+    def place_of(client: Any) -> Place:
+        host = client.base_url.host
+        if (place := places.get(host)) is None:
+            place = places[host] = _place(client, host, session)
+        return place
+
+    metered = wrap_stainless(client, session, route_of, place_of)
+    return metered_copy(metered, watched_resources(type(client), session.recorder), session)
 
 
-def ask_for_usage(body: Body) -> tuple[Body, bool]:
-    """Ask for the chunk of usage at the end of a stream, which only comes when asked for."""
-    options = body.get("stream_options")
-    options = dict(options) if isinstance(options, dict) else {}
-    if options.get("include_usage"):
-        return body, False
-    return {**body, "stream_options": {**options, "include_usage": True}}, True
+def _place(client: Any, host: str, session: Session) -> Place:
+    provider = session.provider if session.stated else _known(client, host)
+    if provider is not None:
+        rules = session.counts_as or provider
+        return Place(provider, session.counts_as, asks=rules not in SAYS_UNASKED)
+    if session.counts_as is not None:
+        return Place(host, session.counts_as, asks=session.counts_as not in SAYS_UNASKED)
+    session.recorder.warn(
+        f"unknown_host:{host}",
+        f"the usage of {host} is not measured, since its conventions are not known: say "
+        "wrap(client, provider=…), or counts_as='openai' if it counts as OpenAI does",
+    )
+    return Place(host, asks=False)
 
 
-def see_chat(hides: bool) -> See:
-    """Return how a chunk of a chat is seen; the one that only we asked for is hidden."""
-
-    def see(chunk: Any) -> tuple[Json | None, bool]:
-        said = picked(chunk, *_FIELDS)
-        choices = read(chunk, "choices") or []
-        said["choices"] = [picked(choice, "index", "finish_reason") for choice in choices]
-        return said, hides and not choices and "usage" in said
-
-    return see
-
-
-def pick(answer: Any) -> Json:
-    """Return what counts of an answer."""
-    return picked(answer, *_FIELDS)
-
-
-ROUTES: dict[str, Route] = {
-    "/chat/completions": Route("chat", pick, see_chat, ask_for_usage),
-}
+def _known(client: Any, host: str) -> str | None:
+    if any(kind.__name__ in _AZURE_CLIENTS for kind in type(client).__mro__):
+        return "azure.ai.openai"  # behind whatever gateway
+    return provider_at(host)

@@ -6,10 +6,13 @@ from typing import Any
 def picked(value: object, *names: str) -> dict[str, Any]:
     """Return these fields of an object or a mapping as plain values; what is not there is left out.
 
-    An SDK's objects inside become mappings, as their own `model_dump()` makes them.
+    An SDK's objects inside become mappings, with the fields that came over the wire.
     """
-    found = {name: _plain(read(value, name)) for name in names}
-    return {name: entry for name, entry in found.items() if entry is not None}
+    found = {}
+    for name in names:
+        if (entry := read(value, name)) is not None:
+            found[name] = _plain(entry)
+    return found
 
 
 def read(value: object, name: str) -> Any:
@@ -18,7 +21,17 @@ def read(value: object, name: str) -> Any:
 
 
 def _plain(value: object) -> object:
+    if value.__class__ in _SCALARS:
+        return value
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     dump = getattr(value, "model_dump", None)
-    return value if dump is None else dump()
+    if dump is None:
+        return value
+    try:  # what is newer than the SDK is no reason to warn the program
+        return dump(exclude_unset=True, warnings=False)
+    except (TypeError, ValueError):  # of pydantic 1
+        return dump(exclude_unset=True)
+
+
+_SCALARS = frozenset({str, int, float, bool})

@@ -7,6 +7,18 @@ from tallyroll.context import Attribution
 from tallyroll.recording.asked import Asked
 from tallyroll.recording.recorder import Recorder
 from tallyroll.wrapping.request import Request
+from tallyroll.wrapping.routes import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whom a request goes to."""
+
+    provider: str
+    counts_as: str | None = None
+    """Whose conventions its usage follows, if not those of `provider`."""
+    asks: bool = True
+    """Whether usage in streams has to be asked for."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,8 @@ class Session:
     counts_as: str | None = None
     terms: Mapping[str, str] = field(default_factory=dict)
     """What holds of the price for all requests of this client, such as its `region`."""
+    stated: bool = False
+    """Whether `provider` is what the user said, not what the client is known for."""
 
     def begin(
         self,
@@ -29,7 +43,9 @@ class Session:
         *,
         batch: bool = False,
         provider: str | None = None,
+        counts_as: str | None = None,
         once: str | None = None,
+        route: Route | None = None,
     ) -> Request:
         """Return a request that begins now, in the scope of now."""
         asked = Asked(
@@ -39,11 +55,11 @@ class Session:
             occurred_at=self.recorder.now(),
             attribution=self.attribution(),
             model=model if isinstance(model, str) and model else None,
-            counts_as=self.counts_as,
+            counts_as=counts_as or self.counts_as,
             batch=batch,
             terms=self.terms,
         )
-        return Request(self.recorder, asked, once=once)
+        return Request(self.recorder, asked, once=once, route=route)
 
     def attribution(self) -> Attribution:
         """Return the scope here, with an agent whoever is around."""

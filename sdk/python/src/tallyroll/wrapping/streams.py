@@ -7,9 +7,9 @@ from typing import Any, Self
 from tallyroll.usage.surface import Json
 from tallyroll.wrapping.proxy import Proxy
 from tallyroll.wrapping.request import Request
+from tallyroll.wrapping.routes import See
 
-See = Callable[[Any], tuple[Json | None, bool]]
-"""Chunk → what it says of usage, identity and price (None: nothing), and whether to hide it."""
+__all__ = ["See", "SeenAsyncStream", "SeenStream"]
 
 
 class _Seen(Proxy):
@@ -41,13 +41,17 @@ class SeenStream(_Seen):
         return self
 
     def __next__(self) -> Any:
+        request = self._tallyroll_request
+        request.reading = True
         try:
             chunk = next(self._tallyroll_iterator)
             while self._tallyroll_hides(chunk):
                 chunk = next(self._tallyroll_iterator)
         except BaseException:  # its end, too
-            self._tallyroll_request.ended()
+            request.ended()
             raise
+        finally:
+            request.reading = False
         return chunk
 
     @property
@@ -87,13 +91,17 @@ class SeenAsyncStream(_Seen):
         return self
 
     async def __anext__(self) -> Any:
+        request = self._tallyroll_request
+        request.reading = True
         try:
             chunk = await anext(self._tallyroll_iterator)
             while self._tallyroll_hides(chunk):
                 chunk = await anext(self._tallyroll_iterator)
         except BaseException:  # its end, and a task that is cancelled
-            self._tallyroll_request.ended()
+            request.ended()
             raise
+        finally:
+            request.reading = False
         return chunk
 
     @property

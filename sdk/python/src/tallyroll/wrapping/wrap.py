@@ -13,8 +13,11 @@ from tallyroll.wrapping.session import Session
 Client = TypeVar("Client")
 
 _WRAPPERS = {
+    "anthropic": ("tallyroll.wrapping.anthropic", "wrap_anthropic", "anthropic"),
+    "botocore": ("tallyroll.wrapping.bedrock", "wrap_bedrock", "aws.bedrock"),
     "cohere": ("tallyroll.wrapping.cohere", "wrap_cohere", "cohere"),
     "google.genai": ("tallyroll.wrapping.google_genai", "wrap_google_genai", "gcp.gemini"),
+    "groq": ("tallyroll.wrapping.openai", "wrap_openai", "groq"),
     "mistralai": ("tallyroll.wrapping.mistral", "wrap_mistral", "mistral_ai"),
     "openai": ("tallyroll.wrapping.openai", "wrap_openai", "openai"),
     "xai_sdk": ("tallyroll.wrapping.x_ai", "wrap_x_ai", "x_ai"),
@@ -53,6 +56,7 @@ def wrap(
         provider=provider or known,
         agent=agent or default_agent(),
         counts_as=counts_as,
+        stated=provider is not None,
     )
     wrapper = cast("Callable[[Any, Session], Any]", getattr(import_module(module), function))
     return cast("Client", wrapper(client, session))

@@ -190,7 +190,7 @@ async def test_a_task_that_waits_for_a_chunk_is_cancelled(
     client: genai.Client, provider: WireServer, events: Events
 ) -> None:
     """The event is there with the cancellation."""
-    first, release = sse(chunks()[:1], done=False).parts[0], threading.Event()
+    first, release = next(iter(sse(chunks()[:1], done=False).parts)), threading.Event()
 
     def parts() -> Iterator[bytes]:
         yield first

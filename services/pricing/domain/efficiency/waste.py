@@ -1,0 +1,81 @@
+"""What was paid for and came to nothing: aborted and failed requests, and thinking in them.
+
+Each amount is a part of the one before, so they are never added up: thinking of what was aborted is
+in what was aborted. What was retried is not told: the sums of a day do not know which request
+repeated which; the run tree does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from services.pricing.domain.cost.provider_cost import ProviderPrices
+from services.pricing.domain.efficiency.costing import (
+    REASONING,
+    Coster,
+    UnpricedKey,
+    by_agent_and_model,
+)
+from services.pricing.domain.usage import Usage
+
+
+@dataclass(frozen=True)
+class Waste:
+    """What one agent on one model cost in US dollars, and how much of it came to nothing."""
+
+    agent: str
+    provider: str
+    model: str
+    cost: Fraction
+    reasoning: Fraction
+    """Of `cost`, the thinking."""
+    aborted: Fraction
+    """Of `cost`, requests that broke off."""
+    failed: Fraction
+    """Of `cost`, requests that failed."""
+    unused_reasoning: Fraction
+    """Of `reasoning`, that of aborted and failed requests: nobody saw an answer of it."""
+
+    @property
+    def share(self) -> Fraction | None:
+        """Aborted and failed as a part of the cost; None without cost."""
+        return (self.aborted + self.failed) / self.cost if self.cost else None
+
+
+@dataclass(frozen=True)
+class WasteReport:
+    """Waste by agent and model, in that order."""
+
+    agents: tuple[Waste, ...]
+    unpriced: dict[UnpricedKey, Fraction]
+
+    @property
+    def total(self) -> Waste:
+        """The same of all together, under empty names."""
+        sums = (
+            sum((getattr(one, name) for one in self.agents), Fraction(0))
+            for name in ("cost", "reasoning", "aborted", "failed", "unused_reasoning")
+        )
+        return Waste("", "", "", *sums)
+
+
+def waste_report(rows: Iterable[Usage], prices: ProviderPrices) -> WasteReport:
+    """Return what came to nothing. Order of the rows changes nothing."""
+    coster = Coster(prices)
+    groups = by_agent_and_model(rows)
+    agents = tuple(_waste(key, groups[key], coster) for key in groups)
+    return WasteReport(agents, coster.unpriced)
+
+
+def _waste(key: tuple[str, str, str], rows: Sequence[Usage], coster: Coster) -> Waste:
+    costs = [(row, coster.cost(row) or Fraction(0)) for row in rows]
+
+    def of(*, status: str = "", kind: str = "") -> Fraction:
+        chosen = (
+            cost for row, cost in costs if status in ("", row.status) and kind in ("", row.kind)
+        )
+        return sum(chosen, Fraction(0))
+
+    unused = of(status="aborted", kind=REASONING) + of(status="failed", kind=REASONING)
+    aborted, failed = of(status="aborted"), of(status="failed")
+    return Waste(*key, of(), of(kind=REASONING), aborted, failed, unused)

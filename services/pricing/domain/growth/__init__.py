@@ -1,0 +1,1 @@
+"""What growth is made of: factors, cohorts, contributions, what training changed."""

@@ -1,0 +1,27 @@
+"""How usage answers to another price: an assumption that is stated, never measured here.
+
+The response is linear: elasticity x relative change of the bill at unchanged usage. At -0.5 a bill
+that would be 20 % higher makes usage 10 % lower. 0 is no response.
+"""
+
+from fractions import Fraction
+from math import floor
+
+MILLION = 1_000_000
+ONE = Fraction(1)
+NONE = Fraction(0)
+
+
+def demand_factor(elasticity: Fraction, *, before: Fraction, after: Fraction) -> Fraction:
+    """Return by what usage is multiplied when a bill of `before` becomes `after`; 0 or more.
+
+    A whole number of millionths, the nearest: more digits would claim to know more than it does.
+    `elasticity` is 0 or less. Where nothing was paid before there is no relative change, and so no
+    response.
+    """
+    if elasticity > 0:
+        raise ValueError("usage does not grow because it costs more")
+    if not elasticity or before <= 0:
+        return ONE
+    factor = ONE + elasticity * (after / before - ONE)
+    return max(NONE, Fraction(floor(factor * MILLION + Fraction(1, 2)), MILLION))

@@ -1,0 +1,1 @@
+"""Envelopes: asked before work, looked at after it."""

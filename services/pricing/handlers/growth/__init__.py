@@ -1,0 +1,1 @@
+"""Questions about growth: one snapshot is read, the domain answers."""

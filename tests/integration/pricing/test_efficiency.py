@@ -1,0 +1,140 @@
+"""Efficiency of past usage over HTTP, at the list prices that statements have."""
+
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+
+from services.pricing.handlers.usage import store_usage
+from shared.database import Database
+from tests.support.pricing_service import Metering
+from tests.support.pricing_usage import usage_row
+
+from .billing_api import Headers
+from .seats_api import key_of
+
+DAY = date(2023, 11, 9)
+ASKED: dict[str, Any] = {"start": "2023-11-01", "end": "2023-12-01"}
+ROUTE: dict[str, Any] = {
+    "name": "to the small one",
+    "baseline": {"provider": "lab", "model": "dear"},
+    "chosen": {"provider": "lab", "model": "cheap"},
+    "hold_out": "0",
+    "gate": "1",
+    "cache_loss": "0",
+}
+PRICES = {
+    ("dear", "input_uncached"): "10",
+    ("dear", "input_cache_read"): "1",
+    ("dear", "output_text"): "50",
+    ("cheap", "input_uncached"): "2",
+    ("cheap", "input_cache_read"): "0.5",
+    ("cheap", "output_text"): "8",
+}
+
+
+@pytest.fixture(name="used")
+async def _used(client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str) -> None:
+    """Two tenants: 1 M fresh, 1 M read and 100,000 answered together; half of the answers fail."""
+    prices = [
+        {
+            "source": "contract",
+            "provider": "lab",
+            "model": model,
+            "kind": kind,
+            "unit_amount": amount,
+            "per": "1000000",
+            "effective_from": "2023-01-01",
+        }
+        for (model, kind), amount in PRICES.items()
+    ]
+    named = headers | {"Idempotency-Key": "prices"}
+    answer = await client.post("/v1/provider-prices", json={"prices": prices}, headers=named)
+    assert answer.is_success, answer.text
+    metering = Metering("", vendor)
+    of = {"provider": "lab", "model": "dear", "agent": "coder"}
+    rows = {
+        "acme": [
+            usage_row(DAY, "input_uncached", 1_000_000, **of),
+            usage_row(DAY, "output_text", 50_000, **of),
+        ],
+        "globex": [
+            usage_row(DAY, "input_cache_read", 1_000_000, **of),
+            usage_row(DAY, "output_text", 50_000, status="failed", **of),
+        ],
+    }
+    async with store.transaction() as connection:
+        for tenant, of_tenant in rows.items():
+            await store_usage(connection, metering.usage(tenant, of_tenant))
+
+
+async def ask(client: httpx.AsyncClient, headers: Headers, **more: Any) -> Any:
+    answer = await client.post("/v1/efficiency", json=ASKED | more, headers=headers)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+@pytest.mark.usefixtures("used")
+async def test_all_tenants_together(client: httpx.AsyncClient, headers: Headers) -> None:
+    """Reads saved 9.00; 10 + 1 + 5 dollars were paid, 2.50 of it for failures; routing saves 12.7.
+
+    On the small model the same is 2 + 0.50 + 0.80.
+    """
+    found = await ask(client, headers, routing=[ROUTE])
+
+    assert "9" == found["cache"]["saved"]
+    assert ("16", "2.5") == (found["waste"]["total"]["cost"], found["waste"]["total"]["failed"])
+    (route,) = found["routing"]
+    assert ("12.7", False) == (route["saving"], route["unused_baseline"])
+    assert any("as many tokens" in one for one in found["assumptions"])
+
+
+@pytest.mark.usefixtures("used")
+async def test_one_tenant_alone(client: httpx.AsyncClient, headers: Headers) -> None:
+    """What another tenant did is in none of its figures."""
+    found = await ask(client, headers, tenant="acme")
+
+    assert ("0", "12.5") == (found["cache"]["saved"], found["waste"]["total"]["cost"])
+
+
+@pytest.mark.usefixtures("used")
+async def test_a_model_of_ones_own(client: httpx.AsyncClient, headers: Headers) -> None:
+    """It says what it replaces, what that cost, and from when on it pays."""
+    own = {
+        "name": "own",
+        "replaces": {"provider": "lab", "model": "dear"},
+        "training": "0",
+        "months": 1,
+        "hosting": "0.73",
+        "per_million_tokens": "0",
+    }
+
+    (case,) = (await ask(client, headers, custom_models=[own]))["custom_models"]
+
+    assert ("2100000", "16") == (case["tokens"], case["cost_now"])
+    assert "95812.5" == case["break_even_tokens"]
+
+
+async def test_every_fault_is_told_at_once(client: httpx.AsyncClient, headers: Headers) -> None:
+    """A route to itself, a share above all, a day that is none: one answer with three places."""
+    route = ROUTE | {"chosen": ROUTE["baseline"]}
+    body = {"start": "yesterday", "end": "2023-12-01", "cache": {"hit_ratio": "2"}}
+
+    answer = await client.post("/v1/efficiency", json=body | {"routing": [route]}, headers=headers)
+
+    assert 400 == answer.status_code
+    faults = answer.json()["faults"]
+    assert {"not_a_day", "not_a_share", "route_to_itself"} == {fault["code"] for fault in faults}
+
+
+async def test_a_tenants_key_sees_nothing_of_it(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """What the vendor pays to providers is none of its customers' business."""
+    await client.put("/v1/tenants/acme", json={"name": "Acme"}, headers=headers)
+    own = await key_of(client, headers, "acme")
+
+    answer = await client.post("/v1/efficiency", json=ASKED, headers=own)
+
+    assert 403 == answer.status_code

@@ -1,0 +1,221 @@
+"""Envelopes from usage to what they say: metered once, told once, pushed to programs."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, text
+
+from services.pricing.tables import outbox
+from shared.events.spend_crossed import EnvelopeCrossed
+from shared.topics import SPEND_CROSSED
+from tests.support.pricing_service import NOW
+
+from .envelopes_api import PLATFORM, TODAY, Budgets, later
+
+
+async def _told(budgets: Budgets) -> list[EnvelopeCrossed]:
+    query = select(outbox.c.payload).where(outbox.c.topic == SPEND_CROSSED.name)
+    async with budgets.store.transaction() as connection:
+        payloads = (await connection.scalars(query.order_by(outbox.c.position))).all()
+    whole = [payload for payload in payloads if "envelope" in json.loads(payload)]
+    read = map(EnvelopeCrossed.model_validate_json, whole)
+    return [one for one in read if one.vendor_id == budgets.vendor]
+
+
+async def _hints(budgets: Budgets) -> dict[str, Any]:
+    answer = await budgets.call("GET", "/v1/budget-hints")
+    assert answer.is_success, answer.text
+    return {hint["id"]: hint for hint in answer.json()["hints"]}
+
+
+async def test_usage_of_the_scope_is_metered_in_its_ledger(budgets: Budgets) -> None:
+    """Two of the team's users, 300 dollars to run and 50 to explore; other teams are not in it."""
+    await budgets.use({"ann": 100, "bob": 200})
+    await budgets.use({"ann": 50}, purpose="explore")
+    await budgets.put("others", scope={"tenant": "globex", "team": "others"})
+    await budgets.look()
+
+    others = (await budgets.call("GET", "/v1/envelopes/others/state")).json()
+
+    assert ("300", "50") == (await budgets.used(), await budgets.used("explore"))
+    assert {"0"} == {one["used"] for one in others["ledgers"]}
+
+
+async def test_a_user_has_its_part_of_the_day(budgets: Budgets) -> None:
+    """Who used a third of the tokens used a third of their cost; all parts are the whole."""
+    for user in ("ann", "bob", "nobody-else"):
+        await budgets.put(user, scope={"tenant": "globex", "user": user})
+    await budgets.use({"ann": 100, "bob": 200})
+    await budgets.look()
+
+    used = []
+    for user in ("ann", "bob", "nobody-else"):
+        state = (await budgets.call("GET", f"/v1/envelopes/{user}/state")).json()
+        used.append(state["ledgers"][0]["used"])
+
+    assert ["100", "200", "0"] == used
+
+
+async def test_what_has_no_price_is_listed_and_counts_what_is_assumed(budgets: Budgets) -> None:
+    """A kind without a price: 3,000,000 units at an assumed 2 dollars a million are 6."""
+    await budgets.put(unpriced_per_million="2")
+    await budgets.use({"ann": 3_000_000}, kind="mystery")
+    await budgets.look()
+
+    state = (await budgets.call("GET", "/v1/envelopes/platform/state")).json()
+
+    assert "6" == await budgets.used()
+    assert {"lab/dear/mystery": "3000000"} == state["unpriced"]
+
+
+async def test_each_share_is_told_once_a_period(budgets: Budgets) -> None:
+    """From nothing to 95 % three shares at once, then none, then all of it."""
+    looks = [await budgets.look()]
+    for tokens in (760, 760, 800):
+        await budgets.use({"ann": tokens})
+        looks += [await budgets.look(), await budgets.look()]
+
+    told = await _told(budgets)
+
+    assert [0, 3, 0, 0, 0, 1, 0] == looks
+    assert ["0.5", "0.75", "0.9", "1"] == [one.share for one in told]
+    assert {("platform", "run", TODAY.replace(day=1))} == {
+        (one.envelope, one.ledger, one.period_start) for one in told
+    }
+    assert 4 == len({one.crossing_id for one in told})
+
+
+async def test_programs_are_told_where_it_stands(budgets: Budgets) -> None:
+    """Open, near, over with the cheaper model, closed; the exploration beside it stays open."""
+    states = []
+    for tokens in (100, 720, 800, 880):
+        await budgets.use({"ann": tokens})
+        await budgets.look()
+        states.append((await _hints(budgets))["platform/run"]["state"])
+    hints = await _hints(budgets)
+
+    assert ["open", "near", "over", "closed"] == states
+    assert "open" == hints["platform/explore"]["state"]
+    assert {"dear": "cheap"} == hints["platform/run"]["suggested"]
+    assert "2024-01-01T00:00:00Z" == hints["platform/run"]["expires_at"]
+
+
+async def test_what_has_not_changed_is_not_sent_again(budgets: Budgets) -> None:
+    """Under its tag it is a 304 that says as of when; after usage it is another."""
+    await budgets.look()
+    first = await budgets.call("GET", "/v1/budget-hints")
+    tagged = budgets.headers | {"If-None-Match": first.headers["etag"]}
+
+    await budgets.look(later(seconds=5))
+    same = await budgets.client.get("/v1/budget-hints", headers=tagged)
+    await budgets.use({"ann": 800})
+    await budgets.look(later(seconds=10))
+    other = await budgets.client.get("/v1/budget-hints", headers=tagged)
+
+    assert (304, b"") == (same.status_code, same.content)
+    assert same.headers["tallyroll-as-of"] == later(seconds=5).isoformat()
+    assert 200 == other.status_code
+
+
+async def test_the_overdraft_is_repaid_by_the_next_period(budgets: Budgets) -> None:
+    """860 of 800 in November: December begins with 60 less; what was explored is lost, not owed."""
+    november = NOW - timedelta(days=2)
+    await budgets.use({"ann": 860}, day=november.date(), watermark=november)
+    await budgets.look(november)
+    await budgets.use({"ann": 1})
+    await budgets.look()
+
+    state = await budgets.state()
+
+    assert ("740", "60", "1") == (state["limit"], state["overdrawn_before"], state["used"])
+    assert "200" == (await budgets.state("explore"))["limit"]
+
+
+async def test_a_raise_has_a_reason_and_an_end(budgets: Budgets) -> None:
+    """It counts until then; sent twice under its key it is one; in the past it is refused."""
+    body = {"ledger": "run", "amount": "100", "reason": "launch", "until": "2023-12-03T00:00:00Z"}
+    for _ in range(2):
+        answer = await budgets.call("POST", "/v1/envelopes/platform/raises", body, key="launch")
+        assert 201 == answer.status_code, answer.text
+    past = body | {"until": "2023-12-01T00:00:00Z"}
+
+    refused = await budgets.call("POST", "/v1/envelopes/platform/raises", past, key="past")
+
+    assert "900" == (await budgets.state())["limit"]
+    assert (400, "ended_before") == (refused.status_code, refused.json()["code"])
+
+
+async def test_only_a_transfer_moves_money_between_ledgers(budgets: Budgets) -> None:
+    """Both change by the same; more than there is left is refused."""
+    body = {"source": "run", "amount": "50", "reason": "trial", "until": "2024-01-01T00:00:00Z"}
+    path = "/v1/envelopes/platform/transfers"
+
+    moved = await budgets.call("POST", path, body, key="one")
+    much = await budgets.call("POST", path, body | {"amount": "751"}, key="two")
+
+    assert 201 == moved.status_code, moved.text
+    limits = [(await budgets.state(ledger))["limit"] for ledger in ("run", "explore")]
+    assert ["750", "250"] == limits
+    assert (409, "not_left") == (much.status_code, much.json()["code"])
+
+
+async def test_movements_are_never_changed(budgets: Budgets) -> None:
+    """The database refuses it: a correction is another movement."""
+    body = {"ledger": "run", "amount": "1", "reason": "x", "until": "2024-01-01T00:00:00Z"}
+    await budgets.call("POST", "/v1/envelopes/platform/raises", body, key="x")
+
+    refused = ""
+    try:
+        async with budgets.store.transaction() as connection:
+            await connection.execute(text("update pricing.envelope_movement set amount_exact = 9"))
+    except Exception as error:  # noqa: BLE001  whatever the driver makes of it
+        refused = str(error)
+
+    assert "refuse" in refused or "never" in refused or "immutable" in refused
+
+
+async def test_signs_of_a_cap(budgets: Budgets) -> None:
+    """Half was explored before, a tenth since; one of two is gone."""
+    before, since = TODAY - timedelta(days=10), TODAY - timedelta(days=1)
+    await budgets.use({"ann": 25, "bob": 25}, day=before)
+    await budgets.use({"ann": 50}, day=before, purpose="explore")
+    await budgets.use({"ann": 90}, day=since)
+    await budgets.use({"ann": 10}, day=since, purpose="explore")
+    capped = (TODAY - timedelta(days=5)).isoformat()
+
+    answer = await budgets.call("GET", f"/v1/envelopes/platform/bias?capped_on={capped}")
+
+    found = answer.json()
+    assert ("0.5", "0.1", "-0.4") == tuple(found["explored"].values())
+    assert ("0.5", ["bob"]) == (found["gone"], found["gone_users"])
+    assert "signs, not causes" in found["caution"]
+
+
+async def test_all_faults_of_an_envelope_are_told(budgets: Budgets) -> None:
+    """Nobody's scope, a share above all, a ladder that falls: one answer, nothing stored."""
+    body = PLATFORM | {
+        "scope": {},
+        "explore_share": "2",
+        "ladder": {"route": "1.2", "slow": "1.1"},
+    }
+
+    answer = await budgets.call("PUT", "/v1/envelopes/wrong", body)
+
+    codes = {fault["code"] for fault in answer.json()["faults"]}
+    assert (400, True) == (
+        answer.status_code,
+        {"scope_of_nobody", "not_a_share", "ladder_falls"} <= codes,
+    )
+    assert 404 == (await budgets.call("GET", "/v1/envelopes/wrong")).status_code
+
+
+async def test_an_ended_envelope_is_in_nobodys_way(budgets: Budgets) -> None:
+    """It is listed no more, and grants nothing and refuses nothing."""
+    answer = await budgets.call("DELETE", "/v1/envelopes/platform")
+
+    listed = (await budgets.call("GET", "/v1/envelopes")).json()["envelopes"]
+    granted = await budgets.reserve("a", "1000000")
+
+    assert (204, []) == (answer.status_code, listed)
+    assert (True, None) == (granted["granted"], granted["envelope"])

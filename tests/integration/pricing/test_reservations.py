@@ -1,0 +1,244 @@
+"""Asking before work: holds that expire, commits that count, and many who ask at once."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import httpx
+import pytest
+
+from services.pricing.handlers.envelopes.reserving import commit, reserve
+from services.pricing.repository.envelopes import definitions
+from services.pricing.schemas.reservation import ReservationWrite
+from shared.accounts.repository import Account
+from shared.database import Database
+from tests.support.database import TestDatabase
+from tests.support.pricing_service import NOW
+
+from .envelopes_api import WORK, Budgets, later
+from .seats_api import key_of
+
+CEILING = 1_000
+"""Dollars that the ledger of 800 may come to at most."""
+RESERVERS = 24
+
+
+async def test_what_is_held_is_used(budgets: Budgets) -> None:
+    """It is granted, held, and given back by a release; both twice are once."""
+    first = [await budgets.reserve("a", "300") for _ in range(2)]
+    held = await budgets.used()
+    for _ in range(2):
+        answer = await budgets.call("POST", "/v1/reservations/a/release")
+        assert ("released", True) == (answer.json()["state"], answer.is_success)
+
+    assert [(True, "open")] * 2 == [(one["granted"], one["state"]) for one in first]
+    assert ("300", "0") == (held, await budgets.used())
+
+
+async def test_a_run_under_way_extends_inside_the_overdraft(budgets: Budgets) -> None:
+    """Up to 1,000 of 800; beyond it is refused, and what was held stays."""
+    await budgets.reserve("a", "500")
+    await budgets.use({"ann": 300})
+    await budgets.look()
+
+    more = await budgets.reserve("a", "700")
+    beyond = await budgets.reserve("a", "701")
+
+    assert (True, False) == (more["granted"], beyond["granted"])
+    assert ("budget_exceeded", "1000") == (beyond["code"], await budgets.used())
+
+
+async def test_a_new_run_meets_the_ladder(budgets: Budgets) -> None:
+    """At 100 % it starts on the cheaper model, at 105 % background waits, at 110 % it asks."""
+    found = []
+    for tokens in (800, 840, 880):
+        await budgets.use({"ann": tokens})
+        await budgets.look()
+        run = {"run": f"new-{tokens}"}
+        found.append(await budgets.reserve(f"r-{tokens}", "0", work=run))
+        late = await budgets.reserve(f"b-{tokens}", "0", work=run | {"run": ""}, background=True)
+        found.append(late)
+
+    assert [
+        ("route", True, "cheap"),
+        ("route", True, "cheap"),
+        ("slow", True, "cheap"),
+        ("slow", False, "cheap"),
+        ("ask", False, "cheap"),
+        ("ask", False, "cheap"),
+    ] == [(one["step"], one["granted"], one["suggested_model"]) for one in found]
+    assert "approval_required" == found[-1]["code"]
+
+
+async def test_an_approved_run_begins(budgets: Budgets) -> None:
+    """With a reason and an end; another run still asks."""
+    await budgets.use({"ann": 880})
+    await budgets.look()
+    body = {"run": "r-9", "reason": "incident", "until": "2023-12-03T00:00:00Z"}
+    approved = await budgets.call("POST", "/v1/envelopes/platform/approvals", body, key="r-9")
+    assert 201 == approved.status_code, approved.text
+
+    one = await budgets.reserve("a", "1", work={"run": "r-9"})
+    other = await budgets.reserve("b", "1", work={"run": "r-8"})
+
+    assert (True, False) == (one["granted"], other["granted"])
+
+
+async def test_exploration_has_its_own(budgets: Budgets) -> None:
+    """A run ledger that is used up leaves the 200 to explore; and they are no more than 200."""
+    await budgets.use({"ann": 1_000})
+    await budgets.look()
+
+    run = await budgets.reserve("a", "1")
+    explore = await budgets.reserve("b", "200", purpose="explore", work={"run": "r-2"})
+    more = await budgets.reserve("c", "51", purpose="explore", work={"run": "r-3"})
+
+    assert [False, True, False] == [one["granted"] for one in (run, explore, more)]
+
+
+async def test_what_was_committed_counts_until_it_is_metered(budgets: Budgets) -> None:
+    """300 held, 250 committed, then 250 metered: never 500, never nothing."""
+    await budgets.reserve("a", "300")
+    answer = await budgets.commit("a", "250")
+    assert answer.is_success, answer.text
+    used = [await budgets.used()]
+    await budgets.use({"ann": 250}, watermark=later(seconds=1))
+    await budgets.look(later(seconds=1))
+    used.append(await budgets.used())
+
+    state = (await budgets.call("GET", "/v1/reservations/a")).json()
+
+    assert ["250", "250"] == used
+    assert "metered" == state["state"]
+
+
+async def test_a_hold_expires_and_a_late_commit_still_counts(budgets: Budgets, vendor: str) -> None:
+    """After its time it is nobody's; what was used was used, also when it is told late."""
+    await budgets.reserve("a", "300", ttl_seconds=60)
+    await budgets.look(later(seconds=61))
+    expired = (await budgets.call("GET", "/v1/reservations/a")).json()["state"]
+    freed = await budgets.used()
+    async with budgets.store.transaction() as connection:
+        account = Account(vendor, "test")
+        await commit(connection, account, "a", Fraction(120), now=later(seconds=70))
+
+    assert ("expired", "0", "120") == (expired, freed, await budgets.used())
+
+
+async def test_contradictions_are_conflicts(budgets: Budgets) -> None:
+    """Another amount, a release after the commit, the id of other work, a hold after the end."""
+    await budgets.reserve("a", "10")
+    await budgets.commit("a", "5")
+    assert (await budgets.commit("a", "5")).is_success
+    await budgets.reserve("b", "10", work={"run": "r-2"})
+    other = {"work": WORK | {"run": "r-3"}, "estimate": "10"}
+
+    answers = [
+        await budgets.commit("a", "6"),
+        await budgets.call("POST", "/v1/reservations/a/release"),
+        await budgets.call("PUT", "/v1/reservations/b", other),
+        await budgets.call("PUT", "/v1/reservations/a", {"work": WORK, "estimate": "20"}),
+        await budgets.commit("nobody", "1"),
+    ]
+
+    assert [
+        (409, "already_committed"),
+        (409, "reservation_settled"),
+        (409, "other_work"),
+        (409, "reservation_settled"),
+        (404, "unknown_reservation"),
+    ] == [(answer.status_code, answer.json()["code"]) for answer in answers]
+
+
+async def test_a_loop_is_stopped_whatever_is_left(budgets: Budgets) -> None:
+    """51 dollars in five minutes stop a run whose envelope has plenty; another run goes on."""
+    await budgets.put(loop={"window_seconds": 300, "spend_max": "50"})
+    found = [await budgets.reserve("a", str(estimate)) for estimate in (20, 50, 51)]
+    other = await budgets.reserve("b", "20", work={"run": "r-2"})
+
+    assert [True, True, False] == [one["granted"] for one in found]
+    assert "loop_stopped" == found[-1]["code"]
+    assert other["granted"]
+
+
+async def test_a_tenants_key_asks_for_its_own(
+    budgets: Budgets, client: httpx.AsyncClient, headers: Any
+) -> None:
+    """It needs not name itself, sees no other's reservation, and sets no envelope."""
+    await budgets.call("PUT", "/v1/tenants/acme", {"name": "Acme"})
+    own = await key_of(client, headers, "acme", "budgets:write")
+    await budgets.reserve("a", "1")
+    body = {"work": {"agent": "coder"}, "estimate": "1"}
+
+    mine = await client.put("/v1/reservations/mine", json=body, headers=own)
+    foreign = await client.get("/v1/reservations/a", headers=own)
+    stolen = await client.put(
+        "/v1/reservations/x", json={"work": WORK, "estimate": "1"}, headers=own
+    )
+    envelope = await client.put("/v1/envelopes/x", json={}, headers=own)
+
+    assert (200, True) == (mine.status_code, mine.json()["granted"])
+    assert [404, 403] == [foreign.status_code, stolen.status_code]
+    assert envelope.status_code in (400, 403)
+
+
+async def _race(opened: Database, vendor: str, estimate: int) -> int:
+    """Let many ask at once; return what was granted in all."""
+    account = Account(vendor, "test")
+
+    async def ask(number: int) -> int:
+        work = WORK | {"run": f"r-{number}"}
+        written = ReservationWrite.model_validate({"work": work, "estimate": str(estimate)})
+        async with opened.transaction() as connection:
+            found = await reserve(connection, account, f"n-{number}", written, now=NOW)
+        return estimate if found.granted else 0
+
+    return sum(await asyncio.gather(*(ask(number) for number in range(RESERVERS))))
+
+
+@pytest.fixture(name="crowd")
+async def _crowd(database: TestDatabase) -> Any:
+    opened = Database(database.urls["pricing"], connections=12)
+    yield opened
+    await opened.close()
+
+
+async def test_many_who_ask_at_once_stay_below_the_ceiling(
+    budgets: Budgets, crowd: Database, vendor: str
+) -> None:
+    """24 ask for 90 each: no more is granted than fits, and not much less."""
+    granted = await _race(crowd, vendor, 90)
+
+    assert CEILING - 2 * 90 < granted <= CEILING
+    assert str(granted) == await budgets.used()
+
+
+async def test_without_the_lock_they_go_beyond_it(
+    budgets: Budgets, crowd: Database, vendor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variant that reads without a lock grants more than there is: the test above sees it."""
+    gate = asyncio.Barrier(12)
+
+    async def unlocked(connection: Any, account: Account, _work: Any) -> Sequence[Any]:
+        rows = await definitions.list_all(connection, account)
+        async with asyncio.timeout(10):
+            await gate.wait()
+        return rows
+
+    monkeypatch.setattr(definitions, "lock_matching", unlocked)
+
+    assert CEILING < await _race(crowd, vendor, 90)
+
+
+async def test_old_figures_grant_and_say_so(budgets: Budgets) -> None:
+    """Usage of two minutes ago at 110 %: a new run begins inside the overdraft."""
+    old: datetime = NOW - timedelta(minutes=2)
+    await budgets.use({"ann": 880}, watermark=old)
+    await budgets.look()
+
+    found = await budgets.reserve("a", "1")
+
+    assert (True, True, "route") == (found["granted"], found["stale"], found["step"])
+    assert old.isoformat().replace("+00:00", "Z") == found["as_of"]

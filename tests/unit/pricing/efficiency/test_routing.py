@@ -1,0 +1,133 @@
+"""What a cheaper model would save, reckoned by hand and as identities."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.pricing.domain.efficiency.routing import (
+    Model,
+    RoutingPolicy,
+    routing_saving,
+    unknown_baselines,
+)
+from services.pricing.domain.usage import Usage
+from tests.unit.pricing.efficiency.prices import PRICES, dollars, used
+
+DEAR, CHEAP = Model("lab", "dear"), Model("lab", "cheap")
+ALL = RoutingPolicy(
+    "all", "", DEAR, CHEAP, hold_out=Fraction(0), gate=Fraction(1), cache_loss=Fraction(0)
+)
+SHARES = st.fractions(0, 1, max_denominator=20)
+ROWS = st.lists(
+    st.builds(
+        used,
+        st.sampled_from(["input_uncached", "input_cache_read", "output_text", "strange"]),
+        st.integers(0, 1_000),
+        model=st.sampled_from(["dear", "cheap"]),
+        agent=st.sampled_from("xy"),
+    ),
+    max_size=8,
+)
+ASKED = [used("input_uncached", 100), used("input_cache_read", 100), used("output_text", 10)]
+"""On the dear model 1,000 + 100 + 500 = 1,600; on the cheap one 200 + 50 + 80 = 330."""
+
+
+def test_without_assumptions_it_is_the_difference() -> None:
+    """1,600 - 330."""
+    found = routing_saving(ASKED, ALL, PRICES)
+
+    assert (Fraction(1_600), Fraction(1_270)) == (found.baseline_cost, found.saving)
+
+
+def test_every_assumption_takes_its_part() -> None:
+    """A tenth is held out; a fifth of the rest is repeated; half the cache is written anew.
+
+    cheaper 0.9 x 1,270 = 1,143; lost 0.9 x 100 x 0.5 x (2.5 - 0.5) = 90; repeated
+    0.9 x 0.2 x 1,600 = 288; the router 65: 700 are left.
+    """
+    policy = replace(
+        ALL,
+        hold_out=Fraction(1, 10),
+        gate=Fraction(4, 5),
+        cache_loss=Fraction(1, 2),
+        router_cost=Fraction(65),
+    )
+
+    found = routing_saving(ASKED, policy, PRICES)
+
+    assert dollars(1_143, 90, 288, 700) == (
+        found.cheaper,
+        found.lost_cache,
+        found.repeated,
+        found.saving,
+    )
+
+
+def test_a_route_can_lose() -> None:
+    """If nothing passes the gate, everything is paid twice: the saving is below zero."""
+    found = routing_saving(ASKED, replace(ALL, gate=Fraction(0)), PRICES)
+
+    assert Fraction(-330) == found.saving
+
+
+def test_only_requests_of_the_baseline_are_routed() -> None:
+    """What others asked, or another agent, is not in it: the dearest model is no baseline."""
+    rows = [*ASKED, used("output_text", 5, model="cheap"), used("output_text", 5, agent="other")]
+
+    assert routing_saving(ASKED, replace(ALL, agent="coder"), PRICES) == routing_saving(
+        rows, replace(ALL, agent="coder"), PRICES
+    )
+
+
+def test_what_one_side_has_no_price_for_is_on_neither_side() -> None:
+    """Usage that the cheap model has no price for saves nothing: it is listed."""
+    rows = [*ASKED, used("strange", 9)]
+
+    found = routing_saving(rows, ALL, PRICES)
+
+    assert Fraction(1_270) == found.saving
+    assert {"strange"} == {key[2] for key in found.unpriced}
+
+
+def test_a_baseline_that_nobody_asked_for_is_told() -> None:
+    """Its saving would be zero, and look like a result."""
+    policy = replace(ALL, baseline=Model("lab", "cheap"), chosen=DEAR)
+
+    assert [policy] == unknown_baselines(ASKED, [ALL, policy])
+
+
+@given(ROWS, SHARES, SHARES, SHARES)
+def test_the_parts_sum_to_the_difference_of_what_is_paid(
+    rows: list[Usage], hold_out: Fraction, gate: Fraction, cache_loss: Fraction
+) -> None:
+    """Identity: the saving is the baseline's cost less everything that is paid with the policy."""
+    policy = replace(ALL, hold_out=hold_out, gate=gate, cache_loss=cache_loss)
+    found = routing_saving(rows, policy, PRICES)
+    known = [row for row in rows if row.model == "dear" and row.kind != "strange"]
+    before = sum((PRICES.cost(row) or 0 for row in known), start=0)
+    there = [row._replace(model="cheap") for row in known]
+    cheap = sum((PRICES.cost(row) or 0 for row in there), start=0)
+    read = sum((row.quantity for row in known if row.kind == "input_cache_read"), start=0)
+    routed = 1 - hold_out
+    paid = hold_out * before + routed * (cheap + 2 * cache_loss * read + (1 - gate) * before)
+
+    assert before - paid == found.saving
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hold_out": Fraction(2)},
+        {"gate": Fraction(-1)},
+        {"cache_loss": Fraction(3, 2)},
+        {"router_cost": Fraction(-1)},
+        {"chosen": DEAR},
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    """Shares beyond everything, and a route to where it comes from."""
+    with pytest.raises(ValueError, match=r"shares|another"):
+        replace(ALL, **wrong)  # type: ignore[arg-type]

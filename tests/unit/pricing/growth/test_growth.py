@@ -1,0 +1,110 @@
+"""Growth told in lines that add up, whatever there is on either side."""
+
+from datetime import date, timedelta
+from fractions import Fraction
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.pricing.domain.growth.cohorts import UnitUse
+from services.pricing.domain.growth.factors import Cell
+from services.pricing.domain.growth.growth import (
+    Growth,
+    Side,
+    growth_of_revenue,
+    growth_of_tokens,
+)
+from services.pricing.domain.growth.tails import tail_of
+from services.pricing.domain.growth.windows import Window
+
+CELLS = [Cell("small", "output_text"), Cell("large", "input_uncached")]
+AMOUNTS = st.fractions(0, 1000, max_denominator=1000)
+NAMES = ["a/ada", "a/bob", "b/cleo", "b/dan"]
+
+
+@st.composite
+def sides(draw: st.DrawFn) -> Side:
+    """Draw units with revenue of their own, also of units that are not active."""
+    units: dict[str, UnitUse] = {}
+    by_group: dict[str, dict[Cell, Fraction]] = {}
+    totals: dict[str, Fraction] = {}
+    for name in draw(st.lists(st.sampled_from(NAMES), unique=True)):
+        group = name.partition("/")[0]
+        counts = draw(st.dictionaries(st.sampled_from(CELLS), st.integers(1, 10**9)))
+        revenue = {cell: draw(AMOUNTS) for cell in CELLS if draw(st.booleans())}
+        for cell, amount in revenue.items():
+            cells = by_group.setdefault(group, {})
+            cells[cell] = cells.get(cell, Fraction(0)) + amount
+        if counts:
+            tokens = {cell: Fraction(count) for cell, count in counts.items()}
+            own = {cell: amount for cell, amount in revenue.items() if cell in tokens}
+            units[name] = UnitUse(group, draw(st.integers(1, 31)), tokens, own)
+        totals[name] = sum(revenue.values(), Fraction(0))
+    other = draw(AMOUNTS)
+    totals["a/ada"] = totals.get("a/ada", Fraction(0)) + other
+    return Side(units, draw(AMOUNTS), by_group, other, draw(AMOUNTS), totals)
+
+
+EARLIER = st.frozensets(st.sampled_from(NAMES))
+
+
+def _adds_up(growth: Growth) -> None:
+    assert growth.change == sum(growth.effects.values(), Fraction(0))
+    assert growth.cohorts is not None
+    cohorts = {one.cohort: one.change for one in growth.cohorts.cohorts}
+    assert growth.change == sum(cohorts.values(), growth.cohorts.outside)
+    assert cohorts["kept"] == sum(growth.cohorts.kept.values(), Fraction(0))
+
+
+@given(sides(), sides(), EARLIER)
+def test_tokens_and_revenue_add_up(before: Side, after: Side, earlier: frozenset[str]) -> None:
+    """Effects, cohorts and what the kept ones changed: no residual, nothing twice."""
+    tokens = growth_of_tokens(before, after, earlier)
+    revenue = growth_of_revenue(before, after, earlier)
+
+    _adds_up(tokens)
+    _adds_up(revenue)
+    assert (after.tokens, after.revenue) == (tokens.after, revenue.after)
+
+
+def test_revenue_that_its_group_used_no_tokens_for_is_told_apart() -> None:
+    """Half of 10 has tokens; the rest is neither price nor mix of anything. Fees are fees."""
+    cell, other = CELLS
+    used = UnitUse("a", 1, {cell: Fraction(100)}, {cell: Fraction(5)})
+    after = Side(
+        {"a/ada": used},
+        token_revenue={"a": {cell: Fraction(5), other: Fraction(2)}, "b": {cell: Fraction(3)}},
+        fees=Fraction(7),
+    )
+
+    growth = growth_of_revenue(Side({}), after, earlier=())
+
+    told = {name: effect for name, effect in growth.effects.items() if effect}
+    assert {"breadth": 5, "without_tokens": 5, "fees": 7} == told
+    assert growth.cohorts is None
+
+
+def test_tails_by_hand() -> None:
+    """1, 1, 2, 16: mean 5, median 1.5; the largest tenth, one of four, has 80 %; Gini 0.575."""
+    tail = tail_of([Fraction(amount) for amount in (2, 16, 1, 1)])
+
+    assert tail is not None
+    assert [5, Fraction("1.5"), 80, Fraction("0.575")] == [
+        *(tail.mean, tail.median, tail.top_decile_share, tail.gini)
+    ]
+    equal = tail_of([Fraction(3)] * 20)
+    assert equal is not None
+    assert [0, 10] == [equal.gini, equal.top_decile_share]
+    assert tail_of([]) is None
+
+
+@given(st.dates(max_value=date(2200, 1, 1)), st.integers(1, 400), st.integers(1, 40))
+def test_days_are_shared_among_spans_without_a_rest(start: date, days: int, cut: int) -> None:
+    """A fee's shares of spans that follow one another sum to it."""
+    fee = Window(start, start + timedelta(days=days))
+    ends = [start + timedelta(days=n * cut) for n in range(days // cut + 2)]
+
+    shares = [Window(one, other).share_of(fee) for one, other in pairwise(ends)]
+
+    assert 1 == sum(shares)

@@ -1,0 +1,90 @@
+"""What each person brings in sums to what the tenant does."""
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.pricing.domain.charges.flat import Flat
+from services.pricing.domain.charges.per_unit import PerUnit
+from services.pricing.domain.plan import Plan
+from services.pricing.domain.rating import RatingTerms, rate_period
+from services.pricing.domain.seats import Seats
+from services.pricing.domain.simulation.persons import (
+    People,
+    Revenue,
+    minor_units_by_person,
+    revenue_by_person,
+)
+from shared.currencies import CURRENCIES
+from shared.money import round_to_minor_units
+from tests.support.pricing_values import NOVEMBER, charged, usage
+
+USD = CURRENCIES["USD"]
+MODEL = "claude-sonnet-4-6"
+KINDS = ("input_uncached", "output_text")
+
+
+def test_fees_are_shared_and_usage_is_followed() -> None:
+    """A fee of 60 over three seats is 20 each; 30 of usage go 2 : 1 to those who used it."""
+    revenue = Revenue({(MODEL, "output_text"): [Fraction(30)]}, fixed=[Fraction(60)])
+    used = {
+        ("ann", MODEL, "output_text"): Fraction(200),
+        ("bob", MODEL, "output_text"): Fraction(100),
+    }
+
+    amounts, nobody = revenue_by_person(revenue, People(used, seats=3))
+
+    assert [Fraction(40), Fraction(30), Fraction(20)] == amounts
+    assert 0 == nobody
+
+
+def test_usage_of_nobody_is_nobodys() -> None:
+    """A third was used without a name, and another model by nobody who is known."""
+    revenue = Revenue({(MODEL, "output_text"): [Fraction(30)], ("other", "images"): [Fraction(5)]})
+    used = {("ann", MODEL, "output_text"): Fraction(200), ("", MODEL, "output_text"): Fraction(100)}
+
+    assert ([Fraction(20)], Fraction(15)) == revenue_by_person(revenue, People(used))
+
+
+def test_without_people_all_is_nobodys() -> None:
+    """Revenue is not lost where no person is known."""
+    revenue = Revenue({}, fixed=[Fraction(7)])
+
+    amounts, nobody = revenue_by_person(revenue, People({}))
+
+    assert not amounts
+    assert 7 == nobody
+
+
+QUANTITIES = st.dictionaries(
+    st.tuples(st.sampled_from(["", "ann", "bob", "cy"]), st.just(MODEL), st.sampled_from(KINDS)),
+    st.integers(-3, 10**9).map(Fraction),
+    max_size=8,
+)
+
+
+@given(QUANTITIES, st.integers(0, 6), st.integers(0, 10**6), st.integers(0, 10**4))
+def test_people_sum_to_the_statement(
+    used: dict[tuple[str, str, str], Fraction], seats: int, fee: int, price: int
+) -> None:
+    """Whatever was used by whom: people and nobody sum to the statement, exactly and in cents."""
+    plan = Plan(
+        "p",
+        "P",
+        (
+            charged(Flat(Fraction(fee, 100)), key="fee"),
+            charged(PerUnit(Fraction(price, 7)), *KINDS, key="tokens"),
+        ),
+    )
+    rows = [usage(kind, quantity) for (_, _, kind), quantity in used.items()]
+    rated = rate_period(RatingTerms("h", plan, USD, Seats.of(seats), NOVEMBER), rows)
+    revenue, people = Revenue(), People(used, seats)
+    revenue.add(rated.lines)
+
+    amounts, nobody = revenue_by_person(revenue, people)
+    units, rest = minor_units_by_person(revenue, people, USD)
+
+    assert rated.total == revenue.total == sum(amounts) + nobody
+    assert round_to_minor_units(rated.total, USD) == sum(units) + rest
+    assert len(amounts) == len(units) == people.count
