@@ -14,8 +14,8 @@ from typing import Any
 
 from tallyroll.wrapping.google_batches import BatchResults
 from tallyroll.wrapping.google_routes import Call, call_of, model_of, verb_of
-from tallyroll.wrapping.metered import is_metered, metered_copy
-from tallyroll.wrapping.methods import telling_property
+from tallyroll.wrapping.metered import metered_copy
+from tallyroll.wrapping.methods import answered, failed, telling_property
 from tallyroll.wrapping.proxy import Proxy
 from tallyroll.wrapping.request import Request
 from tallyroll.wrapping.session import Session
@@ -60,14 +60,14 @@ def _left_open(_self: object) -> None:
 
 
 def _metered_api_client(api_client: Any, session: Session) -> Any:
-    if is_metered(api_client):
-        return api_client
     kind, batches = type(api_client), BatchResults(session)
     clone = metered_copy(
         api_client,
         {
             "_request": _request(kind._request, session, batches),
             "_async_request": _async_request(kind._async_request, session, batches),
+            "download_file": _download(kind.download_file, batches),
+            "async_download_file": _async_download(kind.async_download_file, batches),
             "__del__": _left_open,
         },
         session,
@@ -84,8 +84,7 @@ def _request(original: Callable[..., Any], session: Session, batches: BatchResul
         try:
             response = original(self, http_request, http_options, stream=stream)
         except BaseException as error:
-            if begun is not None:
-                begun.request.failed(error)
+            failed(begun.request if begun else None, error)
             raise
         return _finished(begun, response, http_request, stream, batches)
 
@@ -100,12 +99,29 @@ def _async_request(original: Callable[..., Any], session: Session, batches: Batc
         try:
             response = await original(self, http_request, http_options, stream=stream)
         except BaseException as error:
-            if begun is not None:
-                begun.request.failed(error)
+            failed(begun.request if begun else None, error)
             raise
         return _finished(begun, response, http_request, stream, batches)
 
     return request
+
+
+def _download(original: Callable[..., Any], batches: BatchResults) -> Any:
+    def download_file(self: Any, path: str, **named: Any) -> Any:
+        content = original(self, path, **named)
+        batches.look_at_file(path, content)
+        return content
+
+    return download_file
+
+
+def _async_download(original: Callable[..., Any], batches: BatchResults) -> Any:
+    async def async_download_file(self: Any, path: str, **named: Any) -> Any:
+        content = await original(self, path, **named)
+        batches.look_at_file(path, content)
+        return content
+
+    return async_download_file
 
 
 @dataclass(frozen=True)
@@ -140,10 +156,9 @@ def _finished(
     if begun is None:
         batches.look(http_request, response)
         return response
-    guard = begun.request.recorder.guard
     if stream:
-        return guard("answer", lambda: _SeenResponse(response, begun), response)
-    guard("answer", lambda: begun.request.answered(begun.call.read(response.json)), None)
+        return _SeenResponse(response, begun)
+    answered(begun.request, lambda: begun.call.read(response.json))
     return response
 
 

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tallyroll.usage.surface import Json
 from tallyroll.wrapping.request import Request
 from tallyroll.wrapping.routes import Route
 from tallyroll.wrapping.session import Session
@@ -73,16 +74,17 @@ def finished(request: Request | None, route: Route, result: Any) -> Any:
     """Return what the caller gets: the answer as it is, or its stream, watched."""
     if request is None:
         return result
-    return request.recorder.guard("answer", lambda: _seen(request, route, result), result)
-
-
-def _seen(request: Request, route: Route, result: Any) -> Any:
     if route.see is not None and hasattr(result, "__next__"):
         return SeenStream(result, request, route.see(False))  # noqa: FBT003  nothing is hidden
     if route.see is not None and hasattr(result, "__anext__"):
         return SeenAsyncStream(result, request, route.see(False))  # noqa: FBT003
-    request.answered(route.pick(result))
+    answered(request, lambda: route.pick(result))
     return result
+
+
+def answered(request: Request, read: Callable[[], Json]) -> None:
+    """Record an answer; one that cannot be read was given all the same."""
+    request.answered(request.recorder.guard("answer", read, {}))
 
 
 def telling_property(kind: Any, name: str, session: Session) -> Any:

@@ -25,17 +25,20 @@ _UNSET = "~?~unset~?~sentinel~?~"
 
 def wrap_mistral(client: Any, session: Session) -> Any:
     """Return a metered copy of a `Mistral`; its methods that end in `_async` are, too."""
-    kind = type(client)
-    # Its `parent_ref` is the original, which closes the connections when it is collected.
-    clone = metered_copy(client, {"__getattr__": _part_of(kind, session)}, session)
-    for name in kind._sub_sdk_map:
+    clone = metered_copy(client, {"__getattr__": _part_of(client, session)}, session)
+    for name in type(client)._sub_sdk_map:
         vars(clone).pop(name, None)
     return clone
 
 
-def _part_of(kind: Any, session: Session) -> Method:
+def _part_of(client: Any, session: Session) -> Method:
+    """Return a `__getattr__()` that makes parts of those of the original.
+
+    It keeps the original, which closes the connections when it is collected.
+    """
+
     def part_of(self: Any, name: str) -> Any:
-        part = kind.__getattr__(self, name)
+        part = getattr(client, name)
         metered = session.recorder.guard("client", lambda: _metered(part, session), part)
         setattr(self, name, metered)
         return metered

@@ -11,9 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from tallyroll.usage.surface import Json
 from tallyroll.wrapping.metered import metered_copy
-from tallyroll.wrapping.methods import telling_property
+from tallyroll.wrapping.methods import answered, failed, telling_property
 from tallyroll.wrapping.proxy import Proxy
 from tallyroll.wrapping.request import Request
 from tallyroll.wrapping.session import Session
@@ -73,7 +72,7 @@ class _Calls:
         except BaseException as error:
             failed(request, error)
             raise
-        return answered(request, answer)
+        return _answered(request, answer)
 
     def stream(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for a stream, whose refusal comes in place of its first chunk."""
@@ -108,7 +107,7 @@ class _Calls:
 
     def _fetched(self, asked: Any, found: Any) -> Any:
         if found.HasField("response"):
-            answered(self._deferred.pop(asked.request_id, None), found.response)
+            _answered(self._deferred.pop(asked.request_id, None), found.response)
         return found
 
 
@@ -123,7 +122,7 @@ class _AsyncCalls(_Calls):
         except BaseException as error:
             failed(request, error)
             raise
-        return answered(request, answer)
+        return _answered(request, answer)
 
     def stream(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for a stream, whose refusal comes in place of its first chunk."""
@@ -148,18 +147,8 @@ class _AsyncCalls(_Calls):
         return self._fetched(asked, await original(asked, *others, **named))
 
 
-def failed(request: Request | None, error: BaseException) -> None:
-    """Record that no answer came."""
-    if request is not None:
-        request.failed(error)
-
-
-def answered(request: Request | None, answer: Any) -> Any:
+def _answered(request: Request | None, answer: Any) -> Any:
     """Record an answer, and return it."""
     if request is not None:
-        request.recorder.guard("answer", lambda: request.answered(_body(request, answer)), None)
+        answered(request, lambda: {"model": request.asked.model, **read(answer)})
     return answer
-
-
-def _body(request: Request, answer: Any) -> Json:
-    return {"model": request.asked.model, **read(answer)}

@@ -8,6 +8,7 @@ from sdk.python.tests.wrapping.cohere_ai.answers import CHAT, OLD_CHAT, UNITS, o
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.wire import Answer, WireServer, whole
 
+import tallyroll
 from tallyroll import Meter
 from tallyroll.recording.recorder import recorder_of
 
@@ -84,13 +85,18 @@ async def test_streams_of_version_1(
 
 
 def test_version_2_of_a_client_of_version_1(
-    old: cohere.Client, provider: WireServer, events: Events
+    provider: WireServer, capturing: Meter, events: Events
 ) -> None:
-    """`client.v2` is metered with the client."""
+    """`client.v2` is metered with the client, also if it was used before."""
     provider.tell("/v2/chat", whole(CHAT))
     ask: Any = {"model": "command-r", "messages": [{"role": "user", "content": "hi"}]}
-    old.v2.chat(**ask)
-    assert [event["units"] for event in events()] == [UNITS]
+    with cohere.Client("k", base_url=provider.url) as plain:
+        plain.v2.chat(**ask)
+        client = tallyroll.wrap(plain, capturing, agent="coder")
+        client.v2.chat(**ask)
+        client.v2.chat(**ask)
+        plain.v2.chat(**ask)
+    assert [event["units"] for event in events()] == [UNITS, UNITS]
 
 
 def test_many_texts_at_once_are_embedded_in_the_scope_of_the_caller(

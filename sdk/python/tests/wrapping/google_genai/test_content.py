@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from google import genai
+from google.auth.credentials import AnonymousCredentials
 from google.genai import errors, types
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.google_genai.answers import TOKENS, USAGE, calling, content
-from sdk.python.tests.wrapping.wire import WireServer, whole
+from sdk.python.tests.wrapping.wire import Answer, WireServer, whole
 
 import tallyroll
 from tallyroll import Meter
@@ -102,7 +103,7 @@ def test_a_chat_is_metered_by_turn(
     assert [event["response_id"] for event in events()] == ["r-1", "r-2"]
 
 
-def test_each_request_of_automatic_function_calling_is_an_event(
+async def test_each_request_of_automatic_function_calling_is_an_event(
     client: genai.Client, provider: WireServer, events: Events
 ) -> None:
     """The SDK calls the function and asks again: two requests, both charged."""
@@ -112,10 +113,13 @@ def test_each_request_of_automatic_function_calling_is_an_event(
         return "seen"
 
     first, second = calling("look", response_id="r-1"), content(response_id="r-2")
-    provider.tell(":generateContent", whole(first), whole(second))
-    answer = client.models.generate_content(**ASK, config=types.GenerateContentConfig(tools=[look]))
+    provider.tell(":generateContent", *([whole(first), whole(second)] * 2))
+    tools = types.GenerateContentConfig(tools=[look])
+    answer = client.models.generate_content(**ASK, config=tools)
     assert answer.text == "secret words"
-    assert [event["response_id"] for event in events()] == ["r-1", "r-2"]
+    async with client.aio as aio:
+        await aio.models.generate_content(**ASK, config=tools)
+    assert [event["response_id"] for event in events()] == ["r-1", "r-2"] * 2
 
 
 def test_counting_tokens_is_free(
@@ -140,17 +144,21 @@ def test_what_nobody_knows_to_meter_is_counted(
     assert recorder_of(capturing).unmetered_calls == {"predictLongRunning": 1}
 
 
-def test_embeddings_count_their_input(
+async def test_embeddings_count_their_input(
     client: genai.Client, provider: WireServer, events: Events
 ) -> None:
     """The model is that of the request, since the answer names none."""
     usage = {"promptTokenCount": 7, "totalTokenCount": 7}
     answer = {"embeddings": [{"values": [0.5]}], "usageMetadata": usage}
     provider.tell(":batchEmbedContents", whole(answer))
-    client.models.embed_content(model="gemini-embedding-001", contents="private question")
-    (event,) = events()
-    assert (event["model"], event["tokens"]) == ("gemini-embedding-001", {"input_uncached": 7})
-    assert "private" not in str(event)
+    ask: Any = {"model": "gemini-embedding-001", "contents": "private question"}
+    client.models.embed_content(**ask)
+    async with client.aio as aio:
+        await aio.models.embed_content(**ask)
+    got = events()
+    tokens = {"input_uncached": 7}
+    assert [(one["model"], one["tokens"]) for one in got] == [(ask["model"], tokens)] * 2
+    assert "private" not in str(got)
 
 
 def test_a_refusal_passes_unchanged_and_counts_nothing(
@@ -165,6 +173,24 @@ def test_a_refusal_passes_unchanged_and_counts_nothing(
     (event,) = events()
     assert (event["status"], event["tags"]["error"]) == ("failed", "ClientError")
     assert (event["units"], event["model"]) == ({"failed_requests": "0"}, "gemini-2.5-flash")
+
+
+def test_an_answer_that_cannot_be_read_was_given_all_the_same(
+    client: genai.Client, provider: WireServer, events: Events
+) -> None:
+    """The SDK raises what it raises; what was used is unknown, not nothing."""
+    provider.tell(":generateContent", Answer((b"no json",)))
+    with pytest.raises(ValueError, match="Expecting value"):
+        client.models.generate_content(**ASK)
+    (event,) = events()
+    assert (event["model"], event["units"]) == ("gemini-2.5-flash", {"unmeasured_requests": "1"})
+    assert "status" not in event
+
+
+def test_other_packages_of_google_are_refused(capturing: Meter) -> None:
+    """Only `google.genai` is known."""
+    with pytest.raises(TypeError, match=r"known are .*google\.genai"):
+        tallyroll.wrap(AnonymousCredentials(), capturing)  # type: ignore[no-untyped-call]
 
 
 def test_vertex_ai_is_another_provider_with_a_region_and_a_tier(

@@ -6,12 +6,16 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from google import genai
 from google.genai import errors, types
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.google_genai.answers import EARLY_TOKENS, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import Answer, WireServer, sse, whole
+
+import tallyroll
+from tallyroll import Meter
 
 ASK: Any = {"model": "gemini-2.5-flash", "contents": "private question"}
 STREAM = ":streamGenerateContent"
@@ -50,12 +54,47 @@ async def test_an_async_stream_too(
     assert [event["tokens"] for event in events()] == [TOKENS]
 
 
-def test_a_stream_of_a_chat_too(client: genai.Client, provider: WireServer, events: Events) -> None:
+async def test_an_async_stream_over_httpx_too(
+    provider: WireServer, capturing: Meter, events: Events
+) -> None:
+    """The SDK prefers aiohttp where it is installed, if nobody names a transport."""
+    provider.tell(STREAM, sse(chunks(), done=False))
+    arguments = {"transport": httpx.AsyncHTTPTransport()}
+    options = types.HttpOptions(base_url=provider.url, async_client_args=arguments)
+    with genai.Client(api_key="k", http_options=options) as plain:
+        async with tallyroll.wrap(plain, capturing, agent="coder").aio as aio:
+            stream = await aio.models.generate_content_stream(**ASK)
+            assert [one.text async for one in stream] == ["secret", " words"]
+    assert [event["tokens"] for event in events()] == [TOKENS]
+
+
+async def test_streams_of_vertex_ai_too(
+    vertex: genai.Client, provider: WireServer, events: Events
+) -> None:
+    """Both ways."""
+    provider.tell(STREAM, sse(chunks(), done=False))
+    assert len(list(vertex.models.generate_content_stream(**ASK))) == 2
+    async with vertex.aio as aio:
+        stream = await aio.models.generate_content_stream(**ASK)
+        assert len([one async for one in stream]) == 2
+    got = events()
+    assert [event["tokens"] for event in got] == [TOKENS, TOKENS]
+    assert {(event["provider"], event["region"]) for event in got} == {
+        ("gcp.vertex_ai", "europe-west4")
+    }
+
+
+async def test_a_stream_of_a_chat_too(
+    client: genai.Client, provider: WireServer, events: Events
+) -> None:
     """`send_message_stream()`."""
     provider.tell(STREAM, sse(chunks(), done=False))
     chat = client.chats.create(model="gemini-2.5-flash")
     assert len(list(chat.send_message_stream("hi"))) == 2
-    assert [event["tokens"] for event in events()] == [TOKENS]
+    async with client.aio as aio:
+        stream = await aio.chats.create(model="gemini-2.5-flash").send_message_stream("hi")
+        assert len([one async for one in stream]) == 2
+    assert [event["tokens"] for event in events()] == [TOKENS, TOKENS]
 
 
 def test_a_stream_that_is_left_is_partial(

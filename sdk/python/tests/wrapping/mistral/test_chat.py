@@ -76,10 +76,11 @@ def test_the_client_looks_as_before_and_the_plain_one_is_not_touched(
 ) -> None:
     """An instance of its class, wrapped once; requests of the original are not metered."""
     provider.tell(PATH, whole(CHAT))
+    first = client.chat
+    assert client.chat is first
     assert isinstance(client, Mistral)
     assert isinstance(client.chat, type(plain.chat))
     assert repr(type(client)) == repr(Mistral)
-    assert client.chat is client.chat
     assert tallyroll.wrap(client, agent="other") is client
     plain.chat.complete(**ASK)
     assert events() == []

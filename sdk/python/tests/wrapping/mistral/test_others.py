@@ -141,6 +141,17 @@ async def test_conversations(
     assert "private" not in str(got)
 
 
+def test_a_conversation_that_names_no_model(
+    client: Mistral, provider: WireServer, events: Events
+) -> None:
+    """That of the request counts; what the SDK marks as not set is no name."""
+    answer = conversation()
+    del answer["outputs"][0]["model"]
+    provider.tell("/v1/conversations", whole(answer))
+    client.beta.conversations.start(model="mistral-medium-latest", inputs="private question")
+    assert [event["model"] for event in events()] == ["mistral-medium-latest"]
+
+
 async def test_streamed_conversations(
     client: Mistral, aclient: Mistral, provider: WireServer, events: Events
 ) -> None:
