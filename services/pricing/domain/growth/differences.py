@@ -36,7 +36,7 @@ class Means:
 
 @dataclass(frozen=True)
 class Effect:
-    """What training changed of a figure, a person and day; `interval` None: too few clusters."""
+    """What training changed of a figure, a person and day; `interval` None: nothing is known of their spread."""
 
     estimate: Fraction
     interval: Interval | None
@@ -156,8 +156,8 @@ def _interval(
     ]
     without = [sums.difference(_Sums.of(own)) for own in clusters]
     known = [one for one in without if one is not None]
-    if min(sides) < SIDE_MIN or len(known) < len(without):
-        return None
+    if min(sides) < SIDE_MIN or len(known) < len(without) or set(known) == {estimate}:
+        return None  # where all moved alike, nothing is known of how they spread
     return jackknife(estimate, known, freedom=min(sides) - 1)
 
 

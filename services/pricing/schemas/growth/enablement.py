@@ -119,7 +119,7 @@ class EffectRead(BaseModel):
     """A difference in differences, of a user and day."""
 
     estimate: Shown
-    lower: Shown | None = Field(description="of the interval; null: too few to say")
+    lower: Shown | None = Field(description="of the interval; null: too few, or all alike")
     upper: Shown | None
     relative_percent: Shown | None = Field(
         description="of what the trained would have come to without training"
