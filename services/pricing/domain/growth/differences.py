@@ -13,9 +13,9 @@ from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
-from services.pricing.domain.growth.enablement import DAY, SIDE_MIN, Person, Sample, after, before
+from services.pricing.domain.growth.enablement import SIDE_MIN, Person, Sample, after, before
 from services.pricing.domain.growth.interval import Interval, jackknife
-from services.pricing.domain.growth.windows import Window
+from services.pricing.domain.growth.windows import DAY, Window
 
 ZERO = Fraction(0)
 
@@ -36,7 +36,10 @@ class Means:
 
 @dataclass(frozen=True)
 class Effect:
-    """What training changed of a figure, a person and day; `interval` None: nothing is known of their spread."""
+    """What training changed of a figure, a person and day.
+
+    `interval` is None where nothing is known of the spread.
+    """
 
     estimate: Fraction
     interval: Interval | None
