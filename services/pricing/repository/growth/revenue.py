@@ -79,16 +79,18 @@ async def read_usage_revenue(
 ) -> list[UsageRevenue]:
     """Return what usage brought in, by the numbers of the windows and by dimensions."""
     columns = "".join(f", {DIMENSIONS[name]}" for name in by)
-    joins = "".join(_JOINS.get(name, "") for name in by)
+    terms = "left join terms on terms.statement_id = placed.statement_id" if "plan" in by else ""
+    in_terms = _IN_TERMS if "plan" in by else ""
+    providers = _OF_PROVIDERS if "provider" in by else ""
     query = text(
         f"""
         with {_PLACED}, {_TERMS}, {_PROVIDERS}
         select asked.number - 1 {columns}, {_DENOMINATOR}, sum({_NUMERATOR})
-        from placed
+        from placed {terms}
         cross join lateral jsonb_to_recordset(placed.line -> 'details')
             as d (agent text, model text, kind text, usage_day date, amount_exact text)
-        join asked on d.usage_day >= asked.first_day and d.usage_day < asked.end_day
-        {joins}
+        join asked on d.usage_day >= asked.first_day and d.usage_day < asked.end_day {in_terms}
+        {providers}
         group by asked.number {columns}, {_DENOMINATOR}
         """  # noqa: S608 - our own text
     ).bindparams(*_DAYS)
@@ -200,15 +202,15 @@ providers as (
     group by tenant_id, agent, model, kind, usage_day
 )"""
 
-_JOINS = {
-    "plan": """
-        left join terms on terms.statement_id = placed.statement_id
-            and d.usage_day >= terms.starts_on and d.usage_day < terms.ends_on""",
-    "provider": """
+_IN_TERMS = """
+            and (terms.statement_id is null
+                or (d.usage_day >= terms.starts_on and d.usage_day < terms.ends_on))"""
+"""The terms of a statement are joined before its details unfold: few rows instead of many."""
+
+_OF_PROVIDERS = """
         left join providers on providers.tenant_id = placed.tenant_id
             and providers.agent = d.agent and providers.model = d.model
-            and providers.kind = d.kind and providers.usage_day = d.usage_day""",
-}
+            and providers.kind = d.kind and providers.usage_day = d.usage_day"""
 
 _FEES = text(
     f"""

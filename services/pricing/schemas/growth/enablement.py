@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -154,7 +154,7 @@ class EnablementRead(BaseModel):
     measured: list[MeasuredRead]
     method: str = METHOD
     interval: str = INTERVAL
-    assumptions: Annotated[list[str], Field(default_factory=lambda: list(ASSUMPTIONS))]
+    assumptions: list[str] = list(ASSUMPTIONS)
 
 
 def enablement_read(answer: EnablementAnswer) -> EnablementRead:
