@@ -172,7 +172,7 @@ class _Change:
 
         def value(changed: Changed) -> int:
             breadth, mix, frequency, depth, models, own = changed
-            used = units[breadth] * shares[mix] * days[frequency] * tokens[depth]
+            used: int = units[breadth] * shares[mix] * days[frequency] * tokens[depth]
             return used * prices[2 * models + own]
 
         whole = scale * prod(scales)
