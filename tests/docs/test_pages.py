@@ -42,6 +42,7 @@ GUIDED = (
     "concepts/tax.md",
     "guides/prove-the-count.md",
     "guides/receive-webhooks.md",
+    "guides/see-growth.md",
 )
 """The pages whose commands run, in this order, in one shell."""
 LINK = re.compile(r"\]\(([^)#\s]+)")
