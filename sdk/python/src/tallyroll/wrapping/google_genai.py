@@ -21,7 +21,7 @@ from tallyroll.wrapping.request import Request
 from tallyroll.wrapping.session import Session
 from tallyroll.wrapping.streams import SeenAsyncStream, SeenStream
 
-GEMINI, VERTEX = "gcp.gemini", "gcp.vertex_ai"
+VERTEX = "gcp.vertex_ai"
 _NOT_METERED = ("interactions", "live")
 """Of a client, what goes other ways than its API client."""
 
@@ -29,9 +29,10 @@ _NOT_METERED = ("interactions", "live")
 def wrap_google_genai(client: Any, session: Session) -> Any:
     """Return a metered copy of a `genai.Client`, or of its `aio`."""
     api_client = client._api_client
-    if api_client.vertexai and session.provider == GEMINI:
+    if api_client.vertexai:
         place = {"region": api_client.location} if api_client.location else {}
-        session = replace(session, provider=VERTEX, terms={**session.terms, **place})
+        provider = session.provider if session.stated else VERTEX
+        session = replace(session, provider=provider, terms={**session.terms, **place})
     return _copied(client, _metered_api_client(api_client, session), session)
 
 

@@ -1,6 +1,6 @@
 """google-genai's own client, metered, against a server that speaks its wire format."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from google import genai
@@ -10,8 +10,6 @@ from sdk.python.tests.wrapping.wire import WireServer
 
 import tallyroll
 from tallyroll import Meter
-
-Vertex = Callable[[], genai.Client]
 
 
 @pytest.fixture(name="options")
@@ -41,8 +39,8 @@ class Signed(Credentials):
         """Stay as they are."""
 
 
-@pytest.fixture(name="vertex")
-def _vertex(options: HttpOptions, capturing: Meter) -> Iterator[genai.Client]:
+@pytest.fixture(name="plain_vertex")
+def _plain_vertex(options: HttpOptions) -> Iterator[genai.Client]:
     with genai.Client(
         vertexai=True,
         project="p",
@@ -50,4 +48,9 @@ def _vertex(options: HttpOptions, capturing: Meter) -> Iterator[genai.Client]:
         credentials=Signed(),
         http_options=options,
     ) as client:
-        yield tallyroll.wrap(client, capturing, agent="coder")
+        yield client
+
+
+@pytest.fixture(name="vertex")
+def _vertex(plain_vertex: genai.Client, capturing: Meter) -> genai.Client:
+    return tallyroll.wrap(plain_vertex, capturing, agent="coder")

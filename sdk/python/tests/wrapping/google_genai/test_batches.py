@@ -65,13 +65,13 @@ def test_results_count_once_however_often_they_are_fetched(
     assert elsewhere.events == first
 
 
-def in_a_file() -> tuple[Answer, Answer]:
+def in_a_file() -> tuple[Answer, bytes]:
     """Return a job whose results are in a file, and the file."""
     named = job("SUCCEEDED")
     named["metadata"]["output"] = {"responsesFile": FILE}
     lines = [{"key": str(place), **one} for place, one in enumerate(RESULTS)]
     content = "\n".join(json.dumps(line) for line in lines).encode()
-    return whole(named), Answer((content,), content_type="application/octet-stream")
+    return whole(named), content
 
 
 async def test_results_in_a_file_count_when_it_is_downloaded(
@@ -80,14 +80,14 @@ async def test_results_in_a_file_count_when_it_is_downloaded(
     """The job says which file it is; what comes back is the file as it is."""
     named, content = in_a_file()
     provider.tell(NAME, named)
-    provider.tell(f"{FILE}:download", content)
+    provider.tell(f"{FILE}:download", Answer((content,)))
     found = client.batches.get(name=NAME)
     assert found.dest is not None
     assert found.dest.file_name == FILE
     assert events() == []
-    assert client.files.download(file=FILE) == content.parts[0]
+    assert client.files.download(file=FILE) == content
     async with client.aio as aio:
-        assert await aio.files.download(file=FILE) == content.parts[0]
+        assert await aio.files.download(file=FILE) == content
     got = events()
     assert [event["response_id"] for event in got] == ["r-1", "r-2"]
     assert {(event["batch"], event["occurred_at"]) for event in got} == {
@@ -102,7 +102,7 @@ async def test_results_in_a_file_count_for_an_async_client(
     """`client.aio.files.download()`."""
     named, content = in_a_file()
     provider.tell(NAME, named)
-    provider.tell(f"{FILE}:download", content)
+    provider.tell(f"{FILE}:download", Answer((content,)))
     async with client.aio as aio:
         await aio.batches.get(name=NAME)
         await aio.files.download(file=FILE)
@@ -115,7 +115,7 @@ def test_results_that_cannot_be_seen_are_told(
     """The file goes straight to the disk, or nobody has seen its job."""
     named, content = in_a_file()
     provider.tell(NAME, named)
-    provider.tell(f"{FILE}:download", content)
+    provider.tell(f"{FILE}:download", Answer((content,)))
     client.files.download(file=FILE)
     client.batches.get(name=NAME)
     client.files.download(file=FILE, destination=tmp_path / "results")

@@ -207,6 +207,20 @@ def test_vertex_ai_is_another_provider_with_a_region_and_a_tier(
     assert event["tokens"] == TOKENS
 
 
+def test_a_provider_that_is_stated_stands(
+    plain_vertex: genai.Client, provider: WireServer, capturing: Meter, events: Events
+) -> None:
+    """A gateway in front of Vertex AI, which counts as that does."""
+    provider.tell(":generateContent", whole(content()))
+    client = tallyroll.wrap(
+        plain_vertex, capturing, provider="gateway", counts_as="gcp.vertex_ai", agent="coder"
+    )
+    client.models.generate_content(**ASK)
+    (event,) = events()
+    assert (event["provider"], event["region"]) == ("gateway", "europe-west4")
+    assert event["tokens"] == TOKENS
+
+
 def test_embeddings_of_vertex_ai_are_summed_over_the_texts(
     vertex: genai.Client, provider: WireServer, events: Events
 ) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mistralai.azure.client import MistralAzure
 from mistralai.client import Mistral
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.mistral.answers import (
@@ -14,6 +15,7 @@ from sdk.python.tests.wrapping.mistral.answers import (
 )
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
+import tallyroll
 from tallyroll import Meter
 from tallyroll.recording.recorder import recorder_of
 
@@ -212,6 +214,20 @@ async def test_responses(
     assert [(one["tokens"], one["response_id"]) for one in got] == [(tokens, "resp_1")] * 4
     assert "secret" not in str(got)
     assert "private" not in str(got)
+
+
+def test_mistral_on_azure(provider: WireServer, capturing: Meter, events: Events) -> None:
+    """The client says whose address it is; it counts as Mistral does."""
+    provider.tell("/chat/completions", whole(CHAT))
+    with MistralAzure(api_key="k", server_url=provider.url) as plain:
+        client = tallyroll.wrap(
+            plain, capturing, provider="azure.ai.inference", counts_as="mistral_ai", agent="coder"
+        )
+        client.chat.complete(
+            model="mistral-large", messages=[{"role": "user", "content": "private question"}]
+        )
+    (event,) = events()
+    assert (event["provider"], event["tokens"]) == ("azure.ai.inference", TOKENS)
 
 
 def test_what_nobody_knows_to_meter_is_counted(
