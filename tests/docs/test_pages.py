@@ -34,6 +34,7 @@ GUIDED = (
     "guides/change-a-price.md",
     "guides/invoice-in-mid-period.md",
     "guides/prices-in-files.md",
+    "guides/simulate-a-plan.md",
     "guides/change-a-subscription.md",
     "guides/seats.md",
     "concepts/provider-cost.md",
