@@ -193,7 +193,7 @@ def test_stale_hints_allow_and_are_told_once(
 ) -> None:
     """Older than 60 s, a hint blocks nothing any more; one line says so."""
     budgets = _Budgets("block")
-    budgets.say(hint_of("over"))
+    budgets.say(hint_of("closed"))
     with pytest.raises(BudgetExceededError):
         budgets.admit()
     later = time.monotonic() + 61
