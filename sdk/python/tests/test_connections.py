@@ -1,6 +1,7 @@
 """How requests reach the server: proxies, certificates, redirects, closed connections."""
 
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -125,6 +126,16 @@ def test_a_password_in_the_endpoint_is_not_shown() -> None:
 
     assert "HTTPTransport('127.0.0.1')" == repr(transport)
     assert "secret" not in transport._connections._url
+
+
+def test_certificates_without_certifi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no dependency: the system's authorities hold then, and are never left out."""
+    far = "https://events.example"
+    assert Connections(far, 1.0)._certificates is not None
+
+    monkeypatch.setitem(sys.modules, "certifi", None)
+
+    assert Connections(far, 1.0)._certificates is None
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:

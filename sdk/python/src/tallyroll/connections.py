@@ -22,7 +22,7 @@ class Connections:
 
     Raises ValueError for a URL, or a proxy, that is none or not http(s). A proxy comes from the
     environment (HTTPS_PROXY, ALL_PROXY, NO_PROXY …), but never for this machine. Certificates are
-    certifi's, unless SSL_CERT_FILE or SSL_CERT_DIR says otherwise.
+    those of SSL_CERT_FILE or SSL_CERT_DIR, else certifi's where it is installed, else the system's.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -93,11 +93,13 @@ def _lower(answer: BaseHTTPResponse) -> dict[str, str]:
 
 
 def _certificates() -> str | None:
-    """Return the file of certificate authorities; None for what the environment says."""
+    """Return the file of certificate authorities; None for what environment or system say."""
     if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
         return None
-    from certifi import where  # noqa: PLC0415  not for those who send to a plain address
-
+    try:
+        from certifi import where  # noqa: PLC0415  not for those who send to a plain address
+    except ImportError:
+        return None
     return where()
 
 
