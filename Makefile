@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo up test bench chaos mutants check format lock clean
+.PHONY: help setup demo shift up test bench chaos mutants check format lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -11,6 +11,9 @@ setup:  ## Install everything into .venv (the other targets do it by themselves)
 
 demo: setup  ## Send 40,216 real requests through the whole pipeline and print the invoices
 	@$(PYTHON) -m examples.demo
+
+shift: setup  ## From seats to usage: plans over three real traces scaled to a year, with a report
+	@$(PYTHON) -m examples.shift
 
 up: setup  ## Start the stack and the services, print their addresses, run until Ctrl-C
 	@$(PYTHON) -m deploy.local up

@@ -1,6 +1,6 @@
 """The HTTP API of pricing: plans over past usage, run in another process."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -15,6 +15,7 @@ from services.pricing.schemas.simulation import (
     SimulationResult,
     SimulationWrite,
 )
+from services.pricing.simulation.plot_specs import plots_of
 from shared.database import Database
 from shared.idempotency import IdempotencyKey
 
@@ -77,6 +78,15 @@ def _add_results(router: APIRouter, database: Database) -> None:
         """Return what came out: by plan and tenant, with people, break-even and migration."""
         async with database.transaction() as connection:
             return await simulations.read_result(connection, vendor_of(caller), simulation_id)
+
+    @router.get("/{simulation_id}/plots")
+    async def get_simulation_plots(
+        simulation_id: SimulationId, caller: BillingReader
+    ) -> dict[str, dict[str, Any]]:
+        """Return pictures of what came out, as Vega-Lite specs by name."""
+        async with database.transaction() as connection:
+            found = await simulations.read_result(connection, vendor_of(caller), simulation_id)
+        return plots_of(found)
 
     @router.get("/{simulation_id}/result.csv", response_class=Response)
     async def get_simulation_csv(simulation_id: SimulationId, caller: BillingReader) -> Response:

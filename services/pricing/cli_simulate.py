@@ -18,6 +18,8 @@ from services.pricing.api_client import connect, send
 from services.pricing.cli_pricebook import LOCAL, ApiKey, Url
 from services.pricing.handlers.simulations import csv_text
 from services.pricing.schemas.simulation import SimulationResult
+from services.pricing.simulation.plot_specs import plots_of
+from services.pricing.simulation.plots import write_plots
 from shared.errors import TallyrollError
 
 app = typer.Typer()
@@ -41,6 +43,7 @@ def simulate(  # noqa: PLR0917 - typer reads each as an option
     periods: Annotated[int, typer.Option(help="with bounds, after the move")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result there")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="a row by plan and tenant")] = None,
+    plots: Annotated[Path | None, typer.Option(help="folder for pictures, and their specs")] = None,
     url: Url = LOCAL,
     api_key: ApiKey = "",
 ) -> None:
@@ -65,6 +68,8 @@ def simulate(  # noqa: PLR0917 - typer reads each as an option
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if csv_file is not None:
         csv_file.write_text(csv_text(SimulationResult.model_validate(found)), encoding="utf-8")
+    if plots is not None:
+        write_plots(plots_of(SimulationResult.model_validate(found)), plots)
     show_result(Console(highlight=False, soft_wrap=True), found)
 
 

@@ -52,7 +52,7 @@ def contribution_plot(read: ContributionsRead) -> Spec:
     title = f"What each {read.by} made of the growth of {read.of}"
     if len(read.comparisons) > 1:
         encoding: Spec = {
-            "x": {"field": "days", "type": "ordinal", "title": "days from"},
+            "x": {"field": "days", "type": "ordinal", "title": "days from", "axis": _flat()},
             "y": {**amount, "stack": True},
             "color": name,
         }
@@ -129,7 +129,8 @@ def _flat() -> Spec:
 
 
 def _short() -> Spec:
-    return {"format": "~s"}
+    # An axis' own format has one prefix for all of its labels: 0.1k.
+    return {"labelExpr": "format(datum.value, '.3~s')"}
 
 
 def _spec(title: str, values: list[Spec], more: Spec) -> Spec:

@@ -54,6 +54,7 @@ GOALS = (
     Goal("SDK: capture p99 at 20,000/s, on disk", "sdk", "capture p99, 20,000/s", 60, 30),
     Goal("SDK: sustained from one process", "sdk", "calls made, of 20,000/s", 19_900, 19_900),
     Goal("SDK: of a core meanwhile", "sdk", "of a core meanwhile", 60, 60),
+    Goal("SDK: wrap() adds to a call", "sdk", "wrap() adds to a chat call, p50", 100, 50),
     Goal("SDK: import", "sdk", "import", 60, 60),
     Goal("SDK: memory over the interpreter", "sdk", "memory under that load", 30, 30),
 )

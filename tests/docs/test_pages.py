@@ -34,6 +34,7 @@ GUIDED = (
     "guides/change-a-price.md",
     "guides/invoice-in-mid-period.md",
     "guides/prices-in-files.md",
+    "guides/simulate-a-plan.md",
     "guides/change-a-subscription.md",
     "guides/seats.md",
     "concepts/provider-cost.md",
@@ -42,6 +43,7 @@ GUIDED = (
     "concepts/tax.md",
     "guides/prove-the-count.md",
     "guides/receive-webhooks.md",
+    "guides/see-growth.md",
 )
 """The pages whose commands run, in this order, in one shell."""
 LINK = re.compile(r"\]\(([^)#\s]+)")

@@ -171,6 +171,8 @@ class People(BaseModel):
     largest: Money | None
     top_decile_share: str | None = Field(description="of 1, to six places")
     gini: str | None = Field(description="0: all alike; to six places")
+    more_than_today: int
+    less_than_today: int
     nobody: Money = Field(description="over the window, of usage that names no user")
 
 

@@ -107,12 +107,19 @@ class Writer:
             for units in one.people
         ]
         spread = Distribution.of(amounts)
+        pairs = [
+            (units, before)
+            for result, one in zip(results, tried, strict=True)
+            for units, before in zip(one.people, result.tried[TODAY].people, strict=True)
+        ]
         shares = {name: getattr(spread, name) for name in ("top_decile_share", "gini")}
         names = ("mean", "median", "p90", "p99", "largest")
         return schemas.People(
             count=spread.count,
             **{name: self.maybe(getattr(spread, name)) for name in names},
             **{name: None if v is None else number(v) for name, v in shares.items()},
+            more_than_today=sum(units > before for units, before in pairs),
+            less_than_today=sum(units < before for units, before in pairs),
             nobody=self.money(sum(one.nobody for one in tried) * unit),
         )
 

@@ -20,6 +20,7 @@ from tests.bench.sdk.server import DISTINCT, running_server
 from tests.bench.sdk.table import OTHERS, OWN_NAME, PART
 
 LOAD_SECONDS = 3.0
+WRAPPED_CALLS = 4_000
 INTERPRETERS = 3
 """Fresh ones for each repetition of a figure about the import; the median counts."""
 NEXT_SECONDS_MAX = 2.0
@@ -56,6 +57,11 @@ LOADED = {
     "lost": Measured("calls lost, queue full", "%"),
     "peak": Measured("memory under that load", "MiB"),
 }
+WRAPPER = {
+    "p50": Measured("wrap() adds to a chat call, p50", "us"),
+    "chunk": Measured("wrap() adds to a chunk of a stream", "us"),
+}
+"""Of Tallyroll alone: the others wrap nothing, or less."""
 IMPORT = Measured("import", "ms")
 READY = Measured("import and construction", "ms")
 MEMORY = Measured("memory after construction", "MiB")
@@ -68,29 +74,45 @@ def part_of(sdk: Sdk) -> str:
     return PART if sdk.name == OWN_NAME else OTHERS + sdk.name
 
 
+def measures_of(sdk: Sdk) -> tuple[Measured, ...]:
+    """Return what is said about an SDK."""
+    return (*MEASURES, *WRAPPER.values()) if sdk.name == OWN_NAME else MEASURES
+
+
 async def measure(bench: Bench) -> None:
     """Measure each SDK that is installed, each time in a fresh interpreter."""
     await asyncio.to_thread(_measure, bench)
 
 
 def _measure(bench: Bench) -> None:
+    sdks = _installed(bench)
+    values: dict[str, list[dict[str, float]]] = {sdk.name: [] for sdk in sdks}
     with running_server() as endpoint, httpx.Client(base_url=endpoint) as server:
         bare = _fresh("pass")[1]
-        for sdk in SDKS:
-            try:
-                extra = {"version": version(sdk.distribution), "remark": sdk.remark}
-            except PackageNotFoundError:
-                bench.missing.append(Missing(part_of(sdk), f"{sdk.distribution} is not installed"))
-                continue
-            values: dict[str, list[float]] = {}
-            for repetition in range(bench.repeats):
+        # In turn: whatever else the machine does meanwhile hits all of them.
+        for repetition in range(bench.repeats):
+            for sdk in sdks:
                 bench.report(f"sdk: {sdk.name}, {repetition + 1} of {bench.repeats}")
-                for name, value in _once(sdk, server, bench, bare).items():
-                    values.setdefault(name, []).append(value)
-            for measure in MEASURES:
-                named = (part_of(sdk), measure.name, measure.unit)
-                figure = Figure(*named, values[measure.name], measure.better, extra=extra)
-                bench.add(figure)
+                values[sdk.name].append(_once(sdk, server, bench, bare))
+    for sdk in sdks:
+        extra = {"version": version(sdk.distribution), "remark": sdk.remark}
+        for measure in measures_of(sdk):
+            found = [one[measure.name] for one in values[sdk.name]]
+            named = (part_of(sdk), measure.name, measure.unit)
+            bench.add(Figure(*named, found, measure.better, extra=extra))
+
+
+def _installed(bench: Bench) -> list[Sdk]:
+    """Return the SDKs that are here, and note those that are not."""
+    found = []
+    for sdk in SDKS:
+        try:
+            version(sdk.distribution)
+        except PackageNotFoundError:
+            bench.missing.append(Missing(part_of(sdk), f"{sdk.distribution} is not installed"))
+        else:
+            found.append(sdk)
+    return found
 
 
 def _once(sdk: Sdk, server: httpx.Client, bench: Bench, bare: float) -> dict[str, float]:
@@ -102,7 +124,9 @@ def _once(sdk: Sdk, server: httpx.Client, bench: Bench, bare: float) -> dict[str
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
         milliseconds, _ = _fresh(sdk.imports, folder)
         ready, resident = _fresh(f"{sdk.imports}\nclient = {sdk.construct}", folder)
+    own = _wrapping(bench) if sdk.name == OWN_NAME else {}
     return {
+        **own,
         **{measure.name: calm[key] for key, measure in CAPTURE.items()},
         **{measure.name: loaded[key] for key, measure in LOADED.items()},
         IMPORT.name: milliseconds,
@@ -110,6 +134,14 @@ def _once(sdk: Sdk, server: httpx.Client, bench: Bench, bare: float) -> dict[str
         MEMORY.name: resident - bare,
         KILLED.name: lost,
     }
+
+
+def _wrapping(bench: Bench) -> dict[str, float]:
+    calls = str(max(int(WRAPPED_CALLS * bench.scale), 100))
+    command = [sys.executable, "-m", "tests.bench.sdk.wrapping", calls]
+    result = subprocess.run(command, check=True, capture_output=True, env=settle_in(""))
+    found: dict[str, float] = msgspec.json.decode(result.stdout)
+    return {measure.name: found[key] for key, measure in WRAPPER.items()}
 
 
 def load_once(

@@ -53,5 +53,6 @@ def _row(own: Figure, columns: Sequence[dict[str, Figure]]) -> str:
     medians = [column[own.name].median if own.name in column else None for column in columns]
     found = [median for median in medians if median is not None]
     best = number(max(found) if own.better == "more" else min(found))
-    cells = [f"**{best}**" if number(median) == best else number(median) for median in medians]
+    mark = f"**{best}**" if len(found) > 1 else best
+    cells = [mark if number(median) == best else number(median) for median in medians]
     return f"| {own.name} | {own.unit} | {' | '.join(cells)} |"

@@ -142,6 +142,7 @@ async def test_tokens_and_cost_have_parts_too(
         "sold/business": ("0", "10000"),
     } == _changes(counted)
     assert ("0.06", "0.1") == _changes(cost)["anthropic"]
+    assert ("0", "0") == _changes(cost)["own"]
     assert ("0", "700") == (cost["unpriced_tokens_before"], cost["unpriced_tokens_after"])
 
 

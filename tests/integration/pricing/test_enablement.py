@@ -66,7 +66,7 @@ async def test_a_training_by_hand(
         tokens["effect"]["lower"],
         tokens["effect"]["upper"],
     )
-    assert ("0", "0", "0") == tuple(
+    assert ("0", None, None) == tuple(
         tokens["placebo"][name] for name in ("estimate", "lower", "upper")
     )
     assert "0" == active["effect"]["estimate"]

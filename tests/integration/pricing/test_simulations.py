@@ -110,10 +110,12 @@ async def test_plans_are_tried_on_everybody(
     # Of 13 people, ten bring in 30 each, two 15, one 3.
     people = plans["tried/usage@1"]["people"]
     assert (13, "30", "30") == (people["count"], people["median"]["exact"], people["p99"]["exact"])
-    assert ("0", "0.1") == (plans["tried/seats"]["people"]["gini"], "0.1")
-    # At -0.5: a's bill trebles, so it uses nothing; b pays 70 % less and uses 35 % more, c 48.5 %.
+    # Today they share 100 each by tenant: 10, 50 and 100; so ten bring in more, three less.
+    assert (10, 3) == (people["more_than_today"], people["less_than_today"])
+    assert "0" == plans["tried/seats"]["people"]["gini"]
+    # At -0.5: a's bill trebles, so it uses the half; b pays 70 % less and uses 35 % more, c 48.5 %.
     (answer,) = plans["tried/usage@1"]["answers"]
-    assert "44.955" == answer["revenue"]["exact"]
+    assert "194.955" == answer["revenue"]["exact"]
     # List prices of the provider: 3 dollars a million, so a seat of 20 pays for 6.67 M tokens.
     (even,) = result["seats"]
     assert ("20", "6666666.666667") == (

@@ -1,16 +1,13 @@
 """docs/guides/bridges.md is run, not believed."""
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network for prices
-
 import agents
 import msgspec
 import pytest
-from sdk.python.tests.bridges.test_litellm import Logger, use
+from sdk.python.tests.bridges.litellm_calls import IGNORED, Logger, use
 from sdk.python.tests.bridges.test_openai_agents import saying
 from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, TOKENS
 from sdk.python.tests.wrapping.wire import WireServer, whole
@@ -22,10 +19,7 @@ from tallyroll.testing import RecordingServer
 PAGE = Path(__file__).parents[4] / "docs" / "guides" / "bridges.md"
 TEXT = PAGE.read_text("utf-8")
 BLOCKS = re.findall(r"^## (.*?)$.*?^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*ReadOnly:UserWarning",  # litellm's own types, when it first uses them
-    "ignore::pytest.PytestUnraisableExceptionWarning",  # clients and loops that it leaves open
-)
+pytestmark = IGNORED
 Events = Callable[[], list[dict[str, object]]]
 
 

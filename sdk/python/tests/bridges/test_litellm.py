@@ -1,61 +1,38 @@
 """LiteLLM itself, against a server that answers as the providers do."""
 
-import asyncio
-import gc
-import os
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+import litellm
 import pytest
-from sdk.python.tests.wrapping.conftest import Events
+from litellm.anthropic_interface import messages
+from litellm.caching.caching import Cache
+from litellm.exceptions import AuthenticationError, MidStreamFallbackError, RateLimitError
+from litellm.integrations.opentelemetry import OpenTelemetry, OpenTelemetryConfig
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sdk.python.tests.bridges.litellm_calls import (
+    ASK,
+    CLAUDE,
+    CLAUDE_TOKENS,
+    IGNORED,
+    AsyncRecorded,
+    Logger,
+    Recorded,
+    _arecorded,
+    _at,
+    _logger,
+    _recorded,
+)
 from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network for prices
-
-import litellm
-from litellm.anthropic_interface import messages
-from litellm.caching.caching import Cache
-from litellm.exceptions import AuthenticationError, RateLimitError
-
 from tallyroll import Meter
-from tallyroll.bridges.litellm import TallyrollLogger
-from tallyroll.bridges.litellm_usage import lines_of, response_id
+from tallyroll.bridges.opentelemetry import TallyrollSpanProcessor
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*ReadOnly:UserWarning",  # litellm's own types, when it first uses them
-    "ignore::pytest.PytestUnraisableExceptionWarning",  # clients and loops that it leaves open
-)
-ASK: Any = [{"role": "user", "content": "secret question"}]
-CLAUDE = {
-    "id": "msg_01",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-sonnet-5",
-    "content": [{"type": "text", "text": "secret"}],
-    "stop_reason": "end_turn",
-    "usage": {
-        "input_tokens": 10,
-        "cache_read_input_tokens": 900,
-        "cache_creation_input_tokens": 75,
-        "cache_creation": {"ephemeral_5m_input_tokens": 50, "ephemeral_1h_input_tokens": 20},
-        "output_tokens": 50,
-        "output_tokens_details": {"thinking_tokens": 30},
-        "server_tool_use": {"web_search_requests": 2},
-    },
-}
-CLAUDE_TOKENS = {
-    "input_uncached": 10,
-    "input_cache_read": 900,
-    "input_cache_write_5m": 50,
-    "input_cache_write_1h": 20,
-    "input_cache_write": 5,
-    "output_text": 20,
-    "output_reasoning": 30,
-}
+__all__ = ["_arecorded", "_at", "_logger", "_recorded"]
+pytestmark = IGNORED
 RESPONSE = {
     "id": "resp_1",
     "object": "response",
@@ -83,66 +60,6 @@ RESPONSE = {
         "total_tokens": 130,
     },
 }
-Recorded = Callable[[int], list[dict[str, Any]]]
-AsyncRecorded = Callable[[int], Awaitable[list[dict[str, Any]]]]
-
-
-class Logger(TallyrollLogger):
-    """Tells when LiteLLM, which reports in threads and loops of its own, has done so."""
-
-    def __init__(self, meter: Meter) -> None:
-        super().__init__(meter, agent="coder")
-        self.told = threading.Semaphore(0)
-
-    def log_success_event(self, *args: Any, **named: Any) -> None:
-        super().log_success_event(*args, **named)
-        self.told.release()
-
-    def log_failure_event(self, *args: Any, **named: Any) -> None:
-        super().log_failure_event(*args, **named)
-        self.told.release()
-
-
-def use(logger: Logger) -> Iterator[Logger]:
-    before = litellm.callbacks, litellm.suppress_debug_info
-    litellm.callbacks, litellm.suppress_debug_info = [logger], True
-    yield logger
-    litellm.callbacks, litellm.suppress_debug_info = before
-    for callbacks in (
-        *(litellm.input_callback, litellm.success_callback, litellm.failure_callback),
-        *(litellm._async_success_callback, litellm._async_failure_callback),
-    ):
-        callbacks.clear()
-    gc.collect()  # what litellm leaves open is not for a later test to be warned of
-
-
-@pytest.fixture(name="logger", autouse=True)
-def _logger(capturing: Meter) -> Iterator[Logger]:
-    yield from use(Logger(capturing))
-
-
-@pytest.fixture(name="recorded")
-def _recorded(events: Events, logger: Logger) -> Recorded:
-    """Return all events after so many more reports."""
-
-    def recorded(reports: int) -> list[dict[str, Any]]:
-        for _ in range(reports):
-            assert logger.told.acquire(timeout=10)
-        return events()
-
-    return recorded
-
-
-@pytest.fixture(name="arecorded")
-def _arecorded(recorded: Recorded) -> AsyncRecorded:
-    """Do the same while the loop runs."""
-    return lambda reports: asyncio.to_thread(recorded, reports)
-
-
-@pytest.fixture(name="at")
-def _at(provider: WireServer) -> dict[str, Any]:
-    """Where to ask."""
-    return {"api_base": provider.url, "api_key": "k", "num_retries": 0, "max_retries": 0}
 
 
 def test_an_answer_is_an_event_in_the_scope_of_its_call(
@@ -216,6 +133,19 @@ def test_a_stream_without_usage_is_flagged(
     list(litellm.completion(model="openai/gpt-5", messages=ASK, stream=True, **at))
     (event,) = recorded(1)
     assert event["tags"]["usage_flags"] == "maybe_estimated"
+
+
+def test_a_stream_that_breaks_is_a_partial_event(
+    provider: WireServer, at: dict[str, Any], recorded: Recorded
+) -> None:
+    """Some of it came, so something was used; LiteLLM does not say what."""
+    provider.tell("/chat/completions", sse(chunks(usage=True)[:1], cut=True))
+    stream = litellm.completion(model="openai/gpt-5", messages=ASK, stream=True, **at)
+    with pytest.raises(MidStreamFallbackError):
+        list(stream)
+    (event,) = recorded(1)
+    assert (event["status"], event["units"]) == ("aborted", {"unmeasured_requests": "1"})
+    assert event["model"] == "gpt-5"
 
 
 def test_a_failure_counts_nothing(
@@ -390,36 +320,6 @@ def test_the_responses_api(provider: WireServer, at: dict[str, Any], recorded: R
     assert event["service_tier"] == "priority"
 
 
-@pytest.mark.parametrize(
-    ("answer_id", "original", "expected"),
-    [
-        ("chatcmpl-1", None, "chatcmpl-1"),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", None, None),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", '{"id": "msg_1"}', "msg_1"),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", "{no json", None),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", "redacted-by-litellm", None),
-        ("chatcmpl-14766b90-76bc-4a66-a85b-85b46e98f7c4", '{"output": {}}', None),
-        ("resp_0123456789abcdef", None, "resp_0123456789abcdef"),
-        ("resp_bGl0ZWxsbTpub3RoaW5n", None, "resp_bGl0ZWxsbTpub3RoaW5n"),
-        ("resp_bGl0ZWxsbTptO3Jlc3BvbnNlX2lkOnJlc3BfOQ==", None, "resp_9"),
-        (None, None, None),
-    ],
-)
-def test_which_id_is_the_providers(
-    answer_id: object, original: object, expected: str | None
-) -> None:
-    """LiteLLM's own would never match what another instrument saw."""
-    assert response_id(answer_id, original) == expected
-
-
-def test_a_provider_that_nobody_looked_at_is_flagged() -> None:
-    """Its totals are taken to contain their parts, as LiteLLM's do elsewhere."""
-    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-    (line,) = lines_of(usage, "sonar", "perplexity", streamed=False)
-    assert line.tokens == {"input_uncached": 5, "output_text": 2}
-    assert line.flags == {"convention_assumed"}
-
-
 def test_a_broken_meter_breaks_nothing(
     provider: WireServer,
     logger: Logger,
@@ -441,3 +341,31 @@ def test_a_broken_meter_breaks_nothing(
     assert answer.choices[0].message.content == "secret words"
     assert logger._bridge._recorder.faults == 2
     assert "LoggingError" not in caplog.text
+
+
+async def test_litellms_own_spans_are_counted_by_the_other_bridge(
+    provider: WireServer,
+    logger: Logger,
+    at: dict[str, Any],
+    capturing: Meter,
+    arecorded: AsyncRecorded,
+) -> None:
+    """LiteLLM's OpenTelemetry integration names the call, and does not tell what was cached."""
+    provider.tell("/chat/completions", whole(ANSWER))
+    tracing = TracerProvider(shutdown_on_exit=False)
+    tracing.add_span_processor(TallyrollSpanProcessor(capturing))
+    config = OpenTelemetryConfig(exporter=InMemorySpanExporter())
+    own: Any = OpenTelemetry(config=config, tracer_provider=tracing)
+    own.turn_off_message_logging = own.message_logging = False
+    litellm.callbacks = [own, logger]
+    await litellm.acompletion(model="openai/gpt-5", messages=ASK, **at)
+    seen = {event["instrument"]: event for event in await arecorded(1)}
+    assert set(seen) == {"litellm", "opentelemetry"}
+    span, callback = seen["opentelemetry"], seen["litellm"]
+    assert (span["provider"], span["response_id"]) == (
+        callback["provider"],
+        callback["response_id"],
+    )
+    assert span["tokens"] == {"input_uncached": 100, "output_text": 30}
+    assert span["tags"]["usage_flags"] == "cache_untold"
+    assert "secret" not in str(span)

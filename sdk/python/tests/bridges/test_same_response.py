@@ -3,17 +3,15 @@
 The server counts the first of those that have the same tenant, provider, response and line.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network for prices
-
+import anthropic
 import litellm
 import openai
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from sdk.python.tests.bridges.test_litellm import Logger, use
+from sdk.python.tests.bridges.litellm_calls import CLAUDE, CLAUDE_TOKENS, IGNORED, Logger, use
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, ASK, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
@@ -22,10 +20,7 @@ import tallyroll
 from tallyroll import Meter
 from tallyroll.bridges.opentelemetry import TallyrollSpanProcessor
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*ReadOnly:UserWarning",  # litellm's own types, when it first uses them
-    "ignore::pytest.PytestUnraisableExceptionWarning",  # clients and loops that it leaves open
-)
+pytestmark = IGNORED
 KEY = ("tenant", "provider", "response_id", "line")
 
 
@@ -92,3 +87,46 @@ def test_three_instruments_see_one_response(
     assert [event["tokens"] for event in events()] == [TOKENS] * 3
     assert {event["provider"] for event in events()} == {"openai"}
     assert {event["response_id"] for event in events()} == {ANSWER["id"]}
+
+
+def test_anthropics_answers_too(
+    provider: WireServer, capturing: Meter, events: Events, logger: Logger
+) -> None:
+    """LiteLLM gives them an id of its own: the event has Anthropic's all the same."""
+    provider.tell("/v1/messages", whole(CLAUDE))
+    ask: Any = {"model": "claude-sonnet-5", "messages": ASK["messages"], "max_tokens": 5}
+    with (
+        capturing.context(tenant="acme", agent="coder"),
+        anthropic.Anthropic(base_url=provider.url, api_key="k") as plain,
+    ):
+        tallyroll.wrap(plain, capturing, provider="anthropic").messages.create(**ask)
+        traces = TracerProvider(shutdown_on_exit=False)
+        traces.add_span_processor(TallyrollSpanProcessor(capturing))
+        scope = ("opentelemetry.instrumentation.genai.anthropic", "1.3b0")
+        with traces.get_tracer(*scope).start_as_current_span("chat claude-sonnet-5") as span:
+            span.set_attributes(
+                {
+                    "gen_ai.operation.name": "chat",
+                    "gen_ai.provider.name": "anthropic",
+                    "gen_ai.response.model": "claude-sonnet-5",
+                    "gen_ai.response.id": "msg_01",
+                    "gen_ai.usage.input_tokens": 985,
+                    "gen_ai.usage.cache_read.input_tokens": 900,
+                    "gen_ai.usage.cache_write.input_tokens": 75,
+                    "gen_ai.usage.output_tokens": 50,
+                    "gen_ai.usage.reasoning.output_tokens": 30,
+                }
+            )
+        litellm.completion(
+            model="anthropic/claude-sonnet-5",
+            messages=ask["messages"],
+            api_base=provider.url,
+            api_key="k",
+        )
+        assert logger.told.acquire(timeout=10)
+    wrapped, traced_event, called = events()
+    assert len({tuple(event.get(name) for name in KEY) for event in events()}) == 1
+    assert wrapped["tokens"] == called["tokens"] == CLAUDE_TOKENS
+    assert traced_event["tokens"]["input_cache_write"] == 75  # spans do not say for how long
+    instruments = [event["instrument"] for event in (wrapped, traced_event, called)]
+    assert instruments == ["wrap.anthropic", "opentelemetry", "litellm"]

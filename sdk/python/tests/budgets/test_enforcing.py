@@ -49,7 +49,10 @@ class _Budgets:
         ("degrade", "over", "degrade", "gpt-5-mini", "over"),
         ("block", "open", "allow", "gpt-5", "within_budget"),
         ("block", "near", "advise", "gpt-5", "near"),
-        ("block", "over", "block", "gpt-5", "over"),
+        ("block", "over", "degrade", "gpt-5-mini", "over"),
+        ("advise", "closed", "advise", "gpt-5", "closed"),
+        ("degrade", "closed", "degrade", "gpt-5-mini", "closed"),
+        ("block", "closed", "block", "gpt-5", "closed"),
     ],
 )
 def test_what_follows_for_a_run_that_begins(
@@ -75,7 +78,7 @@ def test_a_model_without_a_suggestion_is_called() -> None:
 def test_a_refusal_says_which_budget() -> None:
     """It has the hint and a stable code, and the server's reason as its text."""
     budgets = _Budgets("block")
-    budgets.say(hint_of(reason="Team search has used 100 % of July."))
+    budgets.say(hint_of("closed", reason="Team search has used 100 % of July."))
 
     with pytest.raises(BudgetExceededError, match="Team search") as refused:
         budgets.admit("r-1")
@@ -90,7 +93,7 @@ def test_a_running_run_goes_on(enforce: Enforce) -> None:
     budgets = _Budgets(enforce)
     budgets.say(hint_of("open"))
     budgets.admit("r-1")
-    budgets.say(hint_of("over", suggested=SUGGESTED))
+    budgets.say(hint_of("closed", suggested=SUGGESTED))
 
     assert "gpt-5" == budgets.admit("r-1")
     assert "gpt-5" == budgets.admit("r-2", parent_run_id="r-1")
@@ -102,12 +105,23 @@ def test_new_runs_are_blocked_while_others_go_on() -> None:
     """Block refuses what begins; a refused run stays refused, and a call without a run begins."""
     budgets = _Budgets("block")
     budgets.admit("r-1")  # nothing is known yet: allowed
-    budgets.say(hint_of("over"))
+    budgets.say(hint_of("closed"))
     budgets.admit("r-1")
 
     for run in ("r-2", "r-2", None):
         with pytest.raises(BudgetExceededError):
             budgets.admit(run)
+
+
+def test_a_run_that_began_over_goes_on_when_it_closes() -> None:
+    """It was let begin on the cheaper model, and ends on it."""
+    budgets = _Budgets("block")
+    budgets.say(hint_of("over", suggested=SUGGESTED))
+    began = budgets.admit("r-1")
+    budgets.say(hint_of("closed", suggested=SUGGESTED))
+
+    assert ["gpt-5-mini"] * 2 == [began, budgets.admit("r-1")]
+    assert "opus" == budgets.admit("r-1", model="opus")
 
 
 def test_a_hard_stop_ends_running_runs() -> None:
@@ -152,7 +166,7 @@ def test_runs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1_000):
         budgets.admit(f"r-{number}")
     known = budgets.enforcer._runs
-    budgets.say(hint_of("over"))
+    budgets.say(hint_of("closed"))
 
     assert len(known._recent) + len(known._older) <= 200
     budgets.admit("r-900")
@@ -179,7 +193,7 @@ def test_stale_hints_allow_and_are_told_once(
 ) -> None:
     """Older than 60 s, a hint blocks nothing any more; one line says so."""
     budgets = _Budgets("block")
-    budgets.say(hint_of("over"))
+    budgets.say(hint_of("closed"))
     with pytest.raises(BudgetExceededError):
         budgets.admit()
     later = time.monotonic() + 61

@@ -81,7 +81,7 @@ def test_the_first_question_starts_the_reading(
     hint_server: HintServer, metered: Callable[..., Meter]
 ) -> None:
     """A meter that nobody asks reads nothing; the first answer allows and does not wait."""
-    hint_server.say("over")
+    hint_server.say("closed")
     meter = metered(enforce="block")
     assert ([], 0) == (hint_server.requests, _threads())
 
@@ -95,7 +95,7 @@ def test_the_scope_says_whose_budget_it_is(
     hint_server: HintServer, metered: Callable[..., Meter]
 ) -> None:
     """Calls take their attribution from the scope around, or from what is given."""
-    hint_server.say("over", scope={"tenant": "acme", "agent": "coder", "run": "r-1"})
+    hint_server.say("closed", scope={"tenant": "acme", "agent": "coder", "run": "r-1"})
     meter = metered(enforce="block")
     meter.decide(model="gpt-5")
     hint_server.until_asked(2)
@@ -130,7 +130,7 @@ def test_failures_leave_what_is_known(
     hint_server: HintServer, metered: Callable[..., Meter], caplog: pytest.LogCaptureFixture
 ) -> None:
     """While the server fails hints hold as long as they are fresh; it is told once, and ends."""
-    hint_server.say("over")
+    hint_server.say("closed")
     meter = metered(enforce="block")
     meter.decide(model="m")
     hint_server.until_asked(2)
@@ -179,7 +179,7 @@ def test_the_end_of_the_meter_ends_the_reading(
 
 def test_a_forked_child_reads_by_itself(hint_server: HintServer) -> None:
     """It knows what the parent knew, and has a thread and a connection of its own."""
-    hint_server.say("over")
+    hint_server.say("closed")
     program = FORK.format(source=SOURCE, endpoint=hint_server.endpoint)
     done = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
 
@@ -188,7 +188,7 @@ def test_a_forked_child_reads_by_itself(hint_server: HintServer) -> None:
 
 def test_a_source_of_ones_own() -> None:
     """Any object with `fetch` will do; no key and no endpoint are needed."""
-    source = FixedSource(hint_of("over"))
+    source = FixedSource(hint_of("closed"))
     with Meter(transport=CapturingTransport(), enforce="block", budgets=source) as meter:
         refused = threading.Event()
         while not refused.is_set():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[4]
-PAGES = sorted((ROOT / "docs" / "providers").glob("*.md"))
+PAGES = sorted((ROOT / "docs" / "reference" / "providers").glob("*.md"))
 TESTS = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 NAMED = re.compile(r"`(test_\w+)`")
 RAN_WITH = re.compile(r"^With `([\w-]+)` (\d+\.\d+)", re.MULTILINE)
@@ -32,7 +32,7 @@ def test_the_table_of_addresses_is_complete() -> None:
     """Every known host is in the table, and none that is unknown."""
     from tallyroll.wrapping.hosts import HOSTS  # noqa: PLC0415  the page, not the package, is tested
 
-    text = (ROOT / "docs" / "providers" / "openai-compatible.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "providers" / "openai-compatible.md").read_text(encoding="utf-8")
     rows = [row.split("|") for row in text.splitlines() if row.startswith("| `")]
     told = {
         host.replace("*", ""): re.findall(r"`([\w.]+)`", row[2])[0]

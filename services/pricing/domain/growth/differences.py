@@ -13,9 +13,9 @@ from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
-from services.pricing.domain.growth.enablement import DAY, SIDE_MIN, Person, Sample, after, before
+from services.pricing.domain.growth.enablement import SIDE_MIN, Person, Sample, after, before
 from services.pricing.domain.growth.interval import Interval, jackknife
-from services.pricing.domain.growth.windows import Window
+from services.pricing.domain.growth.windows import DAY, Window
 
 ZERO = Fraction(0)
 
@@ -36,7 +36,10 @@ class Means:
 
 @dataclass(frozen=True)
 class Effect:
-    """What training changed of a figure, a person and day; `interval` None: too few clusters."""
+    """What training changed of a figure, a person and day.
+
+    `interval` is None where nothing is known of the spread.
+    """
 
     estimate: Fraction
     interval: Interval | None
@@ -156,8 +159,8 @@ def _interval(
     ]
     without = [sums.difference(_Sums.of(own)) for own in clusters]
     known = [one for one in without if one is not None]
-    if min(sides) < SIDE_MIN or len(known) < len(without):
-        return None
+    if min(sides) < SIDE_MIN or len(known) < len(without) or set(known) == {estimate}:
+        return None  # where all moved alike, nothing is known of how they spread
     return jackknife(estimate, known, freedom=min(sides) - 1)
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
-from services.pricing.domain.growth.windows import Window
+from services.pricing.domain.growth.windows import DAY, Window
 
-DAY = timedelta(days=1)
 SIDE_MIN = 2
 """People on either side of a comparison, without whom nothing can be said about its spread."""
 

@@ -9,6 +9,7 @@ for each group of units, such as a tenant's users. What is not of this form is t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import lcm, prod
 from typing import NamedTuple
 
 from services.pricing.domain.growth.kinds import PARTS, TOKEN_PARTS
@@ -58,6 +59,7 @@ Groups = Mapping[str, GroupUse]
 """What was used, by the name of the group."""
 
 FACTORS = ("breadth", "group_mix", "frequency", "depth", "model_mix", "price")
+DEPTH = FACTORS.index("depth")
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class _Change:
     def effect_of_a_token(self) -> Fraction:
         """Return what one token more on each active day comes to, other factors as they changed."""
         depths = [ZERO, Fraction(1)] if self._depths else []
-        return self._split(depths)[FACTORS.index("depth")]
+        return self._split(depths)[DEPTH]
 
     def depth_changes(self) -> dict[str, Fraction]:
         """Return by part how many more tokens an active day has."""
@@ -163,14 +165,24 @@ class _Change:
     def _split(self, depths: Sequence[Fraction]) -> list[Fraction]:
         if not depths:
             return [ZERO] * len(FACTORS)
-        shares = _filled(self._shares)
+        pairs = (self._units, _filled(self._shares), self._frequencies, depths)
+        # Whole numbers over one denominator: a combination is five multiplications of integers.
+        (units, shares, days, tokens), scales = zip(*map(_whole, pairs), strict=True)
+        prices, scale = _whole([price for row in self._prices for price in row])
 
-        def value(changed: Changed) -> Fraction:
-            breadth, mix, frequency, depth, models, prices = changed
-            tokens = self._units[breadth] * shares[mix] * self._frequencies[frequency]
-            return tokens * depths[depth] * self._prices[models][prices]
+        def value(changed: Changed) -> int:
+            breadth, mix, frequency, depth, models, own = changed
+            used: int = units[breadth] * shares[mix] * days[frequency] * tokens[depth]
+            return used * prices[2 * models + own]
 
-        return shapley(len(FACTORS), value)
+        whole = scale * prod(scales)
+        return [effect / whole for effect in shapley(len(FACTORS), value)]
+
+
+def _whole(values: Sequence[Fraction]) -> tuple[list[int], int]:
+    """Return numerators over the common denominator, and that."""
+    scale = lcm(*(value.denominator for value in values))
+    return [value.numerator * (scale // value.denominator) for value in values], scale
 
 
 def _filled(values: Sequence[Fraction | None]) -> list[Fraction]:

@@ -14,7 +14,7 @@ Changed = tuple[bool, ...]
 """For each factor, whether it has its later value."""
 
 
-def shapley(factors: int, value: Callable[[Changed], Fraction]) -> list[Fraction]:
+def shapley(factors: int, value: Callable[[Changed], Fraction | int]) -> list[Fraction]:
     """Return the effect of each of so many factors; they sum to value(all) - value(none).
 
     `value` is asked once for each of the 2^factors combinations.

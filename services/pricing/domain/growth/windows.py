@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 MONTHS_OF_YEAR = 12
+DAY = timedelta(days=1)
 STEPS: dict[str, int] = {"month": 1, "quarter": 3, "year": 12}
 Step = Literal["month", "quarter", "year"]
 WINDOWS_MAX = 24
@@ -41,8 +42,8 @@ class Window:
         return Window(_month(_month_number(self.first) - self.months), self.first)
 
     def year_before(self) -> "Window":
-        """Return the same days of the year before; 29 February stands for 28 February."""
-        return Window(_year_before(self.first), _year_before(self.end))
+        """Return the same days of the year before; 28 February stands for 29 February."""
+        return Window(_year_before(self.first), _year_before(self.end - DAY) + DAY)
 
     def share_of(self, other: "Window") -> Fraction:
         """Return which part of another span's days lies in this one."""

@@ -1,7 +1,9 @@
 """How usage answers to another price: an assumption that is stated, never measured here.
 
-The response is linear: elasticity x relative change of the bill at unchanged usage. At -0.5 a bill
-that would be 20 % higher makes usage 10 % lower. 0 is no response.
+An elasticity is the slope at today's bill: at -0.5 a bill that would be 1 % higher makes usage half
+a percent lower. Where the bill is r times today's, and higher, 1 / (1 - elasticity (r - 1)) of the
+usage is left, never less than nothing; where it is lower, there is 1 + elasticity (r - 1) of it. An
+elasticity of 0 is no response.
 """
 
 from fractions import Fraction
@@ -23,5 +25,6 @@ def demand_factor(elasticity: Fraction, *, before: Fraction, after: Fraction) ->
         raise ValueError("usage does not grow because it costs more")
     if not elasticity or before <= 0:
         return ONE
-    factor = ONE + elasticity * (after / before - ONE)
-    return max(NONE, Fraction(floor(factor * MILLION + Fraction(1, 2)), MILLION))
+    change = elasticity * (max(after, NONE) / before - ONE)
+    factor = ONE + change if change > 0 else ONE / (ONE - change)
+    return Fraction(floor(factor * MILLION + Fraction(1, 2)), MILLION)

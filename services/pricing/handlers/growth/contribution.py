@@ -11,6 +11,7 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.growth.contribution import Contributions, contributions, parts_of
+from services.pricing.domain.growth.costs import DayCosts
 from services.pricing.domain.growth.kinds import TOKEN_PARTS
 from services.pricing.domain.growth.windows import Step, Window
 from services.pricing.domain.rating import COST_CURRENCY
@@ -141,15 +142,14 @@ async def _cost(
     question: ContributionQuestion,
     windows: Sequence[Window],
 ) -> tuple[Amounts, dict[int, Fraction]]:
-    prices = await load_prices(connection, account)
+    costs = DayCosts(await load_prices(connection, account))
     amounts = _nothing()
     unpriced: dict[int, Fraction] = defaultdict(Fraction)
     for row in await usage.read_costed_usage(connection, account, _read_by(question), windows):
-        cost = prices.cost(row.usage)
-        if cost is not None:
-            amounts[row.window][_key(question, row.name)] += cost
-        elif row.usage.kind in TOKEN_PARTS:
-            unpriced[row.window] += row.usage.quantity
+        cost, unknown = costs.cost(row.usage, row.days, row.quantities)
+        amounts[row.window][_key(question, row.name)] += cost
+        if row.usage.kind in TOKEN_PARTS:
+            unpriced[row.window] += unknown
     return amounts, unpriced
 
 

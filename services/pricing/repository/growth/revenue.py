@@ -26,7 +26,12 @@ PERIOD_DAYS_MAX = 31
 
 DIMENSIONS: dict[str, str] = {
     "tenant": "placed.tenant_id",
-    "plan": "terms.plan",
+    "plan": """case when placed.parts is null then placed.plan else (
+            select p.price_book || '/' || p.plan
+            from jsonb_to_recordset(placed.parts)
+                as p (starts_on date, price_book text, plan text)
+            where p.starts_on <= d.usage_day order by p.starts_on desc limit 1
+        ) end""",
     "agent": "d.agent",
     "model": "d.model",
     "kind": "d.kind",
@@ -78,18 +83,23 @@ async def read_usage_revenue(
     by: Sequence[str],
 ) -> list[UsageRevenue]:
     """Return what usage brought in, by the numbers of the windows and by dimensions."""
-    columns = "".join(f", {DIMENSIONS[name]}" for name in by)
-    joins = "".join(_JOINS.get(name, "") for name in by)
+    columns = ", ".join(f"{DIMENSIONS[name]} as v{place}" for place, name in enumerate(by))
+    names = "".join(f", v{place}" for place in range(len(by)))
+    providers, of_providers = (_PROVIDERS, _OF_PROVIDERS) if "provider" in by else ("", "")
     query = text(
         f"""
-        with {_PLACED}, {_TERMS}, {_PROVIDERS}
-        select asked.number - 1 {columns}, {_DENOMINATOR}, sum({_NUMERATOR})
-        from placed
-        cross join lateral jsonb_to_recordset(placed.line -> 'details')
-            as d (agent text, model text, kind text, usage_day date, amount_exact text)
-        join asked on d.usage_day >= asked.first_day and d.usage_day < asked.end_day
-        {joins}
-        group by asked.number {columns}, {_DENOMINATOR}
+        with {_PLACED} {providers}
+        select number - 1 {names}, denominator, sum(numerator)
+        from (
+            select asked.number, {columns}, {_DENOMINATOR} as denominator,
+                {_NUMERATOR} as numerator
+            from placed
+            cross join lateral jsonb_to_recordset(placed.line -> 'details')
+                as d (agent text, model text, kind text, usage_day date, amount_exact text)
+            join asked on d.usage_day >= asked.first_day and d.usage_day < asked.end_day
+            {of_providers}
+        ) told
+        group by number {names}, denominator
         """  # noqa: S608 - our own text
     ).bindparams(*_DAYS)
     rows = await connection.execute(query, _values(account, currency, windows))
@@ -145,53 +155,45 @@ _PLACED = """
 asked as (
     select * from unnest(:firsts, :ends) with ordinality as a (first_day, end_day, number)
 ), told as (
-    select tenant_id, statement_id, period_start, period_end, content -> 'lines' as lines
+    select tenant_id, period_start, period_end, content -> 'lines' as lines,
+        price_book || '/' || (content ->> 'plan') as plan, content -> 'parts' as parts
     from pricing.statement
     where vendor_id = :vendor_id and mode = :mode and currency = :currency
       and kind in ('period', 'opening') and period_end >= :since
     union all
-    select tenant_id, statement_id, cast(content ->> 'period_start' as date),
-        cast(content ->> 'period_end' as date), content -> 'lines'
+    select tenant_id, cast(content ->> 'period_start' as date),
+        cast(content ->> 'period_end' as date), content -> 'lines', null, null
     from pricing.adjustment_credit
     where vendor_id = :vendor_id and mode = :mode and content ->> 'currency' = :currency
 ), placed as (
     select told.tenant_id, l.line,
-        coalesce(l.line -> 'adjusts' ->> 'statement_id', told.statement_id) as statement_id,
+        coalesce(adjusted.plan, told.plan) as plan,
+        case when adjusted.plan is null then told.parts else adjusted.parts end as parts,
         coalesce(cast(l.line -> 'advance' ->> 'period_start' as date),
             cast(l.line -> 'adjusts' ->> 'period_start' as date), told.period_start) as first_day,
         coalesce(cast(l.line -> 'advance' ->> 'period_end' as date),
             cast(l.line -> 'adjusts' ->> 'period_end' as date), told.period_end) as end_day
     from told cross join lateral jsonb_array_elements(told.lines) as l (line)
+    left join lateral (
+        select s.price_book || '/' || (s.content ->> 'plan') as plan, s.content -> 'parts' as parts
+        from pricing.statement s
+        where s.vendor_id = :vendor_id and s.mode = :mode
+          and s.statement_id = l.line -> 'adjusts' ->> 'statement_id'
+        limit 1
+    ) adjusted on true
     where l.line ->> 'credited' is null
       and not exists (
         select from accounts.tenant t
         where t.vendor_id = :vendor_id and t.mode = :mode and t.tenant_id = told.tenant_id
           and t.billing = 'internal')
 )"""
+"""Lines, each with its days and the plan, or the parts with a plan each, that it is rated by.
 
-_TERMS = """
-terms as (
-    select statement_id, price_book || '/' || (content ->> 'plan') as plan,
-        date '-infinity' as starts_on, date 'infinity' as ends_on
-    from pricing.statement
-    where vendor_id = :vendor_id and mode = :mode and content -> 'parts' is null
-    union all
-    select statement_id, price_book || '/' || plan,
-        case when number = 1 then date '-infinity' else starts_on end,
-        coalesce(lead(starts_on) over (partition by statement_id order by number),
-            date 'infinity')
-    from (
-        select s.statement_id, p.number, p.part ->> 'price_book' as price_book,
-            p.part ->> 'plan' as plan, cast(p.part ->> 'starts_on' as date) as starts_on
-        from pricing.statement s
-        cross join lateral jsonb_array_elements(s.content -> 'parts')
-            with ordinality as p (part, number)
-        where s.vendor_id = :vendor_id and s.mode = :mode
-    ) parts
-)"""
+No join moves whole lines: they hold all their details, and are large.
+"""
 
 _PROVIDERS = """
-providers as (
+, providers as (
     select tenant_id, agent, model, kind, usage_day,
         case when count(distinct provider) = 1 then min(provider) end as provider
     from pricing.usage_daily
@@ -200,30 +202,27 @@ providers as (
     group by tenant_id, agent, model, kind, usage_day
 )"""
 
-_JOINS = {
-    "plan": """
-        left join terms on terms.statement_id = placed.statement_id
-            and d.usage_day >= terms.starts_on and d.usage_day < terms.ends_on""",
-    "provider": """
+_OF_PROVIDERS = """
         left join providers on providers.tenant_id = placed.tenant_id
             and providers.agent = d.agent and providers.model = d.model
-            and providers.kind = d.kind and providers.usage_day = d.usage_day""",
-}
+            and providers.kind = d.kind and providers.usage_day = d.usage_day"""
 
 _FEES = text(
     f"""
-    with {_PLACED}, {_TERMS}, plans as (
-        select statement_id, case when count(distinct plan) = 1 then min(plan) end as plan
-        from terms group by statement_id
-    )
-    select placed.tenant_id, plans.plan, d.model, placed.first_day, placed.end_day,
-        {_DENOMINATOR}, sum({_NUMERATOR})
+    with {_PLACED}
+    select placed.tenant_id,
+        case when placed.parts is null then placed.plan else (
+            select case when count(distinct (p.price_book, p.plan)) = 1
+                then min(p.price_book || '/' || p.plan) end
+            from jsonb_to_recordset(placed.parts) as p (price_book text, plan text)
+        ) end as plan,
+        d.model, placed.first_day, placed.end_day,
+        {_DENOMINATOR} as denominator, sum({_NUMERATOR})
     from placed
     cross join lateral jsonb_to_record(placed.line) as d (model text, amount_exact text)
-    left join plans on plans.statement_id = placed.statement_id
     where jsonb_array_length(placed.line -> 'details') = 0
       and exists (select from asked
                   where placed.first_day < asked.end_day and placed.end_day > asked.first_day)
-    group by 1, 2, 3, 4, 5, {_DENOMINATOR}
+    group by 1, 2, 3, 4, 5, 6
     """  # noqa: S608 - our own text
 ).bindparams(*_DAYS)

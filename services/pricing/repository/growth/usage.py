@@ -6,6 +6,7 @@ Days are usage days: what was booked late is of the day on which it was used.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -66,11 +67,13 @@ class Named:
 
 @dataclass(frozen=True)
 class NamedUsage:
-    """Usage of a window under the value of a dimension, with what its cost depends on."""
+    """Usage of a window under the value of a dimension: of what, and how much on which days."""
 
     window: int
     name: str | None
     usage: Usage
+    days: Sequence[date]
+    quantities: Sequence[Decimal]
 
 
 async def read_unit_tokens(
@@ -142,18 +145,27 @@ async def read_costed_usage(
     """Return usage of every kind by a dimension and by what its cost depends on."""
     table, name = DIMENSIONS[by]
     assert table == DAILY, "by user nobody knows what a cost depends on"
-    columns = ", ".join(f"u.{column}" for column in (*COSTED, "usage_day"))
+    columns, used = (", ".join(f"{of}{column}" for column in COSTED) for of in ("u.", ""))
     query = f"""
         {_ASKED} {_PLANS if by == "plan" else ""}
-        select asked.number - 1, {name}, {columns}, sum(u.quantity)
-        from {table} u {_IN_ASKED} {_OF_PLANS if by == "plan" else ""}
-        where u.vendor_id = :vendor_id and u.mode = :mode and not starts_with(u.kind, 'meter:')
-        group by asked.number, {name}, {columns} having sum(u.quantity) <> 0
+        select number - 1, name, {used}, array_agg(usage_day), array_agg(quantity)
+        from (
+            select asked.number, {name} as name, {columns}, u.usage_day,
+                sum(u.quantity) as quantity
+            from {table} u {_IN_ASKED} {_OF_PLANS if by == "plan" else ""}
+            where u.vendor_id = :vendor_id and u.mode = :mode
+              and not starts_with(u.kind, 'meter:')
+            group by asked.number, {name}, {columns}, u.usage_day having sum(u.quantity) <> 0
+        ) by_day
+        group by number, name, {used}
     """  # noqa: S608 - our own text
     values = _values(account, windows)
     del values["kinds"]
     rows = await connection.execute(text(query).bindparams(*_DAYS), values)
-    return [NamedUsage(number, value, _usage(*rest)) for number, value, *rest in rows.all()]
+    return [
+        NamedUsage(number, value, _usage(*dimensions), days, quantities)
+        for number, value, *dimensions, days, quantities in rows.all()
+    ]
 
 
 async def read_sealed_through(connection: AsyncConnection, account: Account) -> date | None:
@@ -165,12 +177,11 @@ async def read_sealed_through(connection: AsyncConnection, account: Account) -> 
     return day
 
 
-def _usage(*row: Any) -> Usage:
-    *dimensions, day, quantity = row
+def _usage(*dimensions: Any) -> Usage:
     known: dict[str, Any] = dict(zip(COSTED, dimensions, strict=True))
     known["batch"] = "true" if known["batch"] else "false"
     unknown: dict[str, Any] = dict.fromkeys(("agent", "region", "purpose", "status"), "")
-    return Usage(**known, **unknown, usage_day=day, quantity=Fraction(quantity))
+    return Usage(**known, **unknown, usage_day=date.min, quantity=Fraction(0))
 
 
 def _values(account: Account, windows: Sequence[Window]) -> dict[str, Any]:

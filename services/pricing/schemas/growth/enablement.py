@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -119,7 +119,7 @@ class EffectRead(BaseModel):
     """A difference in differences, of a user and day."""
 
     estimate: Shown
-    lower: Shown | None = Field(description="of the interval; null: too few to say")
+    lower: Shown | None = Field(description="of the interval; null: too few, or all alike")
     upper: Shown | None
     relative_percent: Shown | None = Field(
         description="of what the trained would have come to without training"
@@ -154,7 +154,7 @@ class EnablementRead(BaseModel):
     measured: list[MeasuredRead]
     method: str = METHOD
     interval: str = INTERVAL
-    assumptions: Annotated[list[str], Field(default_factory=lambda: list(ASSUMPTIONS))]
+    assumptions: list[str] = list(ASSUMPTIONS)
 
 
 def enablement_read(answer: EnablementAnswer) -> EnablementRead:

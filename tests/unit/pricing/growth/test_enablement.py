@@ -16,7 +16,7 @@ from services.pricing.domain.growth.differences import (
     placebo_of,
 )
 from services.pricing.domain.growth.enablement import Person, Training, sample_of
-from services.pricing.domain.growth.interval import Interval, jackknife, quantile
+from services.pricing.domain.growth.interval import jackknife, quantile
 
 DAY = date(2023, 11, 15)
 DAYS = 2
@@ -143,18 +143,31 @@ def test_who_was_trained_in_something_else_is_no_comparison() -> None:
 
 def test_a_placebo_shows_that_the_trained_grew_before() -> None:
     """Who was on the way up before it is no proof of training: the placebo says so."""
-    trained = {someone(0): DAY, someone(1): DAY}
-    rising = {DAY + timedelta(days=n): Fraction(10 + n) for n in range(-4, 3)}
-    flat = dict.fromkeys(rising, Fraction(10))
-    daily = {someone(n): rising if n < 2 else flat for n in range(5)}
-    training = training_of(trained, 5)
+    trained = {someone(n): DAY for n in range(6)}
+    days = [DAY + timedelta(days=n) for n in range(-4, 3)]
+    steps = (10, 9, 11, 10, 9, 11, 0, 1, -1, 0, 1, -1)
+    daily = {
+        someone(n): {day: Fraction(100 + step * (day - DAY).days) for day in days}
+        for n, step in enumerate(steps)
+    }
+    training = training_of(trained, len(steps))
 
     placebo = placebo_of(sample_of(training, DAYS, shifted=DAYS), daily, DAYS, by_user)
 
     assert placebo is not None
-    assert 2 == placebo.estimate
-    assert placebo.interval == Interval(Fraction(2), Fraction(2))
+    assert 20 == placebo.estimate
+    assert placebo.interval is not None
     assert not placebo.interval.holds_zero
+
+
+def test_nothing_is_said_of_a_spread_that_was_not_seen() -> None:
+    """All of a side alike: an interval of no width would be certainty out of four people."""
+    trained = {someone(0): DAY, someone(1): DAY}
+    daily = daily_of({someone(n): (10, 20 if n < 2 else 10) for n in range(4)})
+
+    effect = measured(training_of(trained, 4), daily)
+
+    assert (10, None) == (int(effect.estimate), effect.interval)
 
 
 def test_people_of_a_tenant_may_be_one_cluster() -> None:

@@ -1,8 +1,10 @@
 """Which days are compared: whole months with whole months, quarters in a row."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.pricing.domain.growth.windows import Window, steps_of
 
@@ -30,6 +32,17 @@ def test_the_year_before() -> None:
     leap = _window("2024-02-29", "2024-03-01")
 
     assert _window("2023-02-28", "2023-03-01") == leap.year_before()
+
+
+@given(st.dates(date(2000, 1, 1), date(2199, 1, 1)), st.integers(1, 365))
+def test_every_span_has_a_year_before(first: date, days: int) -> None:
+    """Of a day at least, also around a leap day, and never reaching into the span itself."""
+    span = Window(first, first + timedelta(days=days))
+
+    earlier = span.year_before()
+
+    assert abs(earlier.days - days) <= 1
+    assert earlier.end <= span.first
 
 
 def test_quarters_in_a_row() -> None:

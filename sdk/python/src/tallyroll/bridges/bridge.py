@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from threading import Lock
+from threading import RLock
 from typing import Generic, TypeVar, cast
 
 from tallyroll.bridges.providers import identifier
@@ -26,7 +26,7 @@ class Open(Generic[Value]):
 
     def __init__(self) -> None:
         self._values: OrderedDict[object, Value] = OrderedDict()
-        self._lock = Lock()
+        self._lock = RLock()  # a finalizer may end a span while its own thread is in here
 
     def put(self, key: object, value: Value) -> None:
         """Keep what begins."""
@@ -89,7 +89,6 @@ class Bridge:
             if isinstance(given, Mapping):
                 tags = {**given, **tags}
         whole.setdefault("agent", self._agent)
-        whole["agent"] = identifier(str(whole["agent"])) or self._agent
         if tags:
             whole["tags"] = tags
         return cast("Attribution", whole)

@@ -6,7 +6,7 @@ Completions with a few more details, and says which convention its source follow
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from tallyroll.usage.lines import UsageLine
 from tallyroll.usage.openai_chat import OWN, Dialect, count_chat
@@ -45,15 +45,19 @@ def line_of(usage: Json | None, model: str | None, convention: Convention = INCL
     `usage` has the fields of Chat Completions, and of `prompt_tokens_details` also
     `cache_write_ttls` ("5m" … of what was written) and `tool_tokens`; and `web_search_requests`.
     """
+    body = {} if usage is None else {"usage": usage}
+    (line,) = lines_of(_surface(convention), body, model, complete=True)
+    return flagged(line, *convention.flags)
+
+
+@lru_cache(maxsize=64)
+def _surface(convention: Convention) -> Surface:
     dialect = Dialect(
         cached_beside=convention.cached_beside,
         reasoning_beside=convention.reasoning_beside,
         more=_count_more,
     )
-    surface = Surface(partial(count_chat, dialect=dialect), own=OWN)
-    body = {} if usage is None else {"usage": usage}
-    (line,) = lines_of(surface, body, model, complete=True)
-    return flagged(line, *convention.flags)
+    return Surface(partial(count_chat, dialect=dialect), own=OWN)
 
 
 def flagged(line: UsageLine, *flags: str) -> UsageLine:

@@ -19,6 +19,7 @@ from tallyroll.bridges.providers import UNKNOWN, provider_of
 from tallyroll.context import Attribution
 from tallyroll.meter import Meter
 from tallyroll.recording.asked import Asked
+from tallyroll.usage.lines import PARTIAL, UsageLine
 from tallyroll.usage.surface import Json
 from tallyroll.wrapping.picking import picked, read
 
@@ -90,15 +91,15 @@ class TallyrollLogger(CustomLogger):
             return
         whole = read(answer, "response") or answer  # a stream's last event has the response in it
         said = picked(whole, "model", "service_tier", "usage")
-        usage = said.get("usage")
-        model = said.get("model")
+        usage, model = said.get("usage"), said.get("model")
+        original = kwargs.get("original_response")
         lines = lines_of(
             usage if isinstance(usage, Mapping) else {},
             model if isinstance(model, str) else None,
             asked.provider,
             streamed=kwargs.get("stream") is True,
+            original=original,
         )
-        original = kwargs.get("original_response")
         self._bridge.counted(
             asked,
             lines,
@@ -113,8 +114,13 @@ class TallyrollLogger(CustomLogger):
 
     def _failed(self, kwargs: Json, start_time: object) -> None:
         asked = self._asked(kwargs, start_time)
-        if asked is not None:
-            self._bridge.failed(asked, type(kwargs.get("exception")).__name__)
+        if asked is None:
+            return
+        if kwargs.get("stream") is True and kwargs.get("completion_start_time") is not None:
+            # Some of it came: something was used, and LiteLLM does not say what.
+            self._bridge.counted(asked, [UsageLine(None, flags=frozenset({PARTIAL}))], {})
+            return
+        self._bridge.failed(asked, type(kwargs.get("exception")).__name__)
 
     def _asked(self, kwargs: Json, start_time: object) -> Asked | None:
         """Return what was asked; None if it is of a kind that is not metered."""

@@ -16,6 +16,7 @@ from tallyroll.bridges.counting import (
     MAYBE_ESTIMATED,
     TTLS,
     Convention,
+    flagged,
     line_of,
     stated,
 )
@@ -45,20 +46,38 @@ _RESPONSES_TEXT = b"litellm:"
 _RESPONSES_ID = b"response_id:"
 
 
-def lines_of(usage: Json, model: str | None, provider: str, *, streamed: bool) -> list[UsageLine]:
-    """Return the lines of one answer; an adviser's or a compaction's have their own model."""
+def lines_of(
+    usage: Json, model: str | None, provider: str, *, streamed: bool, original: object = None
+) -> list[UsageLine]:
+    """Return the lines of one answer; an adviser's or a compaction's have their own model.
+
+    `original` is the provider's answer as text, if LiteLLM has it; nothing but its usage is used.
+    """
     iterations = objects(usage.get("iterations"))
     if iterations:
-        native = _native(iterations)
-        return normalise(
-            provider="anthropic", api_surface="messages", payload={"usage": native}, model=model
-        )
+        return _by_iteration(iterations, model, original)
     flags = set() if provider in _LOOKED_AT else {CONVENTION_ASSUMED}
     if streamed and usage.get("prompt_tokens_details") is None:
         # LiteLLM counts by itself what a stream does not report, and does not say that it did;
         # a report without any detail looks the same.
         flags.add(MAYBE_ESTIMATED)
     return [line_of(_chat(usage), model, Convention(flags=frozenset(flags)))]
+
+
+def _by_iteration(
+    iterations: Sequence[Json], model: str | None, original: object
+) -> list[UsageLine]:
+    """Return the lines of an answer of Anthropic's in which others had a part.
+
+    LiteLLM's totals are sums of all of them. Anthropic's own usage tells them apart; without it,
+    a hop that was declined is taken to be in the answer's totals, and that is flagged.
+    """
+    told = _body(original).get("usage")
+    usage = told if isinstance(told, Mapping) else _native(iterations)
+    lines = normalise(
+        provider="anthropic", api_surface="messages", payload={"usage": usage}, model=model
+    )
+    return lines if usage is told else [flagged(line, CONVENTION_ASSUMED) for line in lines]
 
 
 def _chat(usage: Json) -> dict[str, object]:
@@ -112,7 +131,7 @@ def _tool_tokens(usage: Json, inputs: Json) -> object:
 
 
 def _native(iterations: Sequence[Json]) -> dict[str, object]:
-    """Return the usage as Anthropic reports it: LiteLLM's sum has the inferences of others, too."""
+    """Return the usage as Anthropic would report it, from its iterations alone."""
     own = [one for one in iterations if one.get("type") in _OWN_ITERATIONS]
     sums: dict[str, object] = {name: _sum(own, name) for name in _SUMMED}
     return {
@@ -144,17 +163,18 @@ def response_id(answer_id: object, original: object) -> str | None:
         return _of_responses(answer_id)
     if not _MADE_UP_ID.fullmatch(answer_id):
         return answer_id
-    return _of_original(original)
+    return response_id_of([_body(original)])
 
 
-def _of_original(original: object) -> str | None:
+def _body(original: object) -> Json:
+    """Return a provider's answer; empty if LiteLLM does not have it as JSON."""
     if not isinstance(original, str) or not original.startswith("{"):
-        return None
+        return {}
     try:
         body = json.loads(original)
     except ValueError:
-        return None
-    return response_id_of([body]) if isinstance(body, Mapping) else None
+        return {}
+    return body if isinstance(body, Mapping) else {}
 
 
 def _of_responses(answer_id: str) -> str:

@@ -21,6 +21,7 @@ from agents.tracing import (
 
 from tallyroll.bridges.bridge import Bridge, Open
 from tallyroll.bridges.counting import stated
+from tallyroll.bridges.providers import identifier
 from tallyroll.context import Attribution
 from tallyroll.meter import Meter
 from tallyroll.recording.asked import Asked
@@ -116,7 +117,7 @@ class TallyrollTracingProcessor(TracingProcessor):
         runs = [*(agent.span_id for agent in agents), span.trace_id]
         told: dict[str, object] = {"run_id": runs[0]}
         if agents:
-            told |= {"parent_run_id": runs[1], "agent": agents[0].span_data.name}
+            told |= {"parent_run_id": runs[1], "agent": identifier(agents[0].span_data.name)}
         return told
 
 

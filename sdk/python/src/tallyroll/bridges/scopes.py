@@ -6,6 +6,7 @@ them. A row says what its source says of the versions it names, and where that w
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from tallyroll.bridges.counting import (
@@ -140,6 +141,7 @@ ROWS: tuple[Row, ...] = (
 )
 
 
+@lru_cache(maxsize=256)
 def convention_of(
     scope: str, version: str | None, provider: str, *, tells_cache: bool
 ) -> Convention:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from tallyroll.bridges.counting import stated
-from tallyroll.bridges.providers import provider_of
+from tallyroll.bridges.providers import identifier, provider_of
 
 Attributes = Mapping[str, object]
 Kind = Literal["generation", "embeddings"]
@@ -19,11 +19,19 @@ _INFERENCES: dict[object, Kind] = {
     "generate_content": "generation",
     "text_completion": "generation",
     "embeddings": "embeddings",
-    "completion": "generation",  # llm.request.type
-    "embedding": "embeddings",  # llm.request.type
 }
+_OLD_INFERENCES: dict[object, Kind] = {
+    "chat": "generation",
+    "completion": "generation",
+    "text_completion": "generation",
+    "responses": "generation",
+    "anthropic_messages": "generation",
+    "embedding": "embeddings",
+}
+"""Of `llm.request.type`: of OpenLLMetry, and of LiteLLM, whose async calls have an `a` before."""
 _AGENTS = ("invoke_agent", "invoke_workflow")
-_OPERATION = ("gen_ai.operation.name", "llm.request.type")
+_OPERATION = "gen_ai.operation.name"
+_OLD_OPERATION = "llm.request.type"
 _PROVIDER = ("gen_ai.provider.name", "gen_ai.system")
 _ERROR = ("error.type",)
 _USAGE = "gen_ai.usage."
@@ -59,17 +67,22 @@ def kind_of(attributes: Attributes) -> Kind | None:
     """
     if attributes.get(CACHE_HIT) is True:
         return None
-    return _INFERENCES.get(_first(attributes, _OPERATION))
+    if (operation := attributes.get(_OPERATION)) is not None:
+        return _INFERENCES.get(operation)
+    old = attributes.get(_OLD_OPERATION)
+    if not isinstance(old, str):
+        return None
+    return _OLD_INFERENCES.get(old) or _OLD_INFERENCES.get(old.removeprefix("a"))
 
 
 def is_agent(attributes: Attributes) -> bool:
     """Tell whether a span is a run of an agent or a workflow."""
-    return attributes.get("gen_ai.operation.name") in _AGENTS
+    return attributes.get(_OPERATION) in _AGENTS
 
 
 def agent_of(attributes: Attributes) -> str | None:
-    """Return who acts, if the span says so."""
-    return _text(attributes, _AGENT)
+    """Return who acts, if the span says so, as an event can name it."""
+    return identifier(_text(attributes, _AGENT) or "") or None
 
 
 def provider_named(attributes: Attributes) -> str:
@@ -134,8 +147,12 @@ def models_of(attributes: Attributes) -> tuple[str | None, str | None]:
 
 def tags_of(attributes: Attributes) -> dict[str, str]:
     """Return what else the span says of its place in the program."""
-    found = {tag: _text(attributes, (name,)) for tag, name in _TAGS.items()}
-    return {tag: text for tag, text in found.items() if text and len(text) <= _TAG_CHARACTERS_MAX}
+    found = {tag: _text(attributes, (name,)) or "" for tag, name in _TAGS.items()}
+    return {
+        tag: text
+        for tag, text in found.items()
+        if 0 < len(text) <= _TAG_CHARACTERS_MAX and text.isprintable()  # else the server refuses it
+    }
 
 
 def _modalities(attributes: Attributes, side: str) -> dict[str, object]:

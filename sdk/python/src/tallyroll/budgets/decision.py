@@ -19,7 +19,8 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     """Of the budget; it stays the same from hint to hint."""
     scope: dict[Literal["tenant", "team", "user", "agent", "run"], str]
     """A call has all of these; empty: every call."""
-    state: Literal["open", "near", "over"]
+    state: Literal["open", "near", "over", "closed"]
+    """`over`: a run that begins takes the cheaper model; `closed`: none begins."""
     as_of: Instant
     """What the server knew then; 60 s later the hint says nothing any more."""
     expires_at: Instant
@@ -43,7 +44,7 @@ class Decision(NamedTuple):
     """What it stands on; None if nothing is known."""
     reason: str
     """A stable word: `off`, `no_hint`, `stale`, `within_budget`, `near`, `over`, `run_goes_on`,
-    `no_suggestion`, `stop`, `internal`."""
+    `closed`, `no_suggestion`, `stop`, `internal`."""
 
 
 _WITHIN: dict[str, tuple[Action, str]] = {
@@ -51,6 +52,10 @@ _WITHIN: dict[str, tuple[Action, str]] = {
     "near": ("advise", "near"),
 }
 OnAdvice = Callable[[Decision], object]
+
+
+BEYOND = ("over", "closed")
+"""States in which a run that begins is treated otherwise."""
 
 
 class BudgetExceededError(RuntimeError):
@@ -66,20 +71,25 @@ class BudgetExceededError(RuntimeError):
         return type(self), (self.hint,)
 
 
-def judge(hint: Hint, model: str, *, enforce: Enforce, goes_on: bool) -> Decision:
+def judge(
+    hint: Hint, model: str, *, enforce: Enforce, under_way: bool, keeps_models: bool
+) -> Decision:
     """Return what a hint means for a call of the model.
 
-    `goes_on`: its run began within the budget. Such a run keeps its models, and is not refused
-    unless the hint says `stop`.
+    A run that is `under_way` is not refused, unless the hint says `stop`; one that began within its
+    budget `keeps_models`.
     """
-    if hint.state != "over":
+    if hint.state in _WITHIN:
         action, reason = _WITHIN[hint.state]
         return Decision(action, model, hint, reason)
-    if enforce == "block" and (hint.stop or not goes_on):
-        return Decision("block", model, hint, "stop" if hint.stop else "over")
-    other = hint.suggested.get(model) if enforce == "degrade" and not goes_on else None
-    if other is not None and other != model:
-        return Decision("degrade", other, hint, "over")
-    if goes_on:
+    closes = hint.state == "closed" and not under_way
+    if enforce == "block" and (hint.stop or closes):
+        return Decision("block", model, hint, "stop" if hint.stop else "closed")
+    if keeps_models:
         return Decision("advise", model, hint, "run_goes_on")
-    return Decision("advise", model, hint, "no_suggestion" if enforce == "degrade" else "over")
+    if enforce == "advise":
+        return Decision("advise", model, hint, hint.state)
+    other = hint.suggested.get(model, model)
+    if other != model:
+        return Decision("degrade", other, hint, hint.state)
+    return Decision("advise", model, hint, "no_suggestion")

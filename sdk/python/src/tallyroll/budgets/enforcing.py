@@ -5,7 +5,14 @@ import threading
 from collections.abc import Mapping
 from time import monotonic
 
-from tallyroll.budgets.decision import BudgetExceededError, Decision, Enforce, OnAdvice, judge
+from tallyroll.budgets.decision import (
+    BEYOND,
+    BudgetExceededError,
+    Decision,
+    Enforce,
+    OnAdvice,
+    judge,
+)
 from tallyroll.budgets.hints import Hints
 from tallyroll.budgets.http import HTTPHintSource
 from tallyroll.budgets.polling import Poller
@@ -76,8 +83,13 @@ class Enforcer:
             return run.replaced[model]
         hint, is_stale = self.hints.find(about)
         if hint is not None:
-            goes_on = run is not None and not run.began_over
-            return judge(hint, model, enforce=self._enforce, goes_on=goes_on)
+            return judge(
+                hint,
+                model,
+                enforce=self._enforce,
+                under_way=run is not None,
+                keeps_models=run is not None and not run.began_over,
+            )
         if is_stale:
             self._log.warn("budget_hints_stale", "hints are too old, calls are allowed")
         return Decision("allow", model, None, "stale" if is_stale else "no_hint")
@@ -86,7 +98,7 @@ class Enforcer:
         self, model: str, about: Mapping[str, object], decision: Decision, run: Run | None
     ) -> None:
         if run is None:
-            run = Run(began_over=decision.hint is not None and decision.hint.state == "over")
+            run = Run(began_over=decision.hint is not None and decision.hint.state in BEYOND)
         if decision.action == "degrade":
             run.replaced[model] = decision
         self._runs.keep(about, run)

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from tallyroll.budgets.decision import Hint
+from tallyroll.budgets.decision import BEYOND, Hint
 from tallyroll.budgets.source import Confirmed, Fetched
 
 STALE_SECONDS = 60.0
 """How old a hint may be (rule 10.2 of the project)."""
-_RANKS = {"open": 0, "near": 1, "over": 2}
-_STOP_RANK = 3
+_RANKS = {"open": 0, "near": 1, "over": 2, "closed": 3}
+_STOP_RANK = 4
 _FIELDS = {"run": "run_id"}
 """Names in a scope that are called otherwise in an event."""
 
@@ -98,7 +98,7 @@ def _indexed(fetched: Fetched, asked: float) -> _Index:
     for hint in fetched.hints:
         scope = sorted((_FIELDS.get(name, name), value) for name, value in hint.scope.items())
         names, values = tuple(name for name, _ in scope), tuple(value for _, value in scope)
-        rank = _STOP_RANK if hint.stop and hint.state == "over" else _RANKS[hint.state]
+        rank = _STOP_RANK if hint.stop and hint.state in BEYOND else _RANKS[hint.state]
         entry = _Entry(hint, hint.ledger, rank, asked + _seconds_left(hint, fetched.at))
         shapes.setdefault(names, {}).setdefault(values, []).append(entry)
     for by_values in shapes.values():

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tallyroll.usage.fields import DEPTH_MAX, Fields
 from tallyroll.usage.lines import FAILED
-from tallyroll.usage.surface import Folded, Json, Surface, at
+from tallyroll.usage.surface import Folded, Json, Surface, at, objects
 from tallyroll.usage.tally import Tally
 
 SUMMED = (
@@ -109,7 +109,15 @@ def _fold(events: Sequence[Json]) -> list[Folded]:
     done = any(
         at(event, "type") == "message_stop" or at(event, "delta", "stop_reason") for event in events
     )
-    return [Folded({**start, "usage": usage}, done and usage is not None)]
+    named = _served_by(usage) or at(start, "model")
+    return [Folded({**start, "model": named, "usage": usage}, done and usage is not None)]
+
+
+def _served_by(usage: object) -> object:
+    """Return the model that took over, which the start of the stream could not know."""
+    iterations = objects(at(usage, "iterations"))
+    found = [one.get("model") for one in iterations if one.get("type") == "fallback_message"]
+    return found[-1] if found else None
 
 
 def _grown(before: object, after: object, depth: int = DEPTH_MAX) -> object:

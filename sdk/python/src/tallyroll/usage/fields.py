@@ -80,8 +80,8 @@ class Fields:
     def stated(self, name: str) -> int | None:
         """Return a count, or None if it is not stated or cannot be read."""
         value = self.value(name)
-        if value is None:
-            return None
+        if value is None or (value.__class__ is int and 0 <= value <= COUNT_MAX):  # as most are
+            return value
         if _is_count(value):
             assert isinstance(value, int)
             return int(value)

@@ -5,6 +5,7 @@ Source: anthropic 2.12.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 from tallyroll.usage.surface import Json
@@ -64,10 +65,11 @@ def _copying(kind: Any, session: Session) -> Callable[..., Any]:
     A copy may be of another region.
     """
 
-    def copy(self: Any, **changes: Any) -> Any:
+    @wraps(kind.copy)
+    def copy(self: Any, *arguments: Any, **changes: Any) -> Any:
         plain = kind.__new__(kind)
         plain.__dict__.update(vars(self))
-        return wrap_anthropic(kind.copy(plain, **changes), session)
+        return wrap_anthropic(kind.copy(plain, *arguments, **changes), session)
 
     return copy
 

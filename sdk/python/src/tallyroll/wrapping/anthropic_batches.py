@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from tallyroll.recording.asked import Asked
@@ -85,6 +86,7 @@ def watching_get(kind: Any, session: Session) -> Callable[..., Any]:
     """
     original, batches = kind.get, _Batches(session)
 
+    @wraps(original)
     def get(self: Any, path: str, **arguments: Any) -> Any:
         if (found := _PATH.search(path)) is not None:
             options = arguments.get("options") or {}

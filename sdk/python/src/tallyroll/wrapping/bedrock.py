@@ -73,7 +73,9 @@ def _metered(original: Callable[..., Any], session: Session) -> Callable[..., An
 
 def _identity(response: Json) -> dict[str, Any]:
     """Return what the envelope says: the request's id, and terms of the price."""
-    said: dict[str, Any] = {"ResponseMetadata": picked(response["ResponseMetadata"], "RequestId")}
+    said: dict[str, Any] = {
+        "ResponseMetadata": picked(response.get("ResponseMetadata"), "RequestId")
+    }
     if isinstance(tier := response.get("serviceTier"), str):
         said["service_tier"] = tier
     if latency := response.get("performanceConfigLatency"):

@@ -34,6 +34,16 @@ chunk, the others in `usage`. Mistral refuses `stream_options` with 422 `extra_f
 (github.com/openai/openai-agents-python/issues/442)."""
 
 
+_REGIONAL = (".api.openai.com", ".api.x.ai")
+"""Domains whose hosts are named after the region that serves, which can have a price of its own."""
+
+
+def region_at(host: str) -> str | None:
+    """Return the region that a host serves from, None if its name does not say."""
+    host = host.lower().rstrip(".")
+    return next((host.removesuffix(one) for one in _REGIONAL if host.endswith(one)), None)
+
+
 def provider_at(host: str) -> str | None:
     """Return the provider behind a host, None if it is none that is known for certain."""
     host = host.lower().rstrip(".")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tallyroll.wrapping.hosts import SAYS_UNASKED, provider_at
+from tallyroll.usage.normaliser import SURFACES
+from tallyroll.wrapping.hosts import SAYS_UNASKED, provider_at, region_at
 from tallyroll.wrapping.metered import metered_copy
 from tallyroll.wrapping.openai_routes import route_of
 from tallyroll.wrapping.session import Place, Session
@@ -31,17 +32,15 @@ def wrap_openai(client: Any, session: Session) -> Any:
 
 def _place(client: Any, host: str, session: Session) -> Place:
     provider = session.provider if session.stated else _known(client, host)
-    if provider is not None:
-        rules = session.counts_as or provider
-        return Place(provider, session.counts_as, asks=rules not in SAYS_UNASKED)
-    if session.counts_as is not None:
-        return Place(host, session.counts_as, asks=session.counts_as not in SAYS_UNASKED)
-    session.recorder.warn(
-        f"unknown_host:{host}",
-        f"the usage of {host} is not measured, since its conventions are not known: say "
-        "wrap(client, provider=…), or counts_as='openai' if it counts as OpenAI does",
-    )
-    return Place(host, asks=False)
+    rules = session.counts_as or provider or host
+    if rules not in SURFACES:
+        session.recorder.warn(
+            f"unknown_conventions:{rules}",
+            f"the usage of {rules} is not measured, since its conventions are not known: say "
+            "wrap(client, provider=…), or counts_as='openai' if it counts as OpenAI does",
+        )
+    asks = rules in SURFACES and rules not in SAYS_UNASKED
+    return Place(provider or host, session.counts_as, asks=asks, region=region_at(host))
 
 
 def _known(client: Any, host: str) -> str | None:

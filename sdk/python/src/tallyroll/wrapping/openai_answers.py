@@ -54,6 +54,11 @@ def see_chat(hides: bool) -> See:
     return see
 
 
+def chat_standing(_parts: Sequence[Json]) -> Standing:
+    """Return that a chat which is stored has ended."""
+    return Standing(ended=True)
+
+
 def pick_usage(answer: Any) -> Json:
     """Return what counts of an answer that has its usage and nothing else of interest."""
     return picked(answer, "model", "usage")

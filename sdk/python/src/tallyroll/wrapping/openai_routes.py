@@ -9,6 +9,7 @@ from functools import lru_cache
 from tallyroll.wrapping.openai_answers import (
     ask_for_usage,
     batch_standing,
+    chat_standing,
     pick_batch,
     pick_chat,
     pick_nothing,
@@ -28,6 +29,7 @@ _RESPONSES = Route("responses", pick_response, see_responses, standing=response_
 _LOOK_AT_RESPONSE = Route(
     "responses", pick_response, see_responses, standing=response_standing, looks=True
 )
+_LOOK_AT_CHAT = Route("chat", pick_chat, standing=chat_standing, looks=True)  # one that is stored
 _LOOK_AT_BATCH = Route(  # its usage has the form of Responses, whatever it ran
     "responses", pick_batch, standing=batch_standing, looks=True, batch=True
 )
@@ -48,6 +50,7 @@ _POSTS: dict[str, Route] = {
 _LOOKS: tuple[tuple[re.Pattern[str], Route], ...] = (
     (re.compile(r"GET /responses/[^/]+"), _LOOK_AT_RESPONSE),
     (re.compile(r"/responses/[^/]+/cancel"), _LOOK_AT_RESPONSE),
+    (re.compile(r"GET /chat/completions/[^/]+"), _LOOK_AT_CHAT),
     (re.compile(r"GET /batches/[^/]+"), _LOOK_AT_BATCH),
     (re.compile(r"/batches/[^/]+/cancel"), _LOOK_AT_BATCH),
 )

@@ -11,7 +11,10 @@ Tell = Callable[[bytes, bool], None]
 
 
 class SeenReader(Proxy):
-    """The raw stream of an answer: nothing is read but what its caller reads."""
+    """The raw stream of an answer: nothing is read but what its caller reads.
+
+    What was read is kept until it is told, for Bedrock at most 25 MB.
+    """
 
     def __init__(self, target: Any, recorder: Recorder, tell: Tell) -> None:
         super().__init__(target)

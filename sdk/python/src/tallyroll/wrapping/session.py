@@ -19,6 +19,8 @@ class Place:
     """Whose conventions its usage follows, if not those of `provider`."""
     asks: bool = True
     """Whether usage in streams has to be asked for."""
+    region: str | None = None
+    """Where it is served, if the address says so."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Session:
         batch: bool = False,
         provider: str | None = None,
         counts_as: str | None = None,
+        region: str | None = None,
         once: str | None = None,
         route: Route | None = None,
     ) -> Request:
@@ -57,7 +60,7 @@ class Session:
             model=model if isinstance(model, str) and model else None,
             counts_as=counts_as or self.counts_as,
             batch=batch,
-            terms=self.terms,
+            terms={**self.terms, "region": region} if region else self.terms,
         )
         return Request(self.recorder, asked, once=once, route=route)
 

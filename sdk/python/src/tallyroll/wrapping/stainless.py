@@ -5,7 +5,7 @@ All their requests go through `request()` of the client, whatever method began t
 the SDK makes of an answer passes through the `post_parser` of its options, a stream too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
@@ -94,7 +94,9 @@ class _Call:
 
     def _watch(self, result: Any) -> None:
         response = getattr(result, "http_response", result)
-        if response.is_closed:  # read already
+        if not hasattr(response, "is_closed"):  # of a client that parses in a way of its own
+            self._answered(self.route.pick(result))
+        elif response.is_closed:  # read already
             tell_body(self.request, self.route, response.content, whole=True)
         else:
             hides = False  # who reads the bytes gets all of them
@@ -126,6 +128,7 @@ class _Watch:
             batch=route.batch,
             provider=place.provider,
             counts_as=place.counts_as,
+            region=place.region,
             route=route,
         )
         call = _Call(request, route, options)
@@ -149,6 +152,10 @@ class _Watch:
 
         None: the error is not about us, and told.
         """
+        recorder = self._session.recorder
+        return recorder.guard("refusal", lambda: self._again(client, call, error), None)
+
+    def _again(self, client: Any, call: _Call, error: BaseException) -> Any:
         if not call.hides or getattr(error, "status_code", None) not in REFUSED:
             call.request.failed(error)
             return None
@@ -170,7 +177,7 @@ def _body_of(options: Any) -> dict[str, Any]:
     """Return the body as it will be sent, with what the caller put beside the SDK's arguments."""
     body, extra = options.json_data, options.extra_json
     body = body if isinstance(body, dict) else {}
-    return {**body, **extra} if isinstance(extra, dict) else body
+    return {**body, **extra} if isinstance(extra, Mapping) else body
 
 
 def _changes(options: Any, body: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,16 @@ def test_each_result_with_usage_is_an_event(
     check(events())
 
 
+@pytest.mark.parametrize("beta", [False, True])
+async def test_each_result_of_an_async_client_too(
+    beta: bool, async_client: anthropic.AsyncAnthropic, events: Events
+) -> None:
+    """The same for `AsyncAnthropic`."""
+    batches: Any = (async_client.beta if beta else async_client).messages.batches
+    assert len([line async for line in await batches.results("msgbatch_1")]) == len(RESULTS)
+    check(events())
+
+
 async def test_fetched_again_by_an_async_client_it_counts_once(
     async_client: anthropic.AsyncAnthropic,
     client: anthropic.Anthropic,

@@ -12,8 +12,11 @@ from sdk.python.tests.wrapping.anthropic_family.spoken import (
     message,
     said_of,
 )
+from sdk.python.tests.wrapping.anthropic_family.spoken import (
+    events as chunks,
+)
 from sdk.python.tests.wrapping.conftest import Events
-from sdk.python.tests.wrapping.wire import WireServer, whole
+from sdk.python.tests.wrapping.wire import Answer, WireServer, sse, whole
 
 REFUSED = message(
     id="msg_0",
@@ -22,6 +25,7 @@ REFUSED = message(
     stop_details={"type": "refusal", "category": "cyber", "fallback_credit_token": "t"},
     usage={**USAGE, "output_tokens": 1, "output_tokens_details": None},
 )
+CHANGED = ("id", "model", "stop_reason", "usage")
 
 
 @pytest.mark.parametrize("raw", [False, True])
@@ -39,6 +43,40 @@ def test_each_answer_that_was_got_is_an_event(
     assert (refused["response_id"], refused["model"]) == ("msg_0", "claude-mythos-5")
     assert refused["tokens"]["output_text"] == 1
     assert said_of(served) == SAID
+
+
+def refusal(*, mid_stream: bool) -> Answer:
+    """Return a stream that ends in a refusal, before or after its first words."""
+    told = chunks(**{name: said for name, said in REFUSED.items() if name in CHANGED})
+    details = {**REFUSED["stop_details"], "fallback_has_prefill_claim": True}
+    told[-2]["delta"]["stop_details"] = details
+    return sse(
+        [chunk for chunk in told if mid_stream or not chunk["type"].startswith("content")],
+        done=False,
+        named=True,
+    )
+
+
+@pytest.mark.parametrize("mid_stream", [False, True])
+def test_a_stream_that_another_model_ends_is_of_that_model(
+    mid_stream: bool, client: anthropic.Anthropic, provider: WireServer, events: Events
+) -> None:
+    """The stream begins with the name of the first; who refused is a line, and marked as failed."""
+    provider.tell(
+        "/v1/messages", refusal(mid_stream=mid_stream), sse(chunks(), done=False, named=True)
+    )
+    middleware = BetaRefusalFallbackMiddleware([{"model": "claude-opus-5"}])
+    asked: Any = {**ASK, "model": "claude-mythos-5", "stream": True}
+    got = list(client.with_middleware(middleware).beta.messages.create(**asked))
+    assert got[-1].type == "message_stop"
+    served, refused = events()
+    assert (served["model"], served["tokens"]) == ("claude-opus-5", SAID["tokens"])
+    assert (refused["model"], refused["line"], refused["status"]) == (
+        "claude-mythos-5",
+        1,
+        "failed",
+    )
+    assert served["response_id"] == refused["response_id"] == "msg_0"
 
 
 async def test_each_answer_of_an_async_client_too(

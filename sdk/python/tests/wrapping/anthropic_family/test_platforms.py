@@ -4,7 +4,7 @@ from typing import Any
 
 import anthropic
 import pytest
-from sdk.python.tests.wrapping.anthropic_family.spoken import ASK, SAID, USAGE
+from sdk.python.tests.wrapping.anthropic_family.spoken import ASK, SAID, TOKENS, USAGE
 from sdk.python.tests.wrapping.anthropic_family.spoken import events as all_chunks
 from sdk.python.tests.wrapping.anthropic_family.spoken import message as any_message
 from sdk.python.tests.wrapping.bedrock.frames import event_stream, native
@@ -148,6 +148,23 @@ async def test_a_platform_s_async_client_too(
     await client.with_options(timeout=3).beta.messages.create(**ask)
     check(name, events(), 3)
     await client.close()
+
+
+@pytest.mark.parametrize("name", ["bedrock", "vertex"])
+def test_a_platform_s_stream_that_breaks_off_says_what_it_said(
+    name: str, provider: WireServer, capturing: Meter, events: Events
+) -> None:
+    """As of Anthropic's own client: the input is known, the output is partial."""
+    make, _, model, source, region, stream = PLATFORMS[name]
+    tell(provider, stream)
+    client = tallyroll.wrap(make(provider.url), capturing, agent="coder")
+    with client.messages.create(**{**ASK, "model": model}, stream=True) as left:
+        next(left)
+    (event,) = events()
+    assert (event["status"], event["tags"]["usage_flags"]) == ("aborted", "partial")
+    assert (event["provider"], event["region"]) == (source, region)
+    assert event["tokens"]["input_cache_read"] == TOKENS["input_cache_read"]
+    assert event["tokens"]["output_text"] == 1
 
 
 def test_a_copy_for_another_region_says_so(

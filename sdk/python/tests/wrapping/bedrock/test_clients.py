@@ -1,11 +1,24 @@
 """A metered client of boto3 is the client it was; clients of other services are refused."""
 
+import io
+import json
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
 from sdk.python.tests.wrapping.bedrock.conftest import MakeClient
-from sdk.python.tests.wrapping.bedrock.test_converse import ASK, SAID, answer, said_of
+from sdk.python.tests.wrapping.bedrock.test_converse import (
+    ANSWER,
+    ASK,
+    MODEL,
+    SAID,
+    TOKENS,
+    USAGE,
+    answer,
+    said_of,
+)
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.wire import WireServer
 
@@ -47,6 +60,21 @@ def test_handlers_of_the_program_are_called_for_both(
     plain.converse(**ASK)
     client.converse(**ASK)
     assert called == ["sent", "sent"]
+
+
+def test_answers_of_a_stub_are_metered_like_others(plain: Any, client: Any, events: Events) -> None:
+    """Programs test themselves with botocore's Stubber, whose answers have no envelope."""
+    said = {name: ANSWER[name] for name in ("output", "stopReason", "usage", "metrics")}
+    body = json.dumps({"usage": {"input_tokens": 4, "output_tokens": 5}}).encode()
+    stubbed = StreamingBody(io.BytesIO(body), len(body))
+    with Stubber(plain) as stub:
+        stub.add_response("converse", said)
+        stub.add_response("invoke_model", {"body": stubbed, "contentType": "application/json"})
+        assert client.converse(**ASK)["usage"] == USAGE
+        assert client.invoke_model(modelId=MODEL, body=b"{}")["body"].read() == body
+    first, second = events()
+    assert first["tokens"] == TOKENS
+    assert second["tokens"] == {"input_uncached": 4, "output_text": 5}
 
 
 @pytest.mark.parametrize("service", ["s3", "bedrock", "bedrock-agent-runtime"])

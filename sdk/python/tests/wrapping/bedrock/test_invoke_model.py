@@ -65,6 +65,16 @@ def stream_raw(body: Any) -> list[Any]:
         return list(raw.stream(16))
 
 
+def raw_of(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what reads below the body, where `with` leads."""
+
+    def read_below(body: Any) -> Any:
+        with body as raw, raw:
+            return read(raw)
+
+    return read_below
+
+
 def exactly(body: Any) -> list[Any]:
     """Read as much as there is, and not the end."""
     parts = [body.read(len(next(iter(ANSWER.parts))))]
@@ -86,6 +96,11 @@ READS: dict[str, Callable[[Any], Any]] = {
     "readinto": read_into,
     "with": read_raw,
     "with stream": stream_raw,
+    "raw readline": raw_of(lambda raw: list(iter(raw.readline, b""))),
+    "raw lines": raw_of(list),
+    "raw next": raw_of(lambda raw: [next(raw), list(raw)]),
+    "raw read1": raw_of(lambda raw: list(iter(raw.read1, b""))),
+    "raw close": lambda body: [body._raw_stream.read(), body._raw_stream.close()],
     "wrapped": lambda body: io.TextIOWrapper(body, "utf-8").read(),
 }
 

@@ -48,6 +48,14 @@ def chunks(*, usage: bool = True, n: int = 1) -> list[dict[str, Any]]:
     return [*said, *ends, *([{**head, "choices": [], "usage": USAGE}] if usage else [])]
 
 
+def groq_chunks() -> list[dict[str, Any]]:
+    """Return a stream whose last chunk has the usage in `x_groq`, and debug words."""
+    *said, end = chunks(usage=False)
+    debug = {"input_tokens": ["secret"], "output_tokens": ["words"]}
+    x_groq = {"id": "req_1", "usage": USAGE, "debug": debug}
+    return [{**said[0], "x_groq": {"id": "req_1"}}, *said[1:], {**end, "x_groq": x_groq}]
+
+
 RESPONSE_USAGE: dict[str, Any] = {
     "input_tokens": 100,
     "input_tokens_details": {"cached_tokens": 60},

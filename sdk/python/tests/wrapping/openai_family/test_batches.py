@@ -33,8 +33,12 @@ async def test_a_batch_is_one_event_when_it_has_ended(
 ) -> None:
     """Nothing while it runs; then its usage, as a batch, once however often it is looked at."""
     ended = batch("completed", usage=RESPONSE_USAGE, completed_at=1_790_003_600)
+    counts = {"total": 2, "completed": 1, "failed": 0}
+    running = batch(
+        "in_progress", usage={**RESPONSE_USAGE, "output_tokens": 1}, request_counts=counts
+    )
     provider.tell("/batches", batch("validating"))
-    provider.tell("/batches/batch_1", batch("in_progress"), batch("finalizing"), ended)
+    provider.tell("/batches/batch_1", running, batch("finalizing"), ended)
     ask: Any = {"input_file_id": "file-1", "endpoint": "/v1/chat/completions"}
     await settle(client.batches.create(**ask, completion_window="24h"))
     for _ in range(2):

@@ -12,7 +12,7 @@ import pytest
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.dual import collect, entered, first, settle
 from sdk.python.tests.wrapping.openai_family.conftest import Make
-from sdk.python.tests.wrapping.openai_family.shapes import ASK, TOKENS, chunks
+from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, ASK, TOKENS, chunks
 from sdk.python.tests.wrapping.wire import Answer, WireServer, sse, whole
 
 import tallyroll
@@ -290,3 +290,50 @@ async def test_stream_that_is_left_is_a_partial_event(
         await first(stream)
     assert_partial(events())
     assert stream is not None
+
+
+async def test_a_stored_chat_that_broke_off_is_completed_by_a_retrieve(
+    client: Any, provider: WireServer, sent: Events
+) -> None:
+    """The partial event becomes what was used; a retrieve of any other chat counts nothing."""
+    provider.tell(PATH, sse(chunks()))
+    provider.tell(f"{PATH}/chatcmpl-1", whole(ANSWER))
+    provider.tell(f"{PATH}/chatcmpl-2", whole({**ANSWER, "id": "chatcmpl-2"}))
+    async with entered(await begun(client, store=True)) as stream:
+        await first(stream)
+    for id_ in ("chatcmpl-1", "chatcmpl-1", "chatcmpl-2"):
+        await settle(client.chat.completions.retrieve(id_))
+    partial, complete = sent()
+    assert (complete["event_id"], complete["revision"]) == (partial["event_id"], 1)
+    assert complete["tokens"] == TOKENS
+
+
+async def test_a_stream_belongs_to_the_scope_that_asked_for_it(
+    client: Any, provider: WireServer, capturing: Meter, events: Events
+) -> None:
+    """Made for one tenant, read by a web server that knows of none."""
+    provider.tell(PATH, sse(chunks()))
+    with capturing.context(tenant="acme", agent="writer"):
+        stream = await begun(client)
+    with capturing.context(tenant="other"):
+        await collect(stream)
+    (event,) = events()
+    assert (event["tenant"], event["agent"]) == ("acme", "writer")
+
+
+async def test_many_tasks_keep_their_own_scopes(
+    provider: WireServer, capturing: Meter, events: Events
+) -> None:
+    """Streams that are read side by side."""
+    provider.tell(PATH, sse(chunks()))
+
+    async def read(client: Any, tenant: str) -> None:
+        with capturing.context(tenant=tenant):
+            await collect(await begun(client))
+
+    tenants = [f"tenant-{number}" for number in range(100)]
+    async with openai.AsyncOpenAI(base_url=provider.url, api_key="k") as plain:
+        client = tallyroll.wrap(plain, capturing, provider="openai")
+        await asyncio.gather(*(read(client, tenant) for tenant in tenants))
+    assert sorted(event["tenant"] for event in events()) == sorted(tenants)
+    assert all(event["tokens"] == TOKENS for event in events())

@@ -4,6 +4,7 @@ import copy
 from operator import attrgetter
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from sdk.python.tests.wrapping.conftest import Events
@@ -81,7 +82,24 @@ async def test_raw_namespaces_of_the_client_are_metered(
     await settle(client.with_raw_response.chat.completions.create(**ASK))
     await settle(client.post(PATH, body=ASK, cast_to=openai.types.chat.ChatCompletion))
     await settle(client.post(PATH, body=ASK, cast_to=object))
-    assert [event["tokens"] for event in events()] == [TOKENS] * 3
+    response = await settle(client.post(PATH, body=ASK, cast_to=httpx2.Response))
+    assert response.json() == ANSWER
+    assert [event["tokens"] for event in events()] == [TOKENS] * 4
+
+
+async def test_a_client_that_parses_in_its_own_way_is_metered(
+    provider: WireServer, capturing: Meter, events: Events
+) -> None:
+    """A subclass whose `request()` makes its own answers: what they say of usage counts."""
+
+    class Replaying(openai.OpenAI):
+        def request(self, *_asked: Any, **_more: Any) -> Any:
+            return openai.types.chat.ChatCompletion.model_validate(ANSWER)
+
+    with Replaying(base_url=provider.url, api_key="k") as plain:
+        client = tallyroll.wrap(plain, capturing, provider="openai")
+        assert client.chat.completions.create(**ASK).id == "chatcmpl-1"
+    assert [event["tokens"] for event in events()] == [TOKENS]
 
 
 async def test_two_meters_count_apart(make: Make, provider: WireServer, capturing: Meter) -> None:

@@ -9,7 +9,13 @@ import pytest
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.dual import collect, entered, first, settle
 from sdk.python.tests.wrapping.openai_family.conftest import to_the
-from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, ASK, TOKENS, USAGE, chunks
+from sdk.python.tests.wrapping.openai_family.shapes import (
+    ANSWER,
+    ASK,
+    TOKENS,
+    chunks,
+    groq_chunks,
+)
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
 import tallyroll
@@ -26,14 +32,6 @@ async def _client(provider: WireServer, capturing: Meter, is_async: bool) -> Asy
     plain = kind(api_key="k", http_client=http, max_retries=0)
     yield tallyroll.wrap(plain, capturing, agent="coder")
     await settle(plain.close())
-
-
-def groq_chunks() -> list[dict[str, Any]]:
-    """Return a stream whose last chunk has the usage in `x_groq`, and debug words."""
-    *said, end = chunks(usage=False)
-    debug = {"input_tokens": ["secret"], "output_tokens": ["words"]}
-    x_groq = {"id": "req_1", "usage": USAGE, "debug": debug}
-    return [{**said[0], "x_groq": {"id": "req_1"}}, *said[1:], {**end, "x_groq": x_groq}]
 
 
 async def test_an_answer_is_metered(client: Any, provider: WireServer, events: Events) -> None:

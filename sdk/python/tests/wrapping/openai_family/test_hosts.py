@@ -15,6 +15,7 @@ from sdk.python.tests.wrapping.openai_family.shapes import (
     TOKENS,
     USAGE,
     chunks,
+    groq_chunks,
     response,
 )
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
@@ -154,6 +155,36 @@ async def test_an_unknown_host_is_told_and_never_guessed(
     assert "counts_as=" in text
 
 
+async def test_a_name_without_conventions_is_told_too(
+    make: Make,
+    provider: WireServer,
+    capturing: Meter,
+    events: Events,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Who names a server of their own, and not how it counts, learns what to say."""
+    provider.tell("/chat/completions", whole(ANSWER))
+    client = tallyroll.wrap(make(), capturing, provider="vllm")
+    with caplog.at_level(logging.WARNING, "tallyroll"):
+        await settle(client.chat.completions.create(**ASK))
+    (event,) = events()
+    assert (event["provider"], event["units"]) == ("vllm", {"unmeasured_requests": "1"})
+    assert "counts_as=" in caplog.text
+
+
+async def test_groq_by_its_address_has_usage_where_groq_puts_it(
+    at: At, provider: WireServer, events: Events
+) -> None:
+    """`x_groq` of the last chunk, through OpenAI's own types."""
+    provider.tell("/chat/completions", sse(groq_chunks()))
+    client = at("https://api.groq.com/openai/v1")
+    got = await collect(await settle(client.chat.completions.create(**ASK, stream=True)))
+    assert len(got) == 3
+    (event,) = events()
+    assert (event["tokens"], event["provider"]) == (TOKENS, "groq")
+    assert "secret" not in str(event)
+
+
 async def test_a_server_of_ones_own_counts_as_it_is_said_to(
     make: Make, provider: WireServer, capturing: Meter, events: Events
 ) -> None:
@@ -179,6 +210,16 @@ async def test_a_copy_at_another_address_has_another_provider(
     await settle(moved.chat.completions.create(**ASK))
     assert [event["provider"] for event in events()] == ["openai", "x_ai"]
     assert [event["tokens"] for event in events()] == [COUNTED, BESIDE]
+
+
+async def test_a_regional_address_says_the_region(
+    at: At, provider: WireServer, events: Events
+) -> None:
+    """Which can have a price of its own; the global address says none."""
+    provider.tell("/chat/completions", whole(ANSWER))
+    for host in ("api.openai.com", "eu.api.openai.com", "us-east-1.api.x.ai", "api.deepseek.com"):
+        await settle(at(f"https://{host}/v1").chat.completions.create(**ASK))
+    assert [event.get("region") for event in events()] == [None, "eu", "us-east-1", None]
 
 
 @pytest.mark.parametrize(

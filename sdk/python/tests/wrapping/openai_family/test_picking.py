@@ -8,6 +8,7 @@ from sdk.python.tests.wrapping.openai_family.shapes import (
     ANSWER,
     SECRET,
     chunks,
+    groq_chunks,
     response,
     response_events,
 )
@@ -93,6 +94,7 @@ def test_no_words_are_kept_even_for_a_moment() -> None:
     """What is picked and seen holds counts and identity, never what was said."""
     kept = [pick_chat(ANSWER), pick_response(response()), pick_usage({**ANSWER, "text": SECRET})]
     kept += Chunks(chunks(n=2), see_chat(HIDES))._chunks
+    kept += Chunks(groq_chunks(), see_chat(HIDES))._chunks
     kept += Chunks(response_events(), see_responses(HIDES))._chunks
     assert kept
     assert "secret" not in str(kept)

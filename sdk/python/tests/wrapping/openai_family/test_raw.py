@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionChunk
 from sdk.python.tests.wrapping.conftest import Events
 from sdk.python.tests.wrapping.dual import collect, entered, first, settle
 from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, ASK, TOKENS, chunks
@@ -139,3 +140,29 @@ async def test_a_refusal_is_raised_before_the_body(
     with pytest.raises(openai.AuthenticationError):
         await settle(client.chat.completions.with_raw_response.create(**ASK))
     assert [event["status"] for event in events()] == ["failed"]
+
+
+class ReadsAhead(openai.Stream[ChatCompletionChunk]):
+    """A stream class of the caller's own, which has the whole body before the first chunk."""
+
+    def _iter_events(self) -> Any:
+        body = list(self.response.iter_bytes())
+        yield from self._decoder.iter_bytes(iter(body))
+
+
+class ReadsAheadAsync(openai.AsyncStream[ChatCompletionChunk]):
+    async def _iter_events(self) -> Any:
+        body = [part async for part in self.response.aiter_bytes()]
+        for event in self._decoder.iter_bytes(iter(body)):
+            yield event
+
+
+async def test_a_stream_that_reads_ahead_is_counted_to_its_end(
+    client: Any, provider: WireServer, events: Events, is_async: bool
+) -> None:
+    """The body is closed before its chunks are parsed: they count all the same."""
+    provider.tell(PATH, sse(chunks()))
+    raw = await settle(client.chat.completions.with_raw_response.create(**ASK, stream=True))
+    stream = raw.parse(to=ReadsAheadAsync if is_async else ReadsAhead)
+    assert len(await collect(stream)) == 3
+    assert [event["tokens"] for event in events()] == [TOKENS]

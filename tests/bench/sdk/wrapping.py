@@ -1,16 +1,15 @@
-"""Measure what `wrap()` adds to one call: `python bench/wrapping.py [CALLS]`.
+"""What `wrap()` adds to one call: `python -m tests.bench.sdk.wrapping CALLS`, prints JSON.
 
 OpenAI's own client makes a chat of ordinary size, its `request()` a stub that parses nothing and
 sends nothing, bare and wrapped in turn. The difference is what metering costs the caller: from the
 request to the event in the spool. `stream` is a chat of 100 chunks, told for each of them.
 """
 
-import os
-import platform
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from time import perf_counter_ns, thread_time_ns
+from time import perf_counter_ns
 from typing import Any
 
 import openai
@@ -20,7 +19,7 @@ import tallyroll
 from tallyroll import Meter, Spool
 from tallyroll.testing import CapturingTransport
 
-LIMIT, AIM, CHUNKS, BURST = 100, 50, 100, 20
+CHUNKS, BURST, WARM = 100, 20, 500
 USAGE = {
     "prompt_tokens": 1_200,
     "completion_tokens": 300,
@@ -90,7 +89,6 @@ def _differences(
     bare: Callable[[], Any],
     wrapped: Callable[[], Any],
     calls: int,
-    clock: Callable[[], int] = perf_counter_ns,
 ) -> list[float]:
     """Return what each wrapped call took more than the bare one before it, in us, sorted.
 
@@ -101,48 +99,45 @@ def _differences(
     for call in range(calls):
         if call % BURST == 0:
             meter.flush()
-        begun = clock()
+        begun = perf_counter_ns()
         bare()
-        between = clock()
+        between = perf_counter_ns()
         wrapped()
-        found.append((clock() - between - (between - begun)) / 1e3)
+        found.append((perf_counter_ns() - between - (between - begun)) / 1e3)
     return sorted(found)
 
 
-def _say(name: str, differences: list[float]) -> None:
-    p50, p99 = (differences[int(len(differences) * part)] for part in (0.5, 0.99))
-    verdict = "ok" if p50 < AIM else f"under the limit of {LIMIT}" if p50 < LIMIT else "MISSED"
-    print(f"{name:32} p50 {p50:8.1f} us   p99 {p99:8.1f} us   aim {AIM} us: {verdict}")
+def measure(meter: Meter, calls: int) -> dict[str, float]:
+    """Return the microseconds that a call costs more, and each chunk of a stream.
+
+    Medians: the rare difference of two calls is what else the machine does.
+    """
+    plain = Stub(api_key="k", base_url="https://api.openai.com/v1")
+    client = tallyroll.wrap(plain, meter, agent="coder")
+    chat, metered = plain.chat.completions.create, client.chat.completions.create
+    _differences(meter, lambda: chat(**ASK), lambda: metered(**ASK), WARM)
+    once = _differences(meter, lambda: chat(**ASK), lambda: metered(**ASK), calls)
+    streams = _differences(
+        meter,
+        lambda: list(chat(**ASK, stream=True)),
+        lambda: list(metered(**ASK, stream=True)),
+        calls // 20,
+    )
+    return {
+        "p50": once[len(once) // 2],
+        "chunk": streams[len(streams) // 2] / len(STREAM),
+    }
 
 
 def main() -> None:
-    """Run once and print."""
-    calls = int(next(iter(sys.argv[1:]), 20_000))
-    print(f"{platform.node()}, {platform.machine()}, Python {platform.python_version()}")
-    print(f"openai {openai.__version__}; load {os.getloadavg()[0] / (os.cpu_count() or 1):.1f}")
-    plain = Stub(api_key="k", base_url="https://api.openai.com/v1")
+    """Run once, with a spool in a folder of its own."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Meter(
             api_key="tr_test_bench", transport=CapturingTransport(), spool=Spool(directory=folder)
         ) as meter,
     ):
-        client = tallyroll.wrap(plain, meter, agent="coder")
-        chat, metered = plain.chat.completions.create, client.chat.completions.create
-        _differences(meter, lambda: chat(**ASK), lambda: metered(**ASK), 500)  # warm
-        _say("chat", _differences(meter, lambda: chat(**ASK), lambda: metered(**ASK), calls))
-        # What the machine does meanwhile is in the figures above, but not in these.
-        own = _differences(
-            meter, lambda: chat(**ASK), lambda: metered(**ASK), calls, thread_time_ns
-        )
-        _say("  on the processor", own)
-        streams = _differences(
-            meter,
-            lambda: list(chat(**ASK, stream=True)),
-            lambda: list(metered(**ASK, stream=True)),
-            calls // 20,
-        )
-        _say(f"stream of {CHUNKS} chunks, each", [one / len(STREAM) for one in streams])
+        sys.stdout.write(json.dumps(measure(meter, int(sys.argv[1]))) + "\n")
 
 
 if __name__ == "__main__":
