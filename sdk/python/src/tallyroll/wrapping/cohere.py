@@ -114,8 +114,10 @@ def _see_chat(_hides: bool) -> See:
             usage = picked(ended, "meta").get("meta")
             said = picked(ended, "response_id", "generation_id")
             return {**said, "type": "message-end", "delta": {"usage": usage}}, False
-        usage = picked(read(event, "delta"), "usage")
-        return {**picked(event, "id", "type", "generation_id"), "delta": usage}, False
+        said, delta = picked(event, "id", "generation_id"), picked(read(event, "delta"), "usage")
+        if delta:
+            return {**said, "type": read(event, "type"), "delta": delta}, False
+        return said or None, False
 
     return see
 

@@ -173,9 +173,9 @@ class _SeenResponse(Proxy):
     def segments(self) -> Iterator[Any]:
         """Return the chunks, each as JSON."""
         begun: _Begun = self._tallyroll_begun
-        return SeenStream(self._tallyroll_target.segments(), begun.request, begun.call.see)
+        return SeenStream(self._tallyroll_target.segments(), begun.request, begun.call.watch())
 
     def __aiter__(self) -> AsyncIterator[Any]:
         begun: _Begun = self._tallyroll_begun
         chunks = self._tallyroll_target.async_segments()
-        return SeenAsyncStream(chunks, begun.request, begun.call.see)
+        return SeenAsyncStream(chunks, begun.request, begun.call.watch())

@@ -6,6 +6,7 @@ from typing import Any
 
 from tallyroll.usage.surface import Json, at, objects
 from tallyroll.wrapping.picking import picked
+from tallyroll.wrapping.routes import See
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,22 @@ class Call:
     """Answer as JSON → its id, model, usage and ends; none of its content."""
     is_free: bool = False
 
-    def see(self, chunk: Any) -> tuple[Json | None, bool]:
-        """Return what a chunk says, and that it is never hidden."""
-        return self.read(chunk), False
+    def watch(self) -> See:
+        """Return how the chunks of one stream are seen: each makes the same answer more complete.
+
+        The last usage wins, so a long stream keeps one of them.
+        """
+        so_far: dict[str, object] = {}
+
+        def see(chunk: Any) -> tuple[Json | None, bool]:
+            so_far.update(self.read(chunk))
+            return so_far, False
+
+        return see
 
 
 def _read_content(answer: Any) -> Json:
-    said = picked(answer, "responseId", "modelVersion", "usageMetadata")
+    said: dict[str, object] = picked(answer, "responseId", "modelVersion", "usageMetadata")
     candidates = objects(at(answer, "candidates"))
     ends = [picked(one, "finishReason") for one in candidates if "finishReason" in one]
     blocked = at(answer, "promptFeedback", "blockReason")

@@ -113,7 +113,9 @@ def _see_events(_hides: bool) -> See:
         data = read(event, "data")
         response = read(data, "response")
         whole = {} if response is None else {"response": _pick_response(response)}
-        return {**_picked(data, "type", "model", "usage"), **whole}, False
+        said = {**_picked(data, "model", "usage"), **whole}
+        counts = "usage" in said or "response" in said
+        return {**said, **(_picked(data, "type") if counts else {})}, False
 
     return see
 

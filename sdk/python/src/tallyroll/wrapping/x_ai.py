@@ -17,7 +17,7 @@ from tallyroll.wrapping.proxy import Proxy
 from tallyroll.wrapping.request import Request
 from tallyroll.wrapping.session import Session
 from tallyroll.wrapping.streams import SeenAsyncStream, SeenStream
-from tallyroll.wrapping.x_ai_answers import read, see
+from tallyroll.wrapping.x_ai_answers import read, watch
 from tallyroll.wrapping.x_ai_streams import Answering, AsyncAnswering
 
 _NOT_METERED = ("batch", "image", "video")
@@ -78,7 +78,9 @@ class _Calls:
         """Ask for a stream, whose refusal comes in place of its first chunk."""
         request = self._begun(asked)
         stream = original(asked, *others, **named)
-        return stream if request is None else SeenStream(Answering(stream, request), request, see)
+        return (
+            stream if request is None else SeenStream(Answering(stream, request), request, watch())
+        )
 
     def start(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for an answer that is fetched later."""
@@ -130,7 +132,7 @@ class _AsyncCalls(_Calls):
         stream = original(asked, *others, **named)
         if request is None:
             return stream
-        return SeenAsyncStream(AsyncAnswering(stream, request), request, see)
+        return SeenAsyncStream(AsyncAnswering(stream, request), request, watch())
 
     async def start(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for an answer that is fetched later."""

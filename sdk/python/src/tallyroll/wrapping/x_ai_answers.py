@@ -3,6 +3,7 @@
 from typing import Any
 
 from tallyroll.usage.surface import Json
+from tallyroll.wrapping.routes import See
 
 _TIER = "SERVICE_TIER_"
 
@@ -18,13 +19,23 @@ def read(message: Any) -> Json:
         elif field.name == "service_tier":
             said["service_tier"] = str(_plain(field, value)).removeprefix(_TIER).lower()
         elif field.name == "outputs":
-            said["outputs"] = [{"finish_reason": one.finish_reason} for one in value]
+            ends = [{"finish_reason": one.finish_reason} for one in value if one.finish_reason]
+            said.update({"outputs": ends} if ends else {})
     return said
 
 
-def see(chunk: Any) -> tuple[Json | None, bool]:
-    """Return what a chunk says, and that it is never hidden."""
-    return read(chunk), False
+def watch() -> See:
+    """Return how the chunks of one stream are seen: each makes the same answer more complete.
+
+    The last usage wins, so a long stream keeps one of them.
+    """
+    so_far: dict[str, object] = {}
+
+    def see(chunk: Any) -> tuple[Json | None, bool]:
+        so_far.update(read(chunk))
+        return so_far, False
+
+    return see
 
 
 def _plain(field: Any, value: Any) -> object:

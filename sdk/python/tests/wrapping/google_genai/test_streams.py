@@ -11,11 +11,12 @@ import pytest
 from google import genai
 from google.genai import errors, types
 from sdk.python.tests.wrapping.conftest import Events
-from sdk.python.tests.wrapping.google_genai.answers import EARLY_TOKENS, TOKENS, chunks
+from sdk.python.tests.wrapping.google_genai.answers import EARLY_TOKENS, TOKENS, USAGE, chunks
 from sdk.python.tests.wrapping.wire import Answer, WireServer, sse, whole
 
 import tallyroll
 from tallyroll import Meter
+from tallyroll.wrapping.google_routes import CONTENT
 
 ASK: Any = {"model": "gemini-2.5-flash", "contents": "private question"}
 STREAM = ":streamGenerateContent"
@@ -41,6 +42,19 @@ def test_the_last_usage_of_a_stream_wins(
     assert event["tokens"] == TOKENS
     assert "status" not in event
     assert "secret" not in str(event)
+
+
+def test_a_long_stream_keeps_one_usage() -> None:
+    """Each chunk has a new one: all of them would be read again at the end."""
+    see = CONTENT.watch()
+    kept = [see(one)[0] for one in chunks()]
+    assert kept[0] is kept[1]
+    assert kept[0] == {
+        "responseId": "r-1",
+        "modelVersion": "gemini-2.5-flash-001",
+        "usageMetadata": USAGE,
+        "candidates": [{"finishReason": "STOP"}],
+    }
 
 
 async def test_an_async_stream_too(

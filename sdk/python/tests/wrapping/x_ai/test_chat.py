@@ -11,12 +11,13 @@ import pydantic
 import pytest
 import xai_sdk
 from sdk.python.tests.wrapping.conftest import Events
-from sdk.python.tests.wrapping.x_ai.server import EARLY_TOKENS, TOKENS, ChatServer
+from sdk.python.tests.wrapping.x_ai.server import EARLY_TOKENS, TOKENS, ChatServer, chunks
 from xai_sdk.chat import user
 
 import tallyroll
 from tallyroll import Meter
 from tallyroll.recording.recorder import recorder_of
+from tallyroll.wrapping.x_ai_answers import watch
 
 
 def ask(client: Any) -> Any:
@@ -99,6 +100,14 @@ def test_the_last_usage_of_a_stream_wins(client: xai_sdk.Client, events: Events)
     assert event["tokens"] == TOKENS
     assert "status" not in event
     assert "secret" not in str(event)
+
+
+def test_a_long_stream_keeps_one_usage() -> None:
+    """Each chunk has a new one: all of them would be read again at the end."""
+    see = watch()
+    kept = [see(one)[0] for one in chunks()]
+    assert kept[0] is kept[1]
+    assert "secret" not in str(kept)
 
 
 async def test_an_async_stream_too(aclient: xai_sdk.AsyncClient, events: Events) -> None:
