@@ -10,18 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.pricing.api import BillingReader, vendor_of
 from services.pricing.domain.growth.windows import Step
-from services.pricing.growth_files import contribution_csv, enablement_csv, growth_csv
+from services.pricing.growth_files import (
+    contribution_csv,
+    enablement_csv,
+    growth_csv,
+    roster_csv,
+)
 from services.pricing.growth_plots import (
     Spec,
     contribution_plot,
     enablement_plot,
     growth_plot,
+    roster_plot,
 )
+from services.pricing.handlers.agents import RosterQuestion, read_roster
 from services.pricing.handlers.growth import contribution, enablement, growth
 from services.pricing.handlers.growth.contribution import ContributionQuestion, Dimension, Of
 from services.pricing.handlers.growth.enablement import EnablementQuestion
 from services.pricing.handlers.growth.growth import GrowthQuestion, Total, Unit
 from services.pricing.handlers.growth.windows import Against, Span
+from services.pricing.schemas.agents import RosterRead, roster_read
 from services.pricing.schemas.fields import Day, InDigits
 from services.pricing.schemas.growth.contribution import ContributionsRead, contributions_read
 from services.pricing.schemas.growth.enablement import (
@@ -103,6 +111,15 @@ class EnablementParameters(BaseModel):
     format: Named
 
 
+class RosterParameters(SpanParameters):
+    outcome: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/@+-]{1,128}$")] | None = Field(
+        default=None, description="the unit that counts outcomes, such as tickets_resolved"
+    )
+    top: Annotated[int, InDigits] = Field(
+        default=100, ge=1, le=TOP_MAX, description="agents that are told, the dearest first"
+    )
+
+
 @dataclass(frozen=True)
 class _Forms:
     """How a kind of answer is written as a file and as a plot."""
@@ -136,6 +153,7 @@ def _accepted(accept: str) -> Form:
 
 GROWTH = _Forms("growth", growth_csv, growth_plot)
 CONTRIBUTION = _Forms("contribution", contribution_csv, contribution_plot)
+ROSTER = _Forms("agents", roster_csv, roster_plot)
 ENABLEMENT = _Forms("enablement", enablement_csv, enablement_plot)
 
 
@@ -149,6 +167,7 @@ def growth_router(database: Database) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["growth"])
     _add_contribution(router, database)
     _add_enablement(router, database)
+    _add_roster(router, database)
 
     @router.get("/growth", response_model=None, responses=_answers(GrowthRead))
     async def get_growth(
@@ -203,3 +222,18 @@ def _add_enablement(router: APIRouter, database: Database) -> None:
         async with database.transaction("REPEATABLE READ") as connection:
             answer = await enablement.read_enablement(connection, account, question)
         return ENABLEMENT.answer(enablement_read(answer), parameters.format, accept)
+
+
+def _add_roster(router: APIRouter, database: Database) -> None:
+    @router.get("/agents", response_model=None, responses=_answers(RosterRead))
+    async def list_agents(
+        parameters: Annotated[RosterParameters, Query()],
+        caller: BillingReader,
+        accept: Accept = "",
+    ) -> Response:
+        """List agents with what they used, cost and brought in, and what an outcome cost."""
+        question = RosterQuestion(parameters.span, parameters.outcome, parameters.currency)
+        account = vendor_of(caller)
+        async with database.transaction("REPEATABLE READ") as connection:
+            answer = await read_roster(connection, account, question)
+        return ROSTER.answer(roster_read(answer, top=parameters.top), parameters.format, accept)

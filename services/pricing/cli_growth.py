@@ -1,4 +1,4 @@
-"""`tallyrollctl growth …` and `tallyrollctl contribution`: what growth is made of."""
+"""`tallyrollctl growth …`, `contribution` and `agents`: what growth is made of."""
 
 import asyncio
 import json
@@ -16,7 +16,12 @@ from rich.console import Console
 from services.pricing.api_client import connect, refuse
 from services.pricing.domain.growth.windows import Step
 from services.pricing.growth_inputs import Entry, Log, located, read_entries
-from services.pricing.growth_words import show_contribution, show_enablement, show_growth
+from services.pricing.growth_words import (
+    show_contribution,
+    show_enablement,
+    show_growth,
+    show_roster,
+)
 from services.pricing.handlers.growth.contribution import Dimension, Of
 from services.pricing.handlers.growth.growth import Total, Unit
 from services.pricing.handlers.growth.windows import Against
@@ -24,7 +29,7 @@ from services.pricing.schemas.growth.enablement import DEFAULT_PROGRAM, ENTRIES_
 from shared.errors import TallyrollError
 
 app = typer.Typer(no_args_is_help=True, help="What growth is made of, and what training changed.")
-contribution_app = typer.Typer()
+top_app = typer.Typer()
 
 Answer = TypeVar("Answer")
 LOCAL = "http://127.0.0.1:8002"
@@ -71,7 +76,7 @@ def show(
     _answer(_Asked(url, api_key, "growth", asked), form, out, show_growth)
 
 
-@contribution_app.command()
+@top_app.command()
 def contribution(
     first: Day,
     end: End,
@@ -93,6 +98,30 @@ def contribution(
     days = _days(first, end, against, base_from, base_to)
     asked = {**days, "of": of, "by": by, "each": each, "currency": currency, "top": top}
     _answer(_Asked(url, api_key, "contribution", asked), form, out, show_contribution)
+
+
+@top_app.command()
+def agents(
+    first: Day,
+    end: End,
+    outcome: Annotated[
+        str | None, typer.Option(help="the unit that counts outcomes, such as tickets_resolved")
+    ] = None,
+    *,
+    against: Before = "before",
+    base_from: BaseFrom = None,
+    base_to: BaseTo = None,
+    currency: Currency = None,
+    top: Annotated[int, typer.Option(help="agents that are told")] = 100,
+    form: As = "table",
+    out: Out = None,
+    url: Url = LOCAL,
+    api_key: ApiKey = "",
+) -> None:
+    """List agents with what they used, cost and brought in, the dearest first."""
+    days = _days(first, end, against, base_from, base_to)
+    asked = {**days, "outcome": outcome, "currency": currency, "top": top}
+    _answer(_Asked(url, api_key, "agents", asked), form, out, show_roster)
 
 
 @app.command("training")

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
+from services.pricing.schemas.agents import OutcomeRead, RosterRead
 from services.pricing.schemas.growth.contribution import ContributionsRead, PartRead
 from services.pricing.schemas.growth.enablement import EffectRead, EnablementRead
 from services.pricing.schemas.growth.growth import GrowthRead
@@ -52,6 +53,26 @@ def enablement_csv(read: EnablementRead) -> str:
         if effect is not None
     ]
     return _written(("figure", "test", *names), rows)
+
+
+AGENT_COLUMNS = (
+    *("tenant", "agent", "first_day", "last_day", "active_days", "users"),
+    *("tokens", "tokens_before", "cost", "cost_before", "revenue", "margin"),
+    *("cache_hit_percent", "reasoning_percent", "aborted_percent", "failed_percent"),
+)
+
+
+def roster_csv(read: RosterRead) -> str:
+    """Return a row for each agent; lists are left out, outcomes are columns."""
+    outcomes = tuple(OutcomeRead.model_fields)
+    rows = [
+        (
+            *(getattr(one, name) for name in AGENT_COLUMNS),
+            *(one.outcome and getattr(one.outcome, name) for name in outcomes),
+        )
+        for one in read.agents
+    ]
+    return _written((*AGENT_COLUMNS, *outcomes), rows)
 
 
 def _written(names: Row, rows: Iterable[Row]) -> str:

@@ -5,6 +5,7 @@ Nothing is computed from the numbers of a plot: they are binary, the exact ones 
 
 from typing import Any
 
+from services.pricing.schemas.agents import RosterRead
 from services.pricing.schemas.growth.contribution import ContributionsRead
 from services.pricing.schemas.growth.enablement import EnablementRead
 from services.pricing.schemas.growth.growth import Amount, GrowthRead
@@ -110,6 +111,24 @@ def enablement_plot(read: EnablementRead) -> Spec:
     spec = _spec(title, rows, facet)
     del spec["width"]
     return spec
+
+
+def roster_plot(read: RosterRead) -> Spec:
+    """Return what each agent cost now and before, the dearest first."""
+    rows = [
+        {"agent": f"{one.tenant}/{one.agent}", "days": days, "cost": float(cost)}
+        for one in read.agents
+        for days, cost in (("before", one.cost_before), ("now", one.cost))
+    ]
+    colours = {"domain": ["before", "now"], "range": [PART, RISE]}
+    encoding = {
+        "y": {"field": "agent", "type": "nominal", "sort": None, "title": None},
+        "yOffset": {"field": "days", "sort": ["before", "now"]},
+        "x": {"field": "cost", "type": "quantitative", "title": "cost in US dollars"},
+        "color": {"field": "days", "type": "nominal", "scale": colours, "title": None},
+    }
+    title = f"Agents, {read.first} to {read.end}"
+    return _spec(title, rows, {"mark": "bar", "encoding": encoding})
 
 
 def _told(effects: list[Amount]) -> list[Amount]:

@@ -149,6 +149,40 @@ def _estimate(effect: Answer | None) -> Iterable[str]:
     return (number(effect["estimate"]), interval, number(effect["relative_percent"]), *sides)
 
 
+def show_roster(console: Console, read: Answer) -> None:
+    """Print a row for each agent."""
+    title = f"agents, {read['from']} to {read['to']}"
+    names = ["users", "tokens", "growth %", "cost USD", "before", "margin", "cache hit %"]
+    names += ["reasoning %", "failed %", "aborted %"]
+    names += ["cost per outcome", "95 % interval"] if read["outcome"] else []
+    table = _table(title, "agent", *names)
+    for one in read["agents"]:
+        table.add_row(escape(f"{one['tenant']}/{one['agent']}"), *_agent(one, read["outcome"]))
+    console.print(table)
+    if read["more"]:
+        console.print(f"{read['more']} agents more")
+    span = read["span"]
+    console.print(f"{span['people']} people, {number(span['agents_per_person'])} agents each")
+    console.print(f"[dim]{escape(read['not_told'])}[/]")
+    _print_state(console, read)
+
+
+def _agent(one: Answer, outcome: str | None) -> Iterable[str]:
+    names = (
+        *("tokens", "tokens_growth_percent", "cost", "cost_before", "margin"),
+        *("cache_hit_percent", "reasoning_percent", "failed_percent", "aborted_percent"),
+    )
+    cells = [str(one["users"]), *(number(one[name]) for name in names)]
+    if one["unpriced"]:
+        cells[3] += " + unpriced"
+    if outcome:
+        told = one["outcome"] or {"cost_per_outcome": None, "lower": None, "upper": None}
+        cells.append(number(told["cost_per_outcome"]))
+        known = told["lower"] is not None
+        cells.append(f"{number(told['lower'])} … {number(told['upper'])}" if known else "n/a")
+    return cells
+
+
 def _print_state(console: Console, read: Answer) -> None:
     console.print(f"sealed through {read['sealed_through'] or 'no day yet'}")
     if read["open_periods"]:

@@ -30,12 +30,8 @@ class DayCosts:
 
         `usage` says of what they are; its own day and quantity are those of none of them.
         """
-        known = self._known[usage.dimensions]
-        for day in days:
-            if day not in known:
-                known[day] = self._prices.cost(usage._replace(usage_day=day, quantity=ONE))
         cost = unpriced = ZERO
-        together = zip((known[day] for day in days), map(Fraction, quantities), strict=True)
+        together = zip(self.prices(usage, days), map(Fraction, quantities), strict=True)
         for price, same in groupby(together, key=itemgetter(0)):
             quantity = sum_exact(of for _, of in same)
             if price is None:
@@ -43,3 +39,11 @@ class DayCosts:
             else:
                 cost += price * quantity
         return cost, unpriced
+
+    def prices(self, usage: Usage, days: Sequence[date]) -> list[Fraction | None]:
+        """Return what one unit costs on each day; None where nobody knows it."""
+        known = self._known[usage.dimensions]
+        for day in days:
+            if day not in known:
+                known[day] = self._prices.cost(usage._replace(usage_day=day, quantity=ONE))
+        return [known[day] for day in days]

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pricing.domain.cost.overlay import OverlayPrice
-from services.pricing.domain.cost.prices import Source, UnitPrice
+from services.pricing.domain.cost.prices import PriceTable, Source, UnitPrice
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.growth.costs import DayCosts
 from services.pricing.domain.usage import Usage
-from services.pricing.list_prices import list_prices
 
 FIRST = date(2023, 11, 1)
 DAYS = [FIRST + timedelta(days=n) for n in range(10)]
@@ -37,15 +36,16 @@ def _price(first: int, end: int, amount: str) -> OverlayPrice:
     )
 
 
+PRICES = ProviderPrices(PriceTable({}, {}), [_price(0, 3, "1/3"), _price(7, 9, "2/3")])
+
+
 @given(st.lists(st.decimals(0, 10**15, places=9), min_size=10, max_size=10))
 def test_each_day_has_its_price(quantities: list[Decimal]) -> None:
     """Three days at a third of a dollar, none for four, two at two thirds, none for the last."""
-    prices = ProviderPrices(list_prices(), [_price(0, 3, "1/3"), _price(7, 9, "2/3")])
-
-    cost, unpriced = DayCosts(prices).cost(ITSELF, DAYS, quantities)
+    cost, unpriced = DayCosts(PRICES).cost(ITSELF, DAYS, quantities)
 
     singles = [
-        prices.cost(ITSELF._replace(usage_day=day, quantity=Fraction(quantity)))
+        PRICES.cost(ITSELF._replace(usage_day=day, quantity=Fraction(quantity)))
         for day, quantity in zip(DAYS, quantities, strict=True)
     ]
     assert sum((one for one in singles if one is not None), Fraction(0)) == cost

@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.metering.domain.token_types import TOKEN_TYPES
@@ -122,6 +122,7 @@ def test_a_new_price_alone_is_price_alone() -> None:
 
 
 @given(GROUPS, GROUPS)
+@settings(max_examples=60, deadline=None)
 def test_effects_sum_to_the_change(before: Groups, after: Groups) -> None:
     """Of tokens and of revenue, for whatever comes, goes and changes; of depth by its parts too."""
     tokens, revenue = split_tokens(before, after), split_revenue(before, after)
@@ -135,6 +136,7 @@ def test_effects_sum_to_the_change(before: Groups, after: Groups) -> None:
 
 
 @given(GROUPS)
+@settings(max_examples=60, deadline=None)
 def test_no_change_has_no_effects(groups: Groups) -> None:
     """All factors alike: every effect is 0."""
     assert {} == told(split_revenue(groups, groups).effects)
@@ -142,6 +144,7 @@ def test_no_change_has_no_effects(groups: Groups) -> None:
 
 
 @given(GROUPS, GROUPS, st.integers(2, 100))
+@settings(max_examples=60, deadline=None)
 def test_dearer_by_a_factor_is_price(before: Groups, after: Groups, times: int) -> None:
     """The currency in which revenue is told changes no share of an effect."""
     scaled = [

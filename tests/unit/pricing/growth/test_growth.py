@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.pricing.domain.growth.cohorts import UnitUse
@@ -58,6 +58,7 @@ def _adds_up(growth: Growth) -> None:
 
 
 @given(sides(), sides(), EARLIER)
+@settings(max_examples=60, deadline=None)
 def test_tokens_and_revenue_add_up(before: Side, after: Side, earlier: frozenset[str]) -> None:
     """Effects, cohorts and what the kept ones changed: no residual, nothing twice."""
     tokens = growth_of_tokens(before, after, earlier)

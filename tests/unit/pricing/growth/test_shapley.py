@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import permutations
 from math import prod
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.pricing.domain.growth.shapley import Changed, product_effects, shapley
@@ -63,6 +63,7 @@ def test_changing_one_at_a_time_leaves_a_residual() -> None:
 
 
 @given(PAIRS.filter(lambda pairs: len(pairs) <= 3))
+@settings(max_examples=60, deadline=None)
 def test_an_effect_is_the_mean_over_all_orders(pairs: list[tuple[Fraction, Fraction]]) -> None:
     """The weights of the combinations are those of counting every order one by one."""
 

@@ -1,0 +1,1 @@
+"""The roster of agents: what each used, cost and brought in."""
