@@ -198,7 +198,7 @@ def _customer(
     periods = periods_in(told, START, END)
 
     def bills(plan: SoldPlan) -> tuple[Bill, ...]:
-        made = (bill_by(told, period, plan) for period in periods)
+        made = (bill_by(period, told.stretches(period), plan) for period in periods)
         return tuple(_with_holders(year, name, bill) for bill in made)
 
     return Customer(name, bills(today), {key: bills(plan) for key, plan in plans.items()})

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -73,7 +75,8 @@ class Simulator:
         try:
             code = await process.wait()
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            # Those that it started do not outlive it, whatever it died of.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
         logger.info("simulation_ended", simulation_id=simulation_id, exit_code=code)

@@ -31,7 +31,7 @@ from services.pricing.simulation.customers import (
     Bill,
     Customer,
     bill_by,
-    in_place,
+    on_one_plan,
     periods_in,
     with_users,
 )
@@ -152,12 +152,12 @@ async def _draft(connection: AsyncConnection, sides: Sides, tenant_id: str, told
     for row, timeline in told:
         today += await _bills_today(connection, sides, row, timeline)
     base = _base(told, sides.days)
-    periods = periods_in(base, start, end)
-    by_plan = {}
-    for name, sold in sides.plans.items():
-        terms = Terms(sold.price_book, sold.plan.key)
-        placed = in_place(base, terms, until=base.ends_on)
-        by_plan[name] = tuple(bill_by(placed, period, sold) for period in periods)
+    placed = on_one_plan(base)
+    cut = [(period, placed.stretches(period)) for period in periods_in(base, start, end)]
+    by_plan = {
+        name: tuple(bill_by(*stretches, sold) for stretches in cut)
+        for name, sold in sides.plans.items()
+    }
     ids = tuple(row["subscription_id"] for row, _ in told)
     anchor = told[0][0]["anchor_day"] if len(told) == 1 else None
     return Customer(tenant_id, tuple(today), by_plan, ids, anchor_day=anchor)

@@ -14,8 +14,7 @@ from services.pricing.domain.seats import ANY_CLASS, Seats
 from services.pricing.domain.simulation.reach import EVERYTHING, Reach, reach_of
 from services.pricing.domain.subscription.changes import ChoosePlan, SetOverrides
 from services.pricing.domain.subscription.ownership import Holder
-from services.pricing.domain.subscription.terms import Terms
-from services.pricing.domain.subscription.timeline import Timeline
+from services.pricing.domain.subscription.timeline import Stretch, Timeline
 from services.pricing.handlers.rating import PricedPeriod, priced_of
 from services.pricing.handlers.timelines import SoldPlan
 
@@ -80,17 +79,16 @@ def periods_in(told: Timeline, start: date, end: date) -> list[Period]:
     return found
 
 
-def in_place(told: Timeline, terms: Terms, *, until: date | None) -> Timeline:
-    """Return a timeline on one plan all along: seats, pauses and trials stay as they are."""
+def on_one_plan(told: Timeline) -> Timeline:
+    """Return a timeline that stays on one plan: seats, pauses and trials are as they are."""
     kept = tuple(
         change for change in told.changes if not isinstance(change.event, ChoosePlan | SetOverrides)
     )
-    return replace(told, terms=terms, changes=kept, ends_on=until)
+    return replace(told, changes=kept)
 
 
-def bill_by(told: Timeline, period: Period, sold: SoldPlan) -> Bill:
-    """Return a period by one plan, with the seats as the plan names them."""
-    stretches = told.stretches(period)
+def bill_by(period: Period, stretches: tuple[Stretch, ...], sold: SoldPlan) -> Bill:
+    """Return a period by one plan in all of its stretches, with seats as the plan names them."""
     priced = priced_of(NO_ROW, period, stretches, (sold,) * len(stretches))
     assert priced is not None, "each stretch has its plan"
     parts = [replace(part, seats=seats_for(sold.plan, part.seats)) for part in priced.parts]
