@@ -31,7 +31,7 @@ USED = {"input_uncached": 1_000_000, "input_cache_read": 500_000, "output_text":
 AMOUNT = "4.5"
 """1,000,000 at 1.00, 500,000 at 0.50 and 250,000 at 13.00 a million."""
 PRICES = {"input_uncached": "1.00", "input_cache_read": "0.50", "output_text": "13.00"}
-ANSWER = {
+ANSWER: dict[str, Any] = {
     "id": "chatcmpl-seen",
     "object": "chat.completion",
     "created": 1,
