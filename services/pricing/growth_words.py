@@ -196,7 +196,7 @@ def _told(amounts: Iterable[Answer]) -> list[Answer]:
 
 def _table(title: str, first: str, *others: str) -> Table:
     table = Table(title=escape(title), title_justify="left")
-    table.add_column(first)
+    table.add_column(first, no_wrap=True, overflow="ignore")
     for name in others:
         table.add_column(name, justify="left" if name == "what changed" else "right")
     return table

@@ -15,9 +15,10 @@ from shared.database import Database
 from tests.support.pricing_statements import line, statement
 
 from . import progressive_api
-from .billing_api import Headers, seal
+from .billing_api import Headers, days_of, seal
 from .growth_api import (
     DECEMBER,
+    DECEMBER_END,
     GLOBEX,
     INITECH,
     NOVEMBER_END,
@@ -164,6 +165,50 @@ async def test_the_revenue_of_all_days_is_what_the_statements_say(
     assert ("465", "1500") == (growth["before"], growth["after"])
     assert sum(totals) == 465 + 1500
     assert sorted(totals) == [450, 555, 960]
+
+
+async def test_what_was_credited_of_a_cheaper_period_is_of_its_days(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """4,000 tokens less are 12 off November, though no statement says so; December is as it was."""
+    await sell(client, headers)
+    await store_usage(store, vendor, *GLOBEX)
+    await seal(store, vendor, NOVEMBER_END)
+    (november,) = await statements_of(client, headers)
+    taken = tokens(11, 10, -4_000, booked_day=date(2023, 12, 1), entry="correction")
+    await store_usage(store, vendor, taken, version=2)
+    await seal(store, vendor, date(2023, 12, 1))
+    credited = await client.post(
+        f"/v1/statements/{november['statement_id']}/credit",
+        headers={**headers, "Idempotency-Key": "cheaper"},
+    )
+    assert "credited" == credited.json()["state"], credited.text
+    await seal(store, vendor, *days_of(date(2023, 12, 2), DECEMBER_END))
+
+    growth = await ask(client, headers, "growth", of="revenue", unit="tenant")
+
+    assert ("438", "540") == (growth["before"], growth["after"])
+    totals = [one["total_exact"] for one in await statements_of(client, headers)]
+    assert ["450", "540"] == totals
+
+
+async def test_who_was_taken_back_was_never_there(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """A day whose usage was voided is no active day: its user is new, not one who returns."""
+    october, december = date(2023, 10, 1), date(2023, 12, 10)
+    rows = [
+        by_user("ada", october, 100),
+        by_user("ada", october, -100, entry="correction"),
+        by_user("ada", december, 30),
+    ]
+    await store_usage(store, vendor, users=rows)
+
+    growth = await ask(client, headers, "growth")
+
+    assert {"new": 1, "returned": 0, "kept": 0, "lost": 0} == {
+        one["cohort"]: one["units"] for one in growth["cohorts"]["cohorts"]
+    }
 
 
 async def test_fees_are_of_their_days(

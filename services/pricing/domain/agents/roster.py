@@ -105,7 +105,10 @@ class AgentUse:
         return OutcomeCost(number, self.cost / number, self._interval(number))
 
     def _interval(self, number: Fraction) -> Interval | None:
-        """Return the interval that leaves out one day at a time, of all days with any usage."""
+        """Return the interval that leaves out one day at a time, of all days with any usage.
+
+        What costs nothing at least is not told to cost less.
+        """
         days = sorted(self.costs.keys() | self.outcomes.keys())
         without = [
             (self.cost - self.costs.get(day, ZERO)) / rest
@@ -115,7 +118,8 @@ class AgentUse:
         estimate = self.cost / number
         if len(days) < DAYS_MIN or len(without) < len(days) or set(without) == {estimate}:
             return None
-        return jackknife(estimate, without, freedom=len(days) - 1)
+        found = jackknife(estimate, without, freedom=len(days) - 1)
+        return Interval(max(found.lower, ZERO), found.upper)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,12 @@ async def list_page(
 async def read_first_active(connection: AsyncConnection, account: Account) -> dict[Person, date]:
     """Return the first day on which each user used tokens; usage without a user is nobody's."""
     query = text(
-        f'select tenant_id, "user", min(usage_day) {_OF_USERS} and quantity > 0 group by 1, 2'
+        f"""
+        select tenant_id, "user", min(usage_day) from (
+            select tenant_id, "user", usage_day {_OF_USERS}
+            group by 1, 2, 3 having sum(quantity) > 0
+        ) active group by 1, 2
+        """  # noqa: S608 - our own text
     ).bindparams(_KINDS)
     rows = (await connection.execute(query, _values(account))).all()
     return {Person(tenant, user): day for tenant, user, day in rows}

@@ -117,8 +117,13 @@ async def list_units_before(
     """Return the (tenant, unit) that used tokens on any day before."""
     table, name = UNITS[unit]
     query = text(
-        f"select distinct u.tenant_id, {name} from {table} u "  # noqa: S608 - our own text
-        f"where {_TOKENS} and u.usage_day < :day and u.quantity > 0"
+        f"""
+        select distinct tenant_id, unit from (
+            select u.tenant_id, {name} as unit, u.usage_day from {table} u
+            where {_TOKENS} and u.usage_day < :day
+            group by u.tenant_id, {name}, u.usage_day having sum(u.quantity) > 0
+        ) active
+        """  # noqa: S608 - our own text
     ).bindparams(bindparam("kinds", type_=ARRAY(Text)))
     values = {**keys(account), "kinds": list(TOKEN_PARTS), "day": day}
     return {(tenant, one) for tenant, one in (await connection.execute(query, values)).all()}

@@ -41,7 +41,7 @@ def test_the_cost_of_an_outcome_by_hand() -> None:
     """12 dollars over 6 outcomes is 2; without a day 1.5 or 3.
 
     The squared distances, 0.25 and 1, times 1 / 2 are 0.625; one degree of freedom makes
-    12.706 x 0.790569 to either side.
+    12.706 x 0.790569 to either side, and no cost is below 0.
     """
     cost = use_of(WORKED).outcome_cost()
 
@@ -50,6 +50,7 @@ def test_the_cost_of_an_outcome_by_hand() -> None:
     assert cost.interval is not None
     half = Fraction("12.706") * Fraction("0.790569415042")
     assert abs(cost.interval.upper - 2 - half) < Fraction(1, 10**9)
+    assert 0 == cost.interval.lower
 
 
 def test_what_failed_is_paid_by_what_succeeded() -> None:
