@@ -8,7 +8,6 @@ from services.pricing.domain.column import Column
 from services.pricing.domain.details import NO_DETAILS, DetailGroup, Details, Name
 from services.pricing.domain.draft import Draft
 from services.pricing.domain.usage import Daily
-from shared.money import sum_exact
 
 NO_DAYS = Daily((), Column((), 1), (), ())
 Weighed = tuple[Daily, Column]
@@ -40,18 +39,23 @@ def _sums(draft: Draft, weights: Sequence[Column], total: Fraction) -> Details:
     """Return one detail for each (model, kind), for sums alone: without agent, day and texts."""
     if not draft.amount:
         return NO_DETAILS
-    sums: dict[tuple[str, str], list[Fraction]] = {}
+    sums: dict[tuple[str, str], Fraction] = {}
     for group, column in zip(draft.groups, weights, strict=True):
         row = group.rows[0]
-        sums.setdefault((row.model, row.kind), []).append(column.total)
-    price = draft.amount / total if len(sums) > 1 else None
-    found = []
-    for (model, kind), parts in sums.items():
-        # All of the amount, where one name has caused it.
-        amount = draft.amount if price is None else sum_exact(parts) * price
-        one = Column([amount.numerator], amount.denominator)
-        found.append(DetailGroup("", model, kind, NO_DAYS, one, ()))
-    return Details(tuple(found))
+        name, known = (row.model, row.kind), sums.get((row.model, row.kind))
+        sums[name] = column.total if known is None else known + column.total
+    if len(sums) == 1:
+        # One name has caused all of it.
+        sums = dict.fromkeys(sums, draft.amount)
+    elif total != draft.amount:
+        price = draft.amount / total
+        sums = {name: weight * price for name, weight in sums.items()}
+    return Details(
+        tuple(
+            DetailGroup("", *name, NO_DAYS, Column([one.numerator], one.denominator), ())
+            for name, one in sums.items()
+        )
+    )
 
 
 def _joined(parts: Sequence[Weighed]) -> Weighed:

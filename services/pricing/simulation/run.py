@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +27,7 @@ from services.pricing.handlers.simulating import (
     read_plans,
 )
 from services.pricing.handlers.timelines import SoldPlan
+from services.pricing.list_prices import list_prices
 from services.pricing.repository import meters
 from services.pricing.schemas.simulation import SimulationResult, SimulationWrite
 from services.pricing.simulation.backtest import (
@@ -63,21 +65,22 @@ class Task:
 
 async def simulate(url: str, account: Account, asked: SimulationWrite) -> SimulationResult:
     """Run a simulation; raises what reading its plans or its usage raises."""
-    database = Database(url, connections=1)
+    database = Database(url, connections=2)
     try:
-        with TemporaryDirectory(prefix="tallyroll-simulation-") as folder:
+        with TemporaryDirectory(prefix="tallyroll-simulation-") as folder, _Pool() as pool:
             async with database.transaction("REPEATABLE READ") as connection:
                 snapshot = await take_snapshot(connection)
                 plans = await read_plans(connection, account, asked)
                 prices = await load_prices(connection, account)
-                days = (asked.start, asked.end)
-                path = await copy_usage(connection, account, days, Path(folder))
+                subscribed, _ = await list_billed(connection, account, [])
+                pool.expect(len(subscribed))
+                path = await _copied(database, connection, (snapshot, account, asked), Path(folder))
                 store = UsageStore.open(path)
                 tenants, left_out = await list_billed(connection, account, store.tenants())
                 reach = price_reach(store.kinds_of_price(COSTED), prices, _all_days(asked))
                 store.close()
                 task = Task(url, snapshot, account, asked, path, reach)
-                results, others = await _rate_all(task, tenants)
+                results, others = await pool.rate(task, tenants)
             store = UsageStore.open(path)
             try:
                 return _result(
@@ -94,29 +97,63 @@ async def simulate(url: str, account: Account, asked: SimulationWrite) -> Simula
         await database.close()
 
 
+async def _copied(
+    database: Database,
+    connection: AsyncConnection,
+    task: tuple[str, Account, SimulationWrite],
+    folder: Path,
+) -> Path:
+    """Return the usage as a store, copied by two connections that see the same."""
+    snapshot, account, asked = task
+    async with database.transaction("REPEATABLE READ") as other:
+        await join_snapshot(other, snapshot)
+        days = (asked.start, asked.end)
+        return await copy_usage((connection, other), account, days, folder)
+
+
 def _all_days(asked: SimulationWrite) -> list[date]:
     first = asked.start - timedelta(days=31)
     return [first + timedelta(days=n) for n in range((asked.end - first).days)]
 
 
-async def _rate_all(
-    task: Task, tenants: Sequence[str]
-) -> tuple[list[TenantResult], dict[str, str]]:
-    """Return what was tried, by tenant in their order, and the tenants that could not be."""
-    chunks = [tenants[n : n + TENANTS_AT_ONCE] for n in range(0, len(tenants), TENANTS_AT_ONCE)]
-    if not chunks:
-        return [], {}
-    if len(chunks) == 1:
-        # Not worth another process.
-        return await asyncio.to_thread(_rate_alone, task, chunks[0])
-    workers = min(PROCESSES_MAX, os.cpu_count() or 1, len(chunks))
-    loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+class _Pool:
+    """Processes that rate, begun while usage is copied: to import all takes some seconds."""
+
+    def __init__(self) -> None:
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def expect(self, tenants: int) -> None:
+        """Begin, if there will be enough to do for several."""
+        if tenants <= TENANTS_AT_ONCE or self._executor is not None:
+            return
+        workers = min(PROCESSES_MAX, os.cpu_count() or 1)
+        self._executor = ProcessPoolExecutor(workers, get_context("spawn"))
+        for _ in range(workers):
+            self._executor.submit(list_prices)
+
+    async def rate(
+        self, task: Task, tenants: Sequence[str]
+    ) -> tuple[list[TenantResult], dict[str, str]]:
+        """Return what was tried, by tenant in their order, and the tenants that could not be."""
+        starts = range(0, len(tenants), TENANTS_AT_ONCE)
+        chunks = [tenants[n : n + TENANTS_AT_ONCE] for n in starts]
+        if len(chunks) == 1:
+            # Not worth another process.
+            return await asyncio.to_thread(_rate_alone, task, chunks[0])
+        self.expect(len(tenants))
+        loop = asyncio.get_running_loop()
         rated = await asyncio.gather(
-            *(loop.run_in_executor(pool, rate_chunk, task, chunk) for chunk in chunks)
+            *(loop.run_in_executor(self._executor, rate_chunk, task, chunk) for chunk in chunks)
         )
-    results = [result for some, _ in rated for result in some]
-    return results, {tenant: why for _, others in rated for tenant, why in others.items()}
+        results = [result for some, _ in rated for result in some]
+        return results, {tenant: why for _, others in rated for tenant, why in others.items()}
 
 
 def _rate_alone(task: Task, tenants: Sequence[str]) -> tuple[list[TenantResult], dict[str, str]]:

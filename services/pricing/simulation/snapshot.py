@@ -1,5 +1,6 @@
 """The usage of an account as a store: copied out of Postgres in one snapshot, then by columns."""
 
+import asyncio
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -36,32 +37,43 @@ async def join_snapshot(connection: AsyncConnection, name: str) -> None:
 
 
 async def copy_usage(
-    connection: AsyncConnection, account: Account, days: tuple[date, date], folder: Path
+    connections: tuple[AsyncConnection, AsyncConnection],
+    account: Account,
+    days: tuple[date, date],
+    folder: Path,
 ) -> Path:
     """Copy the usage of `[start, end)`, and what is before it in a period, into a store.
 
-    What was booked by its end counts, also for days long before: a backtest knows of late usage.
-    Raises `quantities_too_wide`.
+    The connections see the same; each copies a table. What was booked by the end counts, also for
+    days long before: a backtest knows of late usage. Raises `quantities_too_wide`.
     """
-    start, end = days
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert driver is not None, "an open connection"
-    files = []
-    for name, query in (("usage", _USAGE), ("people", _PEOPLE)):
-        file = folder / f"{name}.csv"
-        await driver.copy_from_query(
-            query,
-            account.vendor_id,
-            account.mode,
-            start - BEFORE,
-            end,
-            output=file,
-            format="csv",
-            header=True,
+    files = folder / "usage.csv", folder / "people.csv"
+    await asyncio.gather(
+        *(
+            _copy(connection, query, (account, *days), file)
+            for connection, query, file in zip(connections, (_USAGE, _PEOPLE), files, strict=True)
         )
-        files.append(file)
+    )
     store = folder / "usage.duckdb"
-    create_store(store, *files)
+    await asyncio.to_thread(create_store, store, *files)
     for file in files:
         file.unlink()
     return store
+
+
+async def _copy(
+    connection: AsyncConnection, query: str, wanted: tuple[Account, date, date], file: Path
+) -> None:
+    account, start, end = wanted
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None, "an open connection"
+    await driver.copy_from_query(
+        query,
+        account.vendor_id,
+        account.mode,
+        start - BEFORE,
+        end,
+        output=file,
+        format="csv",
+        header=True,
+    )

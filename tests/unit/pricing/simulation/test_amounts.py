@@ -56,7 +56,7 @@ def _kept(sums: dict[tuple[str, str], Fraction]) -> dict[tuple[str, str], Fracti
 
 
 @CASES
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(rows=ROWS)
 def test_amounts_are_those_of_the_statement(currency: str, plan: Plan, rows: list[Usage]) -> None:
     """Every line, step and sum by model and kind, whatever the plan and the usage."""
@@ -72,7 +72,7 @@ def test_amounts_are_those_of_the_statement(currency: str, plan: Plan, rows: lis
 
 
 @CASES
-@settings(max_examples=5)
+@settings(max_examples=5, deadline=None)
 @given(rows=ROWS)
 def test_amounts_of_parts_are_those_of_the_statement(
     currency: str, plan: Plan, rows: list[Usage]

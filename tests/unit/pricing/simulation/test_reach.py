@@ -70,7 +70,7 @@ def added_up(rows: Sequence[Usage], reach: Reach) -> list[Usage]:
 
 
 @pytest.mark.parametrize(("currency", "plan"), [p[1:] for p in PLANS], ids=[p[0] for p in PLANS])
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(rows=ROWS)
 def test_sums_are_rated_alike(currency: str, plan: Plan, rows: list[Usage]) -> None:
     """A plan comes to the same for rows and for their sums over all that it does not look at."""
