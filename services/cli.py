@@ -19,7 +19,14 @@ from services.metering.repository import invariants as rollup
 from services.metering.settings import MeteringSettings
 from services.migrations import HISTORIES
 from services.pricing import cli as pricing
-from services.pricing import cli_cost, cli_efficiency, cli_growth, cli_pricebook, cli_simulate
+from services.pricing import (
+    cli_cost,
+    cli_efficiency,
+    cli_envelope,
+    cli_growth,
+    cli_pricebook,
+    cli_simulate,
+)
 from services.pricing.repository import invariants as copy
 from services.pricing.repository.invariants_invoiced import check_invoiced_before
 from services.pricing.repository.invariants_ledger import check_ledger
@@ -44,6 +51,7 @@ app.add_typer(cli_cost.app)
 app.add_typer(cli_efficiency.app)
 app.add_typer(cli_pricebook.app, name="pricebook")
 app.add_typer(cli_growth.app, name="growth")
+app.add_typer(cli_envelope.app, name="envelope")
 app.add_typer(cli_simulate.app)
 app.add_typer(cli_growth.top_app)
 app.add_typer(invoicing.app, name="invoicing")

@@ -1,46 +1,41 @@
 """The HTTP API of pricing: envelopes, what there is and who may use it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
+from fastapi import APIRouter, Query, Response
 
 from services.pricing.api import BillingReader, vendor_of
-from services.pricing.handlers.envelopes import moving
+from services.pricing.api_envelope_movements import BudgetWriter, EnvelopeName, add_movements
 from services.pricing.handlers.envelopes.biased import read_bias
 from services.pricing.handlers.envelopes.state import existing, read_of, read_state
 from services.pricing.handlers.idempotency import once
 from services.pricing.repository.envelopes import definitions
 from services.pricing.schemas.envelope import (
-    ApprovalWrite,
     EnvelopeList,
     EnvelopeRead,
     EnvelopeState,
     EnvelopeWrite,
-    RaiseWrite,
-    TransferWrite,
     dump,
 )
 from services.pricing.schemas.envelope_bias import BiasRead
 from services.pricing.schemas.fields import Day
-from shared.accounts.access import Caller, requires
-from shared.accounts.keys import Scope
-from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import not_found
-from shared.idempotency import IdempotencyKey, OptionalIdempotencyKey
-from shared.ids import Slug
-
-BudgetWriter = Annotated[Caller, Depends(requires(Scope.BUDGETS_WRITE))]
-EnvelopeName = Annotated[Slug, Path()]
+from shared.idempotency import OptionalIdempotencyKey
 
 
 def envelopes_router(database: Database, clock: Clock) -> APIRouter:
     """Return the routes of envelopes under `/v1/envelopes`."""
     router = APIRouter(prefix="/v1/envelopes", tags=["envelopes"])
+    _add_reads(router, database)
+    _add_writes(router, database, clock)
+    _add_figures(router, database, clock)
+    add_movements(router, database, clock)
+    return router
 
+
+def _add_reads(router: APIRouter, database: Database) -> None:
     @router.get("")
     async def list_envelopes(caller: BillingReader) -> EnvelopeList:
         account = vendor_of(caller)
@@ -48,6 +43,14 @@ def envelopes_router(database: Database, clock: Clock) -> APIRouter:
             rows = await definitions.list_all(connection, account)
         return EnvelopeList(envelopes=[read_of(row) for row in rows])
 
+    @router.get("/{name}")
+    async def get_envelope(name: EnvelopeName, caller: BillingReader) -> EnvelopeRead:
+        account = vendor_of(caller)
+        async with database.transaction() as connection:
+            return read_of(await existing(connection, account, name))
+
+
+def _add_writes(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.put("/{name}")
     async def put_envelope(
         name: EnvelopeName,
@@ -75,12 +78,6 @@ def envelopes_router(database: Database, clock: Clock) -> APIRouter:
                 write=write,
             )
 
-    @router.get("/{name}")
-    async def get_envelope(name: EnvelopeName, caller: BillingReader) -> EnvelopeRead:
-        account = vendor_of(caller)
-        async with database.transaction() as connection:
-            return read_of(await existing(connection, account, name))
-
     @router.delete("/{name}", status_code=204)
     async def end_envelope(name: EnvelopeName, caller: BudgetWriter) -> Response:
         """End an envelope: it stands in nobody's way any more. Its history stays."""
@@ -90,6 +87,8 @@ def envelopes_router(database: Database, clock: Clock) -> APIRouter:
                 raise not_found("envelope", name)
         return Response(status_code=204)
 
+
+def _add_figures(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.get("/{name}/state")
     async def get_state(name: EnvelopeName, caller: BillingReader) -> EnvelopeState:
         """Say what there is, what is used, how fast, and where that leads."""
@@ -107,68 +106,3 @@ def envelopes_router(database: Database, clock: Clock) -> APIRouter:
         account = vendor_of(caller)
         async with database.transaction("REPEATABLE READ") as connection:
             return await read_bias(connection, account, name, capped_on=capped_on, now=clock.now())
-
-    _add_movements(router, database, clock)
-    return router
-
-
-def _add_movements(router: APIRouter, database: Database, clock: Clock) -> None:
-    async def moved(
-        name: str,
-        caller: Caller,
-        key: str,
-        written: RaiseWrite | TransferWrite | ApprovalWrite,
-        move: Callable[[AsyncConnection, Account], Awaitable[None]],
-    ) -> EnvelopeState:
-        account = vendor_of(caller)
-        async with database.transaction() as connection:
-
-            async def write() -> EnvelopeState:
-                await move(connection, account)
-                return await read_state(connection, account, name, now=clock.now())
-
-            place = f"envelopes/{name}/{type(written).__name__}"
-            return await once(
-                connection,
-                account,
-                key,
-                request=(place, written),
-                answer=EnvelopeState,
-                write=write,
-            )
-
-    @router.post("/{name}/raises", status_code=201)
-    async def post_raise(
-        name: EnvelopeName, written: RaiseWrite, caller: BudgetWriter, key: IdempotencyKey
-    ) -> EnvelopeState:
-        """Give one ledger of the open period more, with a reason and an end."""
-
-        async def move(connection: AsyncConnection, account: Account) -> None:
-            by, now = caller.key_id, clock.now()
-            await moving.raise_ledger(connection, account, name, written, by=by, now=now)
-
-        return await moved(name, caller, key, written, move)
-
-    @router.post("/{name}/transfers", status_code=201)
-    async def post_transfer(
-        name: EnvelopeName, written: TransferWrite, caller: BudgetWriter, key: IdempotencyKey
-    ) -> EnvelopeState:
-        """Let one ledger give the other what it has left: the only way between them."""
-
-        async def move(connection: AsyncConnection, account: Account) -> None:
-            by, now = caller.key_id, clock.now()
-            await moving.transfer(connection, account, name, written, by=by, now=now)
-
-        return await moved(name, caller, key, written, move)
-
-    @router.post("/{name}/approvals", status_code=201)
-    async def post_approval(
-        name: EnvelopeName, written: ApprovalWrite, caller: BudgetWriter, key: IdempotencyKey
-    ) -> EnvelopeState:
-        """Let a run begin although the envelope asks, with a reason and an end."""
-
-        async def move(connection: AsyncConnection, account: Account) -> None:
-            by, now = caller.key_id, clock.now()
-            await moving.approve(connection, account, name, written, by=by, now=now)
-
-        return await moved(name, caller, key, written, move)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from sqlalchemy import RowMapping
 
-from services.pricing.api_envelopes import BudgetWriter
+from services.pricing.api_envelope_movements import BudgetWriter
 from services.pricing.handlers.envelopes import reserving
 from services.pricing.schemas.reservation import (
     CommitWrite,

@@ -7,7 +7,7 @@ import structlog
 from services.pricing.handlers.envelopes.looking import look
 from services.pricing.repository.envelopes import definitions
 from services.pricing.repository.envelopes.reservations import settle
-from services.pricing.repository.envelopes.spending import feed_state
+from services.pricing.repository.envelopes.spending import noted_watermark
 from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.database import Database
@@ -39,14 +39,18 @@ class EnvelopeWatcher:
             return sum([await self._look_at(account) for account in accounts])
 
     async def _look_at(self, account: Account) -> int:
-        """Look at one account; one that fails comes up again in the next round."""
+        """Look at one account; one that fails comes up again in the next round.
+
+        What was committed ends once what was metered is noted: one of them counts at any time.
+        """
         try:
             now = self.clock.now()
-            async with self.database.transaction() as connection:
-                watermark, _ = await feed_state(connection, account)
-                await settle(connection, account, now=now, watermark=watermark)
             async with self.database.transaction("REPEATABLE READ") as connection:
-                return await look(connection, account, now=now)
+                told = await look(connection, account, now=now)
+            async with self.database.transaction() as connection:
+                watermark = await noted_watermark(connection, account)
+                await settle(connection, account, now=now, watermark=watermark)
         except Exception:
             logger.exception("envelope_look_failed", vendor_id=account.vendor_id)
             return 0
+        return told

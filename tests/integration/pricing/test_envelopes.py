@@ -86,6 +86,26 @@ async def test_each_share_is_told_once_a_period(budgets: Budgets) -> None:
     assert 4 == len({one.crossing_id for one in told})
 
 
+async def test_what_is_held_is_told_as_well(budgets: Budgets) -> None:
+    """A hold of 400 reaches half; once it is metered, that is no news."""
+    await budgets.reserve("a", "400")
+    looks = [await budgets.look()]
+    await budgets.commit("a", "400")
+    await budgets.use({"ann": 400}, watermark=later(seconds=1))
+    looks.append(await budgets.look(later(seconds=1)))
+
+    assert [1, 0] == looks
+    assert ["0.5"] == [one.share for one in await _told(budgets)]
+
+
+async def test_old_figures_close_nothing_that_a_reservation_would_grant(budgets: Budgets) -> None:
+    """At 110 % of two minutes ago a program is told what a reservation is: the cheaper model."""
+    await budgets.use({"ann": 880}, watermark=NOW - timedelta(minutes=2))
+    await budgets.look()
+
+    assert "over" == (await _hints(budgets))["platform/run"]["state"]
+
+
 async def test_programs_are_told_where_it_stands(budgets: Budgets) -> None:
     """Open, near, over with the cheaper model, closed; the exploration beside it stays open."""
     states = []
@@ -130,6 +150,19 @@ async def test_the_overdraft_is_repaid_by_the_next_period(budgets: Budgets) -> N
 
     assert ("740", "60", "1") == (state["limit"], state["overdrawn_before"], state["used"])
     assert "200" == (await budgets.state("explore"))["limit"]
+
+
+async def test_late_usage_of_the_period_before_is_repaid_too(budgets: Budgets) -> None:
+    """780 when November was looked at last, 80 more of it on the first day of December."""
+    november = NOW - timedelta(days=2)
+    await budgets.use({"ann": 780}, day=november.date(), watermark=november)
+    await budgets.look(november)
+    await budgets.use({"ann": 860}, day=november.date())
+    await budgets.look()
+
+    state = await budgets.state()
+
+    assert ("740", "60") == (state["limit"], state["overdrawn_before"])
 
 
 async def test_a_raise_has_a_reason_and_an_end(budgets: Budgets) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from services.pricing import envelope_watching
+from services.pricing.domain.envelopes.envelope import Scope
+from services.pricing.handlers.envelopes.looking import look
 from services.pricing.handlers.envelopes.reserving import commit, reserve
 from services.pricing.repository.envelopes import definitions
 from services.pricing.schemas.reservation import ReservationWrite
@@ -125,6 +128,90 @@ async def test_a_hold_expires_and_a_late_commit_still_counts(budgets: Budgets, v
         await commit(connection, account, "a", Fraction(120), now=later(seconds=70))
 
     assert ("expired", "0", "120") == (expired, freed, await budgets.used())
+
+
+async def test_between_noting_and_ending_a_commit_still_counts(
+    budgets: Budgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Usage that came after the look is not counted yet: the commit is not ended by it."""
+    await budgets.reserve("a", "300")
+    await budgets.commit("a", "250")
+
+    async def meanwhile(*arguments: Any, **options: Any) -> int:
+        told = await look(*arguments, **options)
+        await budgets.use({"ann": 250}, watermark=later(seconds=1))
+        return told
+
+    monkeypatch.setattr(envelope_watching, "look", meanwhile)
+    await budgets.look(later(seconds=1))
+
+    assert "250" == await budgets.used()
+
+
+async def test_an_envelope_of_one_run_counts_its_commits(budgets: Budgets) -> None:
+    """Usage is metered without its run: what was committed stays, and the next run is its own."""
+    await budgets.put("one-run", scope={"run": "r-1"}, amount="500", explore_share="0")
+    await budgets.reserve("a", "300")
+    await budgets.commit("a", "250")
+    await budgets.use({"ann": 250}, watermark=later(seconds=1))
+    await budgets.look(later(seconds=1))
+
+    state = (await budgets.call("GET", "/v1/envelopes/one-run/state")).json()
+
+    assert ("250", "250") == (state["ledgers"][0]["used"], await budgets.used())
+
+
+async def test_what_is_open_counts_in_the_next_period(budgets: Budgets, vendor: str) -> None:
+    """Reserved yesterday for a day, from an envelope of each day: today it is held, once."""
+    await budgets.put(period="day")
+    account, yesterday = Account(vendor, "test"), NOW - timedelta(hours=20)
+    body = {"work": WORK, "estimate": "300", "ttl_seconds": 86_400}
+    written = ReservationWrite.model_validate(body)
+    async with budgets.store.transaction() as connection:
+        await reserve(connection, account, "a", written, now=yesterday)
+    carried = await budgets.used()
+    await budgets.reserve("a", "350", ttl_seconds=600)
+
+    assert ("300", "350") == (carried, await budgets.used())
+
+
+async def test_what_is_held_is_granted_when_asked_again(budgets: Budgets) -> None:
+    """A lost answer: others have used all since, and the hold is still there."""
+    await budgets.reserve("a", "300")
+    await budgets.use({"bob": 900})
+    await budgets.look()
+
+    again = await budgets.reserve("a", "300")
+
+    assert (True, "open") == (again["granted"], again["state"])
+
+
+async def test_a_late_commit_does_not_wait_for_who_reserves(budgets: Budgets, vendor: str) -> None:
+    """Reservers lock envelopes, then the reservation; the other way round would be a ring."""
+    account = Account(vendor, "test")
+    await budgets.reserve("a", "300", ttl_seconds=60)
+    await budgets.look(later(seconds=61))
+    async with budgets.store.transaction() as reserving, asyncio.timeout(10):
+        await definitions.lock_matching(reserving, account, Scope(**WORK))
+        async with budgets.store.transaction() as connection:
+            await commit(connection, account, "a", Fraction(120), now=later(seconds=70))
+
+    assert "120" == await budgets.used()
+
+
+async def test_the_same_id_at_once_is_one_reservation(
+    budgets: Budgets, crowd: Database, vendor: str
+) -> None:
+    """Without an envelope in the way nothing is locked, and still none fails."""
+    account = Account(vendor, "test")
+    written = ReservationWrite.model_validate({"work": {"tenant": "other"}, "estimate": "1"})
+
+    async def ask() -> bool:
+        async with crowd.transaction() as connection:
+            return (await reserve(connection, account, "same", written, now=NOW)).granted
+
+    assert [True] * RESERVERS == await asyncio.gather(*(ask() for _ in range(RESERVERS)))
+    assert budgets.vendor == vendor
 
 
 async def test_contradictions_are_conflicts(budgets: Budgets) -> None:

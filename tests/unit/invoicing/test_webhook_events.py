@@ -145,7 +145,10 @@ def test_spend_that_reaches_a_threshold_is_one_event() -> None:
 
 def test_a_group_stands_for_its_types_only() -> None:
     """`invoice.*` is every invoice event, `*` everything, a name itself."""
-    assert {"*", "invoice.*", "statement.*", "usage.*", "wallet.*"} == PATTERNS
+    groups = {"budget.*", "invoice.*", "statement.*", "usage.*", "wallet.*"}
+
+    assert {"*", *groups} == PATTERNS
+    assert subscribes(["budget.*"], "budget.threshold_crossed")
     assert subscribes(["invoice.*"], "invoice.paid")
     assert subscribes(["*"], "usage.sealed")
     assert subscribes(["usage.sealed"], "usage.sealed")

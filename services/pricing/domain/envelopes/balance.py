@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from fractions import Fraction
 from typing import Literal
 
@@ -39,15 +39,16 @@ class Hold:
     committed: Fraction = Fraction(0)
     committed_at: datetime | None = None
 
-    def counts(self, *, now: datetime, watermark: datetime | None) -> Fraction:
-        """Return what it takes from its ledger now.
+    def counts(self, *, now: datetime, watermark: datetime | None, since: datetime) -> Fraction:
+        """Return what it takes from its ledger now, in a period that began at `since`.
 
-        An open one takes its estimate until it expires. A committed one, late or not, takes what
-        was used until what was metered reaches its commit.
+        An open one takes its estimate until it expires, whichever period it began in. A committed
+        one, late or not, takes what was used until what was metered reaches its commit; in the
+        period of its commit alone.
         """
         if self.state == "committed":
             at = self.committed_at
-            seen = at is not None and watermark is not None and watermark >= at
+            seen = at is None or at < since or (watermark is not None and watermark >= at)
             return Fraction(0) if seen else self.committed
         return self.estimate if self.state == "open" and now < self.expires_at else Fraction(0)
 
@@ -110,12 +111,22 @@ def balance_of(
     raises: Iterable[Raise] = (),
     holds: Iterable[Hold] = (),
 ) -> Balance:
-    """Return what a ledger has left. `raises` and `holds` are those of the envelope's period."""
+    """Return what a ledger has left. `raises` are those of the period, `holds` all that live.
+
+    Usage is metered without its run: of one run's envelope, commits are all that is known.
+    """
+    span = envelope.span_at(now.date())
+    since = datetime.combine(span.start, time(), UTC)
+    metered_to = None if envelope.scope.run else spent.watermark
     raised = sum(
         (one.amount for one in raises if one.ledger is ledger and now < one.until), Fraction(0)
     )
     held = sum(
-        (one.counts(now=now, watermark=spent.watermark) for one in holds if one.ledger is ledger),
+        (
+            one.counts(now=now, watermark=metered_to, since=since)
+            for one in holds
+            if one.ledger is ledger
+        ),
         Fraction(0),
     )
     limit = envelope.share_of(ledger) + raised - spent.overdrawn_before
@@ -123,7 +134,7 @@ def balance_of(
     return Balance(
         envelope=envelope,
         ledger=ledger,
-        span=envelope.span_at(now.date()),
+        span=span,
         limit=max(limit, Fraction(0)),
         used=spent.metered + held,
         as_of=watermark,

@@ -15,13 +15,15 @@ class Request:
     estimate    US dollars, 0 or more
     is_new      whether its run begins with it; a run under way is not cut
     background  whether it can wait
-    approved    whether somebody has approved it, with a reason and an end
+    approved    names of the envelopes in which it is approved, with a reason and an end
+    is_held     whether all of it is held already: asked again, it is granted again
     """
 
     estimate: Fraction
     is_new: bool
     background: bool = False
-    approved: bool = False
+    approved: frozenset[str] = frozenset()
+    is_held: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,27 @@ class Decision:
 def decide(request: Request, balances: Sequence[Balance]) -> Decision:
     """Return what becomes of a request, by the hardest step of all its envelopes.
 
-    A new run is granted below `ask`, or below `block` with an approval, if its estimate fits under
-    the ceiling. A run under way is granted as long as its estimate fits under the ceiling: it ends
-    inside the overdraft. Figures that are old grant inside the overdraft as well (rule 10.2).
+    A new run is granted below `ask`, or below `block` if each envelope that asks has approved it,
+    and its estimate fits under the ceiling. A run under way is granted as long as its estimate fits
+    under the ceiling: it ends inside the overdraft. Figures that are old grant inside the overdraft
+    as well (rule 10.2).
     """
     stale = any(balance.stale for balance in balances)
     hardest: Balance | None = None
     step = Step.OPEN
     for balance in balances:
-        found = _step(request, balance)
+        found = step_of(request, balance)
         if hardest is None or found.rank > step.rank:
             hardest, step = balance, found
     if step is Step.OPEN:
         return Decision(granted=True, step=step, by=None, stale=stale)
-    return Decision(granted=_grants(request, step), step=step, by=hardest, stale=stale)
+    return Decision(_grants(request, step, balances), step, hardest, stale)
 
 
-def _step(request: Request, balance: Balance) -> Step:
+def step_of(request: Request, balance: Balance) -> Step:
+    """Return what one ledger makes of a request."""
+    if request.is_held:
+        return min(balance.step, Step.ADVISE, key=lambda step: step.rank)
     if balance.used + request.estimate > balance.ceiling:
         return Step.BLOCK
     if not request.is_new:
@@ -76,9 +82,10 @@ def _step(request: Request, balance: Balance) -> Step:
     return balance.step
 
 
-def _grants(request: Request, step: Step) -> bool:
+def _grants(request: Request, step: Step, balances: Sequence[Balance]) -> bool:
     if step is Step.BLOCK:
         return False
     if step is Step.ASK:
-        return request.approved
+        asking = {one.envelope.name for one in balances if step_of(request, one) is Step.ASK}
+        return asking <= request.approved
     return step is not Step.SLOW or not request.background

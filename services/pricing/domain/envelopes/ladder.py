@@ -70,6 +70,6 @@ class Ladder:
         ]
         return next((step for step, is_reached in reached if is_reached), Step.OPEN)
 
-    def told_between(self, before: Fraction, after: Fraction) -> list[Fraction]:
-        """Return the shares to tell that were crossed on the way from one share to another."""
-        return [share for share in self.notify if before < share <= after]
+    def told_at(self, used: Fraction) -> list[Fraction]:
+        """Return the shares to tell that a used share has reached."""
+        return [share for share in self.notify if share <= used]

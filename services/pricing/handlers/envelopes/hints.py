@@ -2,11 +2,13 @@
 
 import hashlib
 from datetime import UTC, datetime, time
+from fractions import Fraction
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.envelopes.balance import Balance
+from services.pricing.domain.envelopes.deciding import Request, step_of
 from services.pricing.domain.envelopes.envelope import SCOPE_FIELDS, Ledger
 from services.pricing.domain.envelopes.ladder import Step
 from services.pricing.handlers.envelopes.standing import Standing, standing_of
@@ -24,6 +26,8 @@ _STATES: dict[Step, HintState] = {
     Step.BLOCK: "closed",
 }
 """Step of the ladder -> what a client in its own process does of it."""
+_BEGINS = Request(Fraction(0), is_new=True)
+"""What a hint answers: a run that begins. On old figures it may, inside the overdraft."""
 
 
 async def read_hints(
@@ -60,7 +64,7 @@ def _hint(standing: Standing, balance: Balance, as_of: datetime) -> BudgetHint:
         id=f"{envelope.name}/{balance.ledger.value}",
         scope=scope,
         ledger=balance.ledger.value,
-        state=_STATES[balance.step],
+        state=_STATES[step_of(_BEGINS, balance)],
         suggested=standing.settings[envelope.name].suggestions,
         reason=f"The {balance.ledger.value} ledger of {envelope.name} is {used} % used.",
         as_of=as_of,

@@ -40,15 +40,15 @@ async def look(connection: AsyncConnection, account: Account, *, now: datetime) 
     """
     rows = await definitions.list_all(connection, account)
     watermark, changes = await spending.feed_state(connection, account)
-    before = await standing_of(connection, account, rows, now)
     if await _is_new(connection, account, rows, (watermark, changes), now):
         noted = await _spent(connection, account, rows, now=now, watermark=watermark)
         stamped = [{**one, "changes": changes, "looked_at": now} for one in noted]
         await spending.note_spent(connection, account, stamped)
     else:
         await spending.note_looked(connection, account, now=now)
-    after = await standing_of(connection, account, rows, now)
-    return await tell_crossed(connection, account, before, after)
+    return await tell_crossed(
+        connection, account, await standing_of(connection, account, rows, now)
+    )
 
 
 async def _is_new(
@@ -79,7 +79,7 @@ async def _spent(
     now: datetime,
     watermark: datetime | None,
 ) -> list[dict[str, Any]]:
-    starts = [_envelope(row).span_at(now.date()).start for row in rows]
+    starts = [_before(_envelope(row), now.date()).start for row in rows]
     since = min([*starts, now.date() - HISTORY])
     history = await read_history(connection, account, since, now)
     noted = []
@@ -116,7 +116,7 @@ async def _noted(
     span = envelope.span_at(today)
     settings = EnvelopeWrite.model_validate(row["content"])
     used = used_of(envelope, settings, *history, since=span.start)
-    repaid = await _overdrawn_before(connection, account, envelope, span)
+    repaid = await _overdrawn_before(connection, account, envelope, used, today)
     return [
         {
             "name": envelope.name,
@@ -133,11 +133,14 @@ async def _noted(
 
 
 async def _overdrawn_before(
-    connection: AsyncConnection, account: Account, envelope: Envelope, span: Span
+    connection: AsyncConnection, account: Account, envelope: Envelope, used: Used, today: date
 ) -> dict[Ledger, Fraction]:
-    """Return what the period before went beyond its ledgers, from what was noted of it last."""
-    last = span.start - timedelta(days=1)
-    start = envelope.span_at(last).start
+    """Return what the period before went beyond its ledgers: all its usage, late usage too.
+
+    A period in which the envelope was not looked at owes nothing. Raises count as at its last look.
+    """
+    span = _before(envelope, today)
+    start = span.start
     noted = await spending.read_spent(connection, account, [envelope.name])
     moved = await definitions.movements(connection, account, {envelope.name: start})
     found = dict.fromkeys(Ledger, Fraction(0))
@@ -145,7 +148,7 @@ async def _overdrawn_before(
         row = noted.get((envelope.name, ledger.value, start))
         if row is not None:
             spent = Spent(
-                parse_exact(row["metered_exact"]),
+                _sum(used, ledger, span),
                 row["watermark"],
                 parse_exact(row["overdrawn_before_exact"]),
             )
@@ -154,6 +157,11 @@ async def _overdrawn_before(
                 balance_of(envelope, ledger, spent, now=row["looked_at"], raises=raises)
             )
     return found
+
+
+def _before(envelope: Envelope, day: date) -> Span:
+    """Return the period before the one that a day is in."""
+    return envelope.span_at(envelope.span_at(day).start - timedelta(days=1))
 
 
 def _envelope(row: RowMapping) -> Envelope:

@@ -50,6 +50,12 @@ class _Asked:
         held = parse_exact(self.before["estimate_exact"]) if self.before else Fraction(0)
         return self.estimate - held
 
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether all that is asked is held already."""
+        before = self.before
+        is_open = before is not None and before["state"] == "open" and before["expires_at"] > now
+        return is_open and self.more <= 0
+
 
 async def reserve(
     connection: AsyncConnection,
@@ -73,8 +79,8 @@ async def reserve(
     standing = await standing_of(connection, account, rows, now, without=reservation_id)
     decision, loop = await _decide(connection, account, asked, standing)
     granted = decision.granted and loop is None
-    if granted:
-        await _hold(connection, account, asked, standing)
+    if granted and not await _hold(connection, account, asked, standing):
+        return await reserve(connection, account, reservation_id, written, now=now)
     return _answer(asked, standing, decision, loop=loop)
 
 
@@ -102,7 +108,8 @@ async def _decide(
         estimate=asked.estimate,
         is_new=not under_way,
         background=asked.written.background,
-        approved=bool(approved),
+        approved=frozenset(approved),
+        is_held=asked.is_held(now),
     )
     decision = decide(request, standing.balances(asked.ledger))
     return decision, await _loop(connection, account, asked, standing) if run else None
@@ -129,7 +136,8 @@ async def _loop(
 
 async def _hold(
     connection: AsyncConnection, account: Account, asked: _Asked, standing: Standing
-) -> None:
+) -> bool:
+    """Hold what is asked; False if another request took the id since it was looked for."""
     expires = standing.now + timedelta(seconds=asked.written.ttl_seconds)
     state: dict[str, Any] = {
         "estimate_exact": format_exact(asked.estimate),
@@ -140,7 +148,8 @@ async def _hold(
     row = {"reservation_id": asked.reservation_id, **work, "ledger": asked.ledger.value, **state}
     row |= {"committed_exact": "", "committed_at": None, "created_at": standing.now}
     if asked.before is None:
-        await reservations.add(connection, account, row, standing.periods)
+        if not await reservations.add(connection, account, row, standing.periods):
+            return False
     else:
         await reservations.change(connection, account, asked.reservation_id, state)
         await reservations.hold(connection, account, asked.reservation_id, standing.periods)
@@ -152,6 +161,7 @@ async def _hold(
         amount_exact=format_exact(max(asked.more, Fraction(0))),
         at=standing.now,
     )
+    return True
 
 
 async def commit(
@@ -163,6 +173,9 @@ async def commit(
     now: datetime,
 ) -> None:
     """Put what was used in the place of the estimate; late, it still counts. Twice is once.
+
+    A late one takes no lock of envelopes: nothing is decided, and who reserves takes them before
+    the reservation.
 
     Raises `unknown_reservation`, `already_committed` (409) for another amount and
     `reservation_settled` (409) for one that was released.
@@ -180,7 +193,7 @@ async def commit(
         )
     if row["state"] == "expired":
         work = Scope(**{field: row[field] for field in SCOPE_FIELDS})
-        envelopes = await definitions.lock_matching(connection, account, work)
+        envelopes = await definitions.matching(connection, account, work)
         standing = await standing_of(connection, account, envelopes, now)
         await reservations.hold(connection, account, reservation_id, standing.periods)
     values = {"state": "committed", "committed_exact": format_exact(amount), "committed_at": now}

@@ -66,7 +66,7 @@ async def standing_of(
         return Standing({}, {}, {}, {}, {}, {}, now)
     noted = await spending.read_spent(connection, account, list(periods))
     moved = await definitions.movements(connection, account, periods)
-    held = await reservations.holds(connection, account, periods)
+    held = await reservations.holds(connection, account, list(periods))
     return Standing(
         envelopes=envelopes,
         settings=settings,

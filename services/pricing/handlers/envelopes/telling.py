@@ -1,7 +1,6 @@
 """Shares of a ledger that are told, once a period, when they are crossed."""
 
 from collections.abc import Iterable
-from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,26 +18,27 @@ FORECAST = "forecast"
 """In place of a share: the middle of the forecast goes beyond the ledger."""
 
 
-async def tell_crossed(
-    connection: AsyncConnection, account: Account, before: Standing, after: Standing
-) -> int:
-    """Tell the shares that were crossed between two standings of envelopes; return how many."""
+async def tell_crossed(connection: AsyncConnection, account: Account, standing: Standing) -> int:
+    """Tell the shares of the period that are reached and were not told; return how many.
+
+    What is held and what is metered count alike, whichever it was that reached a share.
+    """
     told = 0
-    for name in after.envelopes:
+    known = await spending.read_told(connection, account, standing.periods)
+    for name in standing.envelopes:
         for ledger in Ledger:
-            balance = after.balance(name, ledger)
-            for share in _crossed(before.balance(name, ledger), balance):
-                told += await _tell(connection, account, balance, share)
+            balance = standing.balance(name, ledger)
+            for share in _reached(balance):
+                if (name, ledger.value, share) not in known:
+                    told += await _tell(connection, account, balance, share)
     return told
 
 
-def _crossed(before: Balance, after: Balance) -> Iterable[str]:
-    share = before.share if before.limit else Fraction(0)
-    if after.limit:
-        yield from map(
-            format_exact, after.envelope.ladder.told_between(min(share, after.share), after.share)
-        )
-    if after.forecast is not None and after.limit and after.forecast > after.limit:
+def _reached(balance: Balance) -> Iterable[str]:
+    if not balance.limit:
+        return
+    yield from map(format_exact, balance.envelope.ladder.told_at(balance.share))
+    if balance.forecast is not None and balance.forecast > balance.limit:
         yield FORECAST
 
 

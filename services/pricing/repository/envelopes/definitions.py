@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -67,14 +67,21 @@ async def lock_matching(
 
     The order of the names is that of the locks: two reservers never wait for each other in a ring.
     """
-    fits = [envelope.c[field].in_(["", getattr(work, field)]) for field in SCOPE_FIELDS]
-    query = (
-        select(envelope)
-        .where(owned(envelope, account, ended=False), *fits)
-        .order_by(envelope.c.name)
-        .with_for_update()
-    )
+    query = _matching(account, work).with_for_update()
     return (await connection.execute(query)).mappings().all()
+
+
+async def matching(
+    connection: AsyncConnection, account: Account, work: Scope
+) -> Sequence[RowMapping]:
+    """Return the same without a lock, for what decides nothing."""
+    return (await connection.execute(_matching(account, work))).mappings().all()
+
+
+def _matching(account: Account, work: Scope) -> Select[Any]:
+    fits = [envelope.c[field].in_(["", getattr(work, field)]) for field in SCOPE_FIELDS]
+    query = select(envelope).where(owned(envelope, account, ended=False), *fits)
+    return query.order_by(envelope.c.name)
 
 
 async def accounts_with_envelopes(connection: AsyncConnection) -> list[Account]:

@@ -1,18 +1,37 @@
 """Reservations: what they are now, and the log that says how they came to it."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, case, delete, false, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    and_,
+    case,
+    delete,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.envelope_tables import reservation, reservation_hold, reservation_log
+from services.pricing.envelope_tables import (
+    ACCOUNT,
+    envelope,
+    reservation,
+    reservation_hold,
+    reservation_log,
+)
 from services.pricing.repository.selection import keys, owned
 from shared.accounts.repository import Account
 
 COUNTING = ("open", "committed")
+PERIOD_MAX = timedelta(days=31)
 
 
 async def read(
@@ -26,10 +45,14 @@ async def read(
 
 async def add(
     connection: AsyncConnection, account: Account, row: dict[str, Any], periods: dict[str, date]
-) -> None:
-    """Store a reservation with the periods of envelopes that it holds from."""
-    await connection.execute(insert(reservation).values(**keys(account), **row))
+) -> bool:
+    """Store a reservation with the periods of envelopes that it holds from; False if it exists."""
+    written = insert(reservation).values(**keys(account), **row).on_conflict_do_nothing()
+    made = await connection.execute(written.returning(reservation.c.reservation_id))
+    if made.first() is None:
+        return False
     await hold(connection, account, row["reservation_id"], periods)
+    return True
 
 
 async def hold(
@@ -63,11 +86,14 @@ async def settle(
 ) -> int:
     """End what has expired, and what was committed and is metered by now; return how many.
 
-    What ended counts nowhere any more, so that those who reserve read what is alive.
+    What ended counts nowhere any more, so that those who reserve read what is alive. What an
+    envelope of a single run holds stays committed for its period: its usage is not metered by run.
     """
+    old = reservation.c.committed_at <= now - PERIOD_MAX
     metered = and_(
         reservation.c.state == "committed",
         reservation.c.committed_at <= watermark if watermark is not None else false(),
+        or_(old, ~_is_of_a_run()),
     )
     expired = and_(reservation.c.state == "open", reservation.c.expires_at <= now)
     ended = (
@@ -84,6 +110,15 @@ async def settle(
             )
         )
     return len(names)
+
+
+def _is_of_a_run() -> ColumnElement[bool]:
+    """Tell whether an envelope of a single run counts a reservation."""
+    pairs = [
+        *(reservation_hold.c[name] == reservation.c[name] for name in (*ACCOUNT, "reservation_id")),
+        *(envelope.c[name] == reservation_hold.c[name] for name in (*ACCOUNT, "name")),
+    ]
+    return exists().where(*pairs, envelope.c.run != "", ~envelope.c.ended)
 
 
 async def change(
@@ -140,9 +175,12 @@ async def is_under_way(
 
 
 async def holds(
-    connection: AsyncConnection, account: Account, periods: dict[str, date]
+    connection: AsyncConnection, account: Account, names: Sequence[str]
 ) -> Sequence[RowMapping]:
-    """Return what is held or committed of periods of envelopes, with the envelope's name."""
+    """Return what is held or committed of envelopes, with the envelope's name.
+
+    Each once for an envelope, though it counts in each period that it was extended in.
+    """
     joined = reservation_hold.join(
         reservation,
         (reservation.c.vendor_id == reservation_hold.c.vendor_id)
@@ -150,13 +188,13 @@ async def holds(
         & (reservation.c.reservation_id == reservation_hold.c.reservation_id),
     )
     query = (
-        select(reservation_hold.c.name, reservation_hold.c.period_start, reservation)
+        select(reservation_hold.c.name, reservation)
+        .distinct()
         .select_from(joined)
         .where(
             owned(reservation_hold, account),
-            reservation_hold.c.name.in_(list(periods)),
+            reservation_hold.c.name.in_(names),
             reservation.c.state.in_(COUNTING),
         )
     )
-    rows = (await connection.execute(query)).mappings().all()
-    return [row for row in rows if row["period_start"] == periods[row["name"]]]
+    return (await connection.execute(query)).mappings().all()

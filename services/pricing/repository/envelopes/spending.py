@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -50,6 +50,24 @@ async def note_looked(connection: AsyncConnection, account: Account, *, now: dat
         .where(owned(envelope_spend, account), envelope_spend.c.looked_at >= midnight)
         .values(looked_at=now)
     )
+
+
+async def read_told(
+    connection: AsyncConnection, account: Account, periods: dict[str, date]
+) -> set[tuple[str, str, str]]:
+    """Return what is told of periods of envelopes: (name, ledger, share)."""
+    told = envelope_told.c
+    query = select(told.name, told.ledger, told.share).where(
+        owned(envelope_told, account),
+        tuple_(told.name, told.period_start).in_(list(periods.items())),
+    )
+    return {(row.name, row.ledger, row.share) for row in (await connection.execute(query)).all()}
+
+
+async def noted_watermark(connection: AsyncConnection, account: Account) -> datetime | None:
+    """Return up to when usage is noted: each look notes all envelopes under one watermark."""
+    query = select(func.max(envelope_spend.c.watermark)).where(owned(envelope_spend, account))
+    return (await connection.execute(query)).scalar_one()
 
 
 async def note_told(

@@ -14,6 +14,7 @@ from services.pricing.domain.envelopes.envelope import Envelope, Ledger, Scope, 
 from tests.unit.pricing.envelopes.cases import ENVELOPE, NOW, balance, dollars
 
 SOON, PAST = NOW + timedelta(minutes=5), NOW - timedelta(minutes=5)
+BEGAN = NOW.replace(day=1, hour=0)
 OPEN = Hold(Ledger.RUN, Fraction(50), "open", SOON)
 
 
@@ -151,7 +152,7 @@ HOLDS = st.lists(
 def test_holds_are_of_one_ledger(holds: list[Hold], ledger: Ledger) -> None:
     """Both ledgers together use what all holds take: none counts twice, none is lost."""
     both = [balance(holds=tuple(holds), ledger=one).used for one in Ledger]
-    counted = sum(hold.counts(now=NOW, watermark=NOW) for hold in holds)
+    counted = sum(hold.counts(now=NOW, watermark=NOW, since=BEGAN) for hold in holds)
 
     assert counted == sum(both)
     assert 0 <= balance(holds=tuple(holds), ledger=ledger).used

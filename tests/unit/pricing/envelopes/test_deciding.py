@@ -50,10 +50,26 @@ def test_background_work_waits_first() -> None:
 
 def test_an_approval_opens_what_asks() -> None:
     """Not what blocks: that needs a raise."""
-    approved = replace(NEW, approved=True)
+    approved = replace(NEW, approved=frozenset({"platform"}))
 
     assert decide(approved, [balance(880, envelope=WIDE)]).granted
     assert not decide(approved, [balance(1_000, envelope=WIDE)]).granted
+
+
+def test_each_envelope_that_asks_has_to_approve() -> None:
+    """The team's approval is none of the agent's."""
+    team, agent = (balance(880, envelope=replace(WIDE, name=name)) for name in ("team", "agent"))
+    one = replace(NEW, approved=frozenset({"team"}))
+
+    assert not decide(one, [team, agent]).granted
+    assert decide(replace(one, approved=frozenset({"team", "agent"})), [team, agent]).granted
+
+
+def test_what_is_held_is_granted_again() -> None:
+    """Whatever was used since by others: the same request is the same reservation."""
+    held = replace(NEW, estimate=Fraction(10), is_held=True)
+
+    assert decide(held, [balance(1_000, envelope=WIDE)]).granted
 
 
 @pytest.mark.parametrize("metered", [0, 720, 800, 840, 880, 999])
@@ -124,13 +140,11 @@ def test_no_order_of_requests_goes_beyond_the_ceiling(estimates: list[Fraction])
         assert used <= now.ceiling
 
 
-def test_shares_to_tell_are_told_once() -> None:
-    """From 40 % to 95 % three are crossed; from there to 96 % none."""
-    ladder = Ladder()
-    shares = [Fraction(n, 100) for n in (40, 95, 96)]
+def test_shares_to_tell_are_those_that_are_reached() -> None:
+    """None at 40 %, one at exactly half, three at 95 %."""
+    told = [Ladder().told_at(Fraction(n, 100)) for n in (40, 50, 95)]
 
-    assert [Fraction(1, 2), Fraction(3, 4), Fraction(9, 10)] == ladder.told_between(*shares[:2])
-    assert [] == ladder.told_between(*shares[1:])
+    assert [[], [Fraction(1, 2)], [Fraction(1, 2), Fraction(3, 4), Fraction(9, 10)]] == told
 
 
 @pytest.mark.parametrize(
