@@ -23,7 +23,9 @@ class Asked:
     occurred_at: datetime
     attribution: Attribution = field(default_factory=Attribution)
     model: str | None = None
-    """What was asked for."""
+    """What the provider is asked for."""
+    requested: str | None = None
+    """What the caller asked for, if a budget put `model` in its place."""
     counts_as: str | None = None
     """Whose conventions the usage follows, if not those of `provider`."""
     batch: bool = False

@@ -9,6 +9,7 @@ from threading import RLock
 from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
+from tallyroll.budgets.decision import BudgetExceededError
 from tallyroll.diagnostics import KindLog
 from tallyroll.event import InvalidEventError
 from tallyroll.meter import Meter
@@ -38,8 +39,9 @@ class Interrupted:
 class Recorder:
     """Records answers of providers on one meter. Get it by `recorder_of()`.
 
-    No method raises: what goes wrong inside is logged once per kind, and counted in `faults`. (A
-    strict meter's InvalidEventError does come through.)
+    No method raises: what goes wrong inside is logged once per kind, and counted in `faults`. (What
+    the user asked the meter for does come through: a strict one's InvalidEventError, and
+    BudgetExceededError for a request that is not to be made.)
     """
 
     def __init__(self, meter: Meter) -> None:
@@ -98,7 +100,7 @@ class Recorder:
         """Return what the action does; `otherwise` if it fails, which nobody else shall notice."""
         try:
             return action()
-        except InvalidEventError:  # of a strict meter: its user wants to know
+        except (InvalidEventError, BudgetExceededError):  # what the user of the meter asked for
             raise
         except Exception as error:  # noqa: BLE001  the program that is metered goes on
             self.faults += 1

@@ -33,6 +33,11 @@ class Request:
         self._untold = [True]  # popped by who tells it: atomic, and without a lock in a finalizer
 
     @property
+    def instead(self) -> str | None:
+        """The model to send in place of the caller's; None: the caller's stays."""
+        return None if self.asked.requested is None else self.asked.model
+
+    @property
     def told(self) -> bool:
         """Whether the recorder knows what came of it."""
         return not self._untold
