@@ -104,8 +104,8 @@ def renamed(http_request: Any, model: str) -> Any:
         place = place.removesuffix(own) + public if place.endswith(own) else place
     sent = copy(http_request)
     sent.url = f"{place}/{quote(model, safe='@')}:{last.rpartition(':')[2]}{mark}{query}"
-    if objects(asked := at(sent.data, "requests")):  # embeddings, which name it each
-        sent.data = {**sent.data, "requests": [_of_model(one, model) for one in asked]}
+    if texts := objects(at(sent.data, "requests")):  # embeddings, which name it each
+        sent.data = {**sent.data, "requests": [_of_model(one, model) for one in texts]}
     return sent
 
 

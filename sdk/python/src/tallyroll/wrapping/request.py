@@ -1,7 +1,8 @@
 """One metered request, from before it is made to the last of its answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tallyroll.recording.asked import Asked
 from tallyroll.recording.recorder import Recorder

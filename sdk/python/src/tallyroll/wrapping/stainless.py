@@ -76,8 +76,9 @@ class _Call:
         return self._parser(seen) if callable(self._parser) else seen
 
     def _seen(self, parsed: Any) -> Any:
-        route, is_sync = self.route, hasattr(parsed, "__next__")
-        if route.see is None or not (is_sync or hasattr(parsed, "__anext__")):
+        route, kind = self.route, type(parsed)  # asking pydantic's objects themselves is slow
+        is_sync = hasattr(kind, "__next__")
+        if route.see is None or not (is_sync or hasattr(kind, "__anext__")):
             self._answered(route.pick(parsed))
             return parsed
         self._streams = True

@@ -274,12 +274,9 @@ CALLERS: dict[str, Caller] = {
 
 async def close(client: Any) -> None:
     """End a client's connections, in the way that it has."""
-    if hasattr(client, "__aexit__") and not hasattr(client, "__exit__"):
+    if hasattr(client, "__aexit__"):
         await client.__aexit__(None, None, None)
-    elif isinstance(client, Mistral):  # which is both
-        await client.__aexit__(None, None, None)
+    if hasattr(client, "__exit__"):  # Mistral's has both
         client.__exit__(None, None, None)
-    elif hasattr(client, "__exit__"):
-        client.__exit__(None, None, None)
-    else:
+    elif not hasattr(client, "__aexit__"):
         client.close()

@@ -5,10 +5,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from sdk.python.tests.budgets.conftest import FixedSource, hint_of
+from sdk.python.tests.budgets.conftest import NOW, FixedSource, hint_of
 from sdk.python.tests.wrapping.budgets.callers import ASKED, OTHER
 
 from tallyroll import Decision, Meter
+from tallyroll.budgets import Fetched
+from tallyroll.recording.recorder import recorder_of
 from tallyroll.testing import CapturingTransport
 
 
@@ -31,13 +33,11 @@ class Budgeted:
         self._source.hints = [hint_of(state, suggested={ASKED: OTHER}, **changes)]
         enforcer = self.meter._enforcer
         assert enforcer is not None
-        fetched = self._source.fetch(None)
-        assert not hasattr(fetched, "as_of")
-        enforcer.hints.replace(fetched, asked=monotonic())  # type: ignore[arg-type]
+        enforcer.hints.replace(Fetched(hints=self._source.hints, at=NOW), asked=monotonic())
 
     def is_fault_free(self) -> bool:
         """Tell whether nothing was swallowed on the way."""
-        return vars(self.meter)["_recorder"].faults == 0
+        return recorder_of(self.meter).faults == 0
 
 
 @pytest.fixture(name="budgeted")

@@ -45,7 +45,7 @@ class Program:
         return [named(one) for one in self.provider.asked]
 
 
-@pytest.fixture(name="program", params=KINDS.values(), ids=KINDS)
+@pytest.fixture(name="program", params=list(KINDS.values()), ids=list(KINDS))
 async def _program(
     request: pytest.FixtureRequest, provider: WireServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Program]:

@@ -1,5 +1,6 @@
 """Which requests are asked about, and those that name their model in a way of their own."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +15,17 @@ from sdk.python.tests.wrapping.budgets.callers import ASKED, CALLERS, OTHER, azu
 from sdk.python.tests.wrapping.budgets.conftest import Budgeted
 from sdk.python.tests.wrapping.google_genai.answers import content
 from sdk.python.tests.wrapping.mistral.answers import CHAT
-from sdk.python.tests.wrapping.openai_family.shapes import ANSWER, ASK, chunks, response
+from sdk.python.tests.wrapping.openai_family.shapes import (
+    ANSWER,
+    ASK,
+    chunks,
+    response,
+    response_events,
+)
 from sdk.python.tests.wrapping.wire import WireServer, sse, whole
 
 from tallyroll import BudgetExceededError
+from tallyroll.testing import CapturingTransport
 
 Make = Callable[[Any], Budgeted]
 Recorded = Callable[[Budgeted], list[dict[str, Any]]]
@@ -151,6 +159,24 @@ def test_gemini_s_embeddings_and_tuned_models_name_the_other_model(
     assert [named(one) for one in provider.asked] == [{OTHER}, {OTHER}]
     assert [event["tags"]["requested_model"] for event in recorded(budget)] == [ASKED, ASKED]
     assert budget.is_fault_free()
+
+
+def test_a_response_that_is_completed_later_still_tells_what_was_asked_for(
+    plain: Any, provider: WireServer, budgeted: Make, transport: CapturingTransport
+) -> None:
+    """The stream broke off; whoever fetches the response does not know."""
+    provider.tell("/responses", sse(response_events(), named=True, done=False))
+    provider.tell("/responses/resp_1", whole(response()))
+    budget = budgeted("degrade")
+    budget.say("over")
+    client = OPENAI.wrap(plain, budget.meter)
+    with client.responses.create(model=ASKED, input="hi", stream=True) as stream:
+        next(stream)
+    client.responses.retrieve("resp_1")
+    assert budget.meter.flush(10)
+    sent = [event for body in transport.bodies for event in json.loads(body)["events"]]
+    assert [event.get("revision") for event in sent] == [None, 1]
+    assert [event["tags"]["requested_model"] for event in sent] == [ASKED, ASKED]
 
 
 def test_a_refused_request_tells_the_route_too(
