@@ -160,6 +160,7 @@ _NAMES = st.sampled_from(["a", "output_text", "input", _Text("t"), _Named.ONE, 1
 _MAPPINGS = st.dictionaries(_NAMES, _ODD, max_size=2).flatmap(
     lambda entries: st.sampled_from([entries, MappingProxyType(entries), Counter(entries)])
 )
+USUAL = NOON.replace(microsecond=486_149)
 _OTHERS = sorted({*RecordedFields.__annotations__, "prompt"} - {"agent", "model"})
 
 
@@ -174,6 +175,11 @@ _OTHERS = sorted({*RecordedFields.__annotations__, "prompt"} - {"agent", "model"
 @example({"agent": "a", "model": "m"}, NOON)
 @example({"agent": "a", "model": "m"}, NOON.replace(microsecond=500_000))
 @example({"agent": "a", "model": "m"}, datetime(1, 1, 1, microsecond=1, tzinfo=UTC))
+@example({"agent": "a", "model": "m", "occurred_at": NOON.replace(microsecond=7)}, NOON)
+@example({"agent": "a", "model": "m", "occurred_at": NOON}, NOON)
+@example({"agent": "a", "model": "m", "units": {}, "occurred_at": None}, NOON)
+@example({"agent": "a", "model": "m", "units": {"a": Decimal("1.50")}, "occurred_at": USUAL}, NOON)
+@example({"agent": "a", "model": "m", "units": {"a": 1.5}, "occurred_at": USUAL}, NOON)
 def test_what_is_checked_at_once_is_checked_alike(fields: dict[str, Any], moment: datetime) -> None:
     """The quick way takes nothing that the checks one by one refuse, and writes the same bytes."""
     quick = capture._encode_at_once("e-1", fields, lambda: moment)
@@ -188,3 +194,6 @@ def test_the_usual_event_is_checked_at_once() -> None:
     fields = {"agent": "a", "model": "m", "tokens": tokens, "tenant": "acme", "tags": {"k": "v"}}
 
     assert capture._encode_at_once("e-1", fields, utc_now) is not None
+    for units in (None, {}, {"web_search_requests": Decimal(2)}):
+        told = {**fields, "occurred_at": USUAL, "units": units}
+        assert capture._encode_at_once("e-1", told, utc_now) is not None

@@ -72,16 +72,20 @@ def _encode_at_once(
         entries = fields.get(name)
         if entries is not None and type(entries) is not dict:
             return None  # msgspec might not call the methods that a class of the caller's has
-    moment = now()
+    moment = fields.get("occurred_at")
+    if moment is None:
+        moment = now()
     if type(moment) is not datetime or moment.tzinfo is not UTC or not moment.microsecond:
         return None
-    values = {"event_id": event_id, "occurred_at": moment, **fields}
+    values = {**fields, "event_id": event_id, "occurred_at": moment}
     try:
+        if (units := fields.get("units")) is not None:
+            values["units"] = _entries("units", units, _quantity)
         event = msgspec.convert(values, TokenEvent)
         if event.tokens is not None and not AMBIGUOUS_TOKEN_TYPES.keys().isdisjoint(event.tokens):
             return None
         return msgspec.json.encode(event)
-    except (msgspec.ValidationError, TypeError, ValueError):
+    except (_RefusalError, msgspec.ValidationError, TypeError, ValueError):
         return None
 
 
@@ -263,5 +267,6 @@ _CORRECTION_CHECKS: dict[str, Callable[[str, object], object]] = {
     "reason": _text,
     "revision": _correcting_revision,
 }
-_AT_ONCE = RecordedFields.__annotations__.keys() - {"occurred_at", "units", "outcome"}
-"""The fields whose values travel as they are, if they are of the right type and range."""
+_AT_ONCE = RecordedFields.__annotations__.keys() - {"outcome"}
+"""The fields whose values travel as they are, if they are of the right type and range; but units,
+which are checked one by one."""

@@ -1,14 +1,14 @@
 """What is known of a request before its answer comes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from tallyroll.context import Attribution
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One request to a provider, as whoever watches it saw it begin.
 
     `occurred_at` is its start in UTC; `attribution` is the scope it was made in, whatever scope its
@@ -21,11 +21,13 @@ class Asked:
     instrument: str
     """Who watched: of two that saw one response, the first to be counted owns it."""
     occurred_at: datetime
-    attribution: Attribution = field(default_factory=Attribution)
+    attribution: Attribution = Attribution()
     model: str | None = None
-    """What was asked for."""
+    """What the provider is asked for."""
+    requested: str | None = None
+    """What the caller asked for, if a budget put `model` in its place."""
     counts_as: str | None = None
     """Whose conventions the usage follows, if not those of `provider`."""
     batch: bool = False
-    terms: Mapping[str, str] = field(default_factory=dict)
+    terms: Mapping[str, str] = {}  # msgspec copies an empty default
     """What the request says of the price, for an answer that does not: `region` …"""

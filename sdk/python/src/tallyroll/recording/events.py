@@ -17,6 +17,8 @@ FAILED_UNIT = "failed_requests"
 UNKNOWN_MODEL = "unknown"
 FLAGS_TAG = "usage_flags"
 """Names the flags of the line, sorted, with commas between."""
+REQUESTED_TAG = "requested_model"
+"""Names the model that the caller asked for, where a budget put another in its place."""
 NO_USAGE: dict[str, int] = {}
 
 
@@ -46,7 +48,7 @@ def failed_fields_of(asked: Asked, error: str) -> RecordedFields:
         "model": asked.model or UNKNOWN_MODEL,
         "units": {FAILED_UNIT: 0},
         "status": "failed",
-        "tags": {**asked.attribution.get("tags", {}), "error": error},
+        "tags": {**_told(asked), "error": error},
     }
     return cast("RecordedFields", fields)
 
@@ -73,7 +75,15 @@ def _status(line: UsageLine, parts: Sequence[Json]) -> str | None:
 
 
 def _tags(asked: Asked, flags: frozenset[str]) -> dict[str, str] | None:
-    tags = dict(asked.attribution.get("tags", {}))
+    tags = _told(asked)
     if flags:
         tags[FLAGS_TAG] = ",".join(sorted(flags))
     return tags or None
+
+
+def _told(asked: Asked) -> dict[str, str]:
+    """Return the tags of the scope, and what says of the route to the model."""
+    tags = dict(asked.attribution.get("tags", {}))
+    if asked.requested is not None:
+        tags[REQUESTED_TAG] = asked.requested
+    return tags

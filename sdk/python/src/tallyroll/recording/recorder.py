@@ -9,6 +9,9 @@ from threading import RLock
 from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
+from msgspec.structs import replace
+
+from tallyroll.budgets.decision import BudgetExceededError
 from tallyroll.diagnostics import KindLog
 from tallyroll.event import InvalidEventError
 from tallyroll.meter import Meter
@@ -33,13 +36,16 @@ class Interrupted:
     model: str | None
     response_id: str | None
     occurred_at: datetime
+    requested: str | None = None
+    """What the caller asked for, if a budget put another model in its place."""
 
 
 class Recorder:
     """Records answers of providers on one meter. Get it by `recorder_of()`.
 
-    No method raises: what goes wrong inside is logged once per kind, and counted in `faults`. (A
-    strict meter's InvalidEventError does come through.)
+    No method raises: what goes wrong inside is logged once per kind, and counted in `faults`. (What
+    the user asked the meter for does come through: a strict one's InvalidEventError, and
+    BudgetExceededError for a request that is not to be made.)
     """
 
     def __init__(self, meter: Meter) -> None:
@@ -98,7 +104,7 @@ class Recorder:
         """Return what the action does; `otherwise` if it fails, which nobody else shall notice."""
         try:
             return action()
-        except InvalidEventError:  # of a strict meter: its user wants to know
+        except (InvalidEventError, BudgetExceededError):  # what the user of the meter asked for
             raise
         except Exception as error:  # noqa: BLE001  the program that is metered goes on
             self.faults += 1
@@ -126,16 +132,18 @@ class Recorder:
         response_id: str | None,
         once: str | None,
     ) -> str:
-        fields = fields_of(asked, line, parts)
         if once is not None:
-            return self._keep(fields, event_id=str(uuid5(NAMESPACE_URL, f"{once}#{line.line}")))
+            event_id = str(uuid5(NAMESPACE_URL, f"{once}#{line.line}"))
+            return self._keep(fields_of(asked, line, parts), event_id=event_id)
         before = self._take_open(asked, response_id) if line.line == 0 else None
         if before is not None:
             # The response that broke off, seen whole: the same event again, in a later state.
+            whole = replace(asked, requested=before.requested)
+            fields = fields_of(whole, line, parts)
             fields["revision"] = 1
             fields["occurred_at"] = before.occurred_at
             return self._keep(fields, event_id=before.event_id)
-        event_id = self._keep(fields)
+        event_id = self._keep(fields_of(asked, line, parts))
         if PARTIAL in line.flags and line.line == 0:
             self._remember(asked, line, response_id, event_id)
         return event_id
@@ -148,7 +156,8 @@ class Recorder:
         self, asked: Asked, line: UsageLine, response_id: str | None, event_id: str
     ) -> None:
         model = line.model or asked.model
-        one = Interrupted(event_id, asked.provider, model, response_id, asked.occurred_at)
+        at, requested = asked.occurred_at, asked.requested
+        one = Interrupted(event_id, asked.provider, model, response_id, at, requested)
         self.interrupted.append(one)
         if response_id is not None:
             with self._lock:

@@ -5,6 +5,7 @@ mistralai 3.7, cohere 7.3 and xai-sdk 1.21.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tallyroll.usage.surface import Json, at
 
@@ -50,15 +51,25 @@ def response_id_of(parts: Sequence[Json]) -> str | None:
     return None
 
 
+_KINDS_KEPT_MAX = 256
+
+
 def terms_of(parts: Sequence[Json]) -> dict[str, str]:
     """Return `service_tier`, `speed` and `region` as the response has them; the last part wins."""
     found: dict[str, str] = {}
     for part in parts:
-        for name, paths in _TERMS.items():
-            for path in paths:
-                if path[0] in part and (said := _text(part, path)) is not None:
-                    found[name] = said
+        for name, path in _paths_in(tuple(part)):
+            if (said := _text(part, path)) is not None:
+                found[name] = said
     return found
+
+
+@lru_cache(maxsize=_KINDS_KEPT_MAX)
+def _paths_in(names: tuple[str, ...]) -> tuple[tuple[str, Path], ...]:
+    """Return where terms can stand in a part with these names: few kinds of parts come again."""
+    return tuple(
+        (name, path) for name, paths in _TERMS.items() for path in paths if path[0] in names
+    )
 
 
 def status_of(parts: Sequence[Json]) -> str | None:

@@ -19,6 +19,7 @@ from tallyroll.usage import (
     responses,
     x_ai,
 )
+from tallyroll.usage.fields import MAPPINGS
 from tallyroll.usage.lines import UsageError, UsageLine
 from tallyroll.usage.surface import Folded, Json, Surface, lines_of
 
@@ -136,7 +137,7 @@ def _told(chunks: object) -> tuple[list[Json] | None, list[Fault]]:
     if isinstance(chunks, Mapping | str | bytes) or not isinstance(chunks, Iterable):
         return [], [Fault("invalid_payload", "chunks", "must be an iterable of mappings")]
     told = list(chunks)
-    wrong = [at for at, chunk in enumerate(told) if not isinstance(chunk, Mapping)]
+    wrong = [at for at, chunk in enumerate(told) if not isinstance(chunk, MAPPINGS)]
     return told, [Fault("invalid_chunk", f"chunks[{at}]", "must be a mapping") for at in wrong]
 
 
@@ -144,7 +145,7 @@ def _payload_faults(payload: object, chunks: object) -> list[Fault]:
     if (payload is None) == (chunks is None):
         code = "missing_payload" if payload is None else "ambiguous_payload"
         return [Fault(code, "payload", "give either payload or chunks")]
-    if payload is None or isinstance(payload, Mapping):
+    if payload is None or isinstance(payload, MAPPINGS):
         return []
     return [Fault("invalid_payload", "payload", "must be a mapping, such as model_dump() gives")]
 

@@ -7,10 +7,11 @@ So the ids of their events are made of the messages' ids: fetched twice, they co
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from typing import Any
+
+from msgspec.structs import replace
 
 from tallyroll.recording.asked import Asked
 from tallyroll.usage.surface import Json

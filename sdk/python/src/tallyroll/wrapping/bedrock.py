@@ -58,6 +58,8 @@ def _metered(original: Callable[..., Any], session: Session) -> Callable[..., An
         request = recorder.guard(
             "request", lambda: session.begin(operation.api_surface, model), None
         )
+        if request is not None and request.instead is not None:
+            api_params = {**api_params, "modelId": request.instead}
         try:
             response = original(self, operation_name, api_params)
         except BaseException as error:

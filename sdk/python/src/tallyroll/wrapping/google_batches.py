@@ -2,12 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tallyroll.usage.surface import Json, at, objects
 from tallyroll.wrapping.google_routes import CONTENT, EMBEDDINGS, Call

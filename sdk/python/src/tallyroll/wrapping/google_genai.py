@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tallyroll.wrapping.google_batches import BatchResults
-from tallyroll.wrapping.google_routes import Call, call_of, model_of, verb_of
+from tallyroll.wrapping.google_routes import Call, call_of, model_of, renamed, verb_of
 from tallyroll.wrapping.metered import metered_copy
 from tallyroll.wrapping.methods import answered, failed, telling_property
 from tallyroll.wrapping.proxy import Proxy
@@ -82,8 +82,9 @@ def _request(original: Callable[..., Any], session: Session, batches: BatchResul
         self: Any, http_request: Any, http_options: Any = None, stream: bool = False
     ) -> Any:
         begun = _begun(session, http_request)
+        sent = begun.sent if begun else http_request
         try:
-            response = original(self, http_request, http_options, stream=stream)
+            response = original(self, sent, http_options, stream=stream)
         except BaseException as error:
             failed(begun.request if begun else None, error)
             raise
@@ -97,8 +98,9 @@ def _async_request(original: Callable[..., Any], session: Session, batches: Batc
         self: Any, http_request: Any, http_options: Any = None, stream: bool = False
     ) -> Any:
         begun = _begun(session, http_request)
+        sent = begun.sent if begun else http_request
         try:
-            response = await original(self, http_request, http_options, stream=stream)
+            response = await original(self, sent, http_options, stream=stream)
         except BaseException as error:
             failed(begun.request if begun else None, error)
             raise
@@ -131,6 +133,8 @@ class _Begun:
 
     request: Request
     call: Call
+    sent: Any
+    """The SDK's request, with the model that was admitted."""
 
 
 def _begun(session: Session, http_request: Any) -> _Begun | None:
@@ -145,7 +149,9 @@ def _begun(session: Session, http_request: Any) -> _Begun | None:
             return None
         if call.is_free:
             return None
-        return _Begun(session.begin(call.api_surface, model_of(http_request.url)), call)
+        request = session.begin(call.api_surface, model_of(http_request.url))
+        sent = http_request if request.instead is None else renamed(http_request, request.instead)
+        return _Begun(request, call, sent)
 
     return session.recorder.guard("request", begin, None)
 

@@ -1,8 +1,10 @@
 """What a request to Gemini is, by the last part of its address, and how its answer is read."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from tallyroll.usage.surface import Json, at, objects
 from tallyroll.wrapping.picking import picked
@@ -99,6 +101,29 @@ def verb_of(url: str) -> str:
 def model_of(url: str) -> str:
     """Return the model: "gemini-2.5-flash" of ".../gemini-2.5-flash:generateContent"."""
     return _last(url).rpartition(":")[0]
+
+
+def renamed(http_request: Any, model: str) -> Any:
+    """Return a copy of a request of the SDK that names this model, in its address and its body.
+
+    A tuned model, or an endpoint of Vertex AI, has its place beside those of Google's own models.
+    """
+    path, mark, query = http_request.url.partition("?")
+    place, _, last = path.rpartition("/")
+    for own, public in _PLACES.items():
+        place = place.removesuffix(own) + public if place.endswith(own) else place
+    sent = copy(http_request)
+    sent.url = f"{place}/{quote(model, safe='@')}:{last.rpartition(':')[2]}{mark}{query}"
+    if texts := objects(at(sent.data, "requests")):  # embeddings, which name it each
+        sent.data = {**sent.data, "requests": [_of_model(one, model) for one in texts]}
+    return sent
+
+
+_PLACES = {"/tunedModels": "/models", "/endpoints": "/publishers/google/models"}
+
+
+def _of_model(one: Json, model: str) -> Json:
+    return {**one, "model": f"models/{model}"} if "model" in one else one
 
 
 def _last(url: str) -> str:

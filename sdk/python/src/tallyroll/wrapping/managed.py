@@ -36,7 +36,7 @@ def _synchronous(original: Callable[..., Any], session: Session, route: Route) -
     @functools.wraps(original)
     @contextmanager
     def stream(self: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
-        request, entered = begun(session, route, named), False
+        (request, named), entered = begun(session, route, named), False
         try:
             with original(self, *arguments, **named) as response:
                 entered = True
@@ -55,7 +55,7 @@ def _asynchronous(original: Callable[..., Any], session: Session, route: Route) 
     @functools.wraps(original)
     @asynccontextmanager
     async def stream(self: Any, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
-        request, entered = begun(session, route, named), False
+        (request, named), entered = begun(session, route, named), False
         try:
             async with original(self, *arguments, **named) as response:
                 entered = True

@@ -35,7 +35,7 @@ def metered_method(original: Method, session: Session, route: Route) -> Method:
 
         @functools.wraps(original)
         async def asynchronous(self: Any, *arguments: Any, **named: Any) -> Any:
-            request = begun(session, route, named)
+            request, named = begun(session, route, named)
             try:
                 result = await original(self, *arguments, **named)
             except BaseException as error:
@@ -47,7 +47,7 @@ def metered_method(original: Method, session: Session, route: Route) -> Method:
 
     @functools.wraps(original)
     def synchronous(self: Any, *arguments: Any, **named: Any) -> Any:
-        request = begun(session, route, named)
+        request, named = begun(session, route, named)
         try:
             result = original(self, *arguments, **named)
         except BaseException as error:
@@ -58,10 +58,20 @@ def metered_method(original: Method, session: Session, route: Route) -> Method:
     return synchronous
 
 
-def begun(session: Session, route: Route, named: Mapping[str, Any]) -> Request | None:
-    """Return a request that begins now; None if that failed, which the caller does not notice."""
+def begun(
+    session: Session, route: Route, named: dict[str, Any]
+) -> tuple[Request | None, dict[str, Any]]:
+    """Return a request that begins now, and the arguments to make it with.
+
+    None if that failed, which the caller does not notice. Raises BudgetExceededError.
+    """
     model = named.get("model")
-    return session.recorder.guard("request", lambda: session.begin(route.api_surface, model), None)
+    request = session.recorder.guard(
+        "request", lambda: session.begin(route.api_surface, model), None
+    )
+    if request is not None and request.instead is not None:
+        named = {**named, "model": request.instead}
+    return request, named
 
 
 def failed(request: Request | None, error: BaseException) -> None:

@@ -1,7 +1,8 @@
 """One metered request, from before it is made to the last of its answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tallyroll.recording.asked import Asked
 from tallyroll.recording.recorder import Recorder
@@ -31,6 +32,11 @@ class Request:
         self.reading = False
         """Whether the SDK is just getting the next part of its stream."""
         self._untold = [True]  # popped by who tells it: atomic, and without a lock in a finalizer
+
+    @property
+    def instead(self) -> str | None:
+        """The model to send in place of the caller's; None: the caller's stays."""
+        return None if self.asked.requested is None else self.asked.model
 
     @property
     def told(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tallyroll.context import Attribution
 from tallyroll.recording.asked import Asked
+from tallyroll.recording.events import UNKNOWN_MODEL
 from tallyroll.recording.recorder import Recorder
 from tallyroll.wrapping.request import Request
 from tallyroll.wrapping.routes import Route
@@ -50,14 +51,25 @@ class Session:
         once: str | None = None,
         route: Route | None = None,
     ) -> Request:
-        """Return a request that begins now, in the scope of now."""
+        """Return a request that begins now, in the scope of now.
+
+        Budgets are asked first, unless the request only fetches what was used before (`batch`, and
+        routes that look): it may have to name another model, see `Request.instead`. Raises
+        BudgetExceededError if it is not to be made.
+        """
+        named = model if isinstance(model, str) and model else None
+        around, to_send = self.attribution(), named
+        if not batch and not (route and route.looks):
+            admitted = self.recorder.meter.admit(named or UNKNOWN_MODEL, around)
+            to_send = admitted if named else None
         asked = Asked(
             provider=provider or self.provider,
             api_surface=api_surface,
             instrument=self.instrument,
             occurred_at=self.recorder.now(),
-            attribution=self.attribution(),
-            model=model if isinstance(model, str) and model else None,
+            attribution=around,
+            model=to_send,
+            requested=named if to_send != named else None,
             counts_as=counts_as or self.counts_as,
             batch=batch,
             terms={**self.terms, "region": region} if region else self.terms,

@@ -5,9 +5,11 @@ All their requests go through `request()` of the client, whatever method began t
 the SDK makes of an answer passes through the `post_parser` of its options, a stream too.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
+from urllib.parse import quote
 
 from tallyroll.recording.recorder import Recorder
 from tallyroll.usage.surface import Json
@@ -24,6 +26,7 @@ come before their path (`GET /batches/1`); of those, what is not known counts no
 PlaceOf = Callable[[Any], Place]
 """Client, at the time of a request → whom it goes to."""
 
+_DEPLOYMENT = re.compile(rb"/deployments/[^/?]+")
 REFUSED = (400, 422)
 """What a server answers to a field that it does not know."""
 
@@ -73,8 +76,9 @@ class _Call:
         return self._parser(seen) if callable(self._parser) else seen
 
     def _seen(self, parsed: Any) -> Any:
-        route, is_sync = self.route, hasattr(parsed, "__next__")
-        if route.see is None or not (is_sync or hasattr(parsed, "__anext__")):
+        route, kind = self.route, type(parsed)  # asking pydantic's objects themselves is slow
+        is_sync = hasattr(kind, "__next__")
+        if route.see is None or not (is_sync or hasattr(kind, "__anext__")):
             self._answered(route.pick(parsed))
             return parsed
         self._streams = True
@@ -131,6 +135,8 @@ class _Watch:
             region=place.region,
             route=route,
         )
+        if (model := request.instead) is not None:
+            options, body = _renamed(client, options, body, model)
         call = _Call(request, route, options)
         changes: dict[str, Any] = {}
         if stream and place.asks and place not in self._refusing:
@@ -188,6 +194,24 @@ def _changes(options: Any, body: dict[str, Any], sent: dict[str, Any]) -> dict[s
     extra = options.extra_json  # stands above the body
     changes = {"json_data": {**(options.json_data or {}), **more}}
     return changes | ({"extra_json": {**extra, **more}} if extra else {})
+
+
+def _renamed(
+    client: Any, options: Any, body: dict[str, Any], model: str
+) -> tuple[Any, dict[str, Any]]:
+    """Return copies of the options and the body that name this model.
+
+    A client that has one deployment of Azure names it in its address, which stands above the body.
+    """
+    sent, renamed = {**body, "model": model}, copy(options)
+    for name, value in _changes(options, body, sent).items():
+        setattr(renamed, name, value)
+    url = client._prepare_url(options.url)  # noqa: SLF001  what the SDK itself will ask
+    named = quote(model, safe="").encode()
+    path = _DEPLOYMENT.sub(lambda _found: b"/deployments/" + named, url.raw_path, count=1)
+    if path != url.raw_path:
+        renamed.url = str(url.copy_with(raw_path=path))
+    return renamed, sent
 
 
 def _request(original: Callable[..., Any], watch: _Watch) -> Callable[..., Any]:

@@ -66,7 +66,7 @@ class _Calls:
 
     def answer(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for one whole answer."""
-        request = self._begun(asked)
+        request, asked = self._begun(asked)
         try:
             answer = original(asked, *others, **named)
         except BaseException as error:
@@ -76,7 +76,7 @@ class _Calls:
 
     def stream(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for a stream, whose refusal comes in place of its first chunk."""
-        request = self._begun(asked)
+        request, asked = self._begun(asked)
         stream = original(asked, *others, **named)
         return (
             stream if request is None else SeenStream(Answering(stream, request), request, watch())
@@ -84,7 +84,7 @@ class _Calls:
 
     def start(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for an answer that is fetched later."""
-        request = self._begun(asked)
+        request, asked = self._begun(asked)
         try:
             ticket = original(asked, *others, **named)
         except BaseException as error:
@@ -96,9 +96,15 @@ class _Calls:
         """Look whether a deferred answer is there."""
         return self._fetched(asked, original(asked, *others, **named))
 
-    def _begun(self, asked: Any) -> Request | None:
+    def _begun(self, asked: Any) -> tuple[Request | None, Any]:
+        """Return a request that begins, and the message that names the model it is admitted for."""
         guard, session = self._session.recorder.guard, self._session
-        return guard("request", lambda: session.begin("grpc", asked.model), None)
+        request = guard("request", lambda: session.begin("grpc", asked.model), None)
+        if request is not None and request.instead is not None:
+            sent = copy.deepcopy(asked)  # a chat sends its own message again and again
+            sent.model = request.instead
+            asked = sent
+        return request, asked
 
     def _started(self, request: Request | None, ticket: Any) -> Any:
         if request is not None:
@@ -118,7 +124,7 @@ class _AsyncCalls(_Calls):
 
     async def answer(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for one whole answer."""
-        request = self._begun(asked)
+        request, asked = self._begun(asked)
         try:
             answer = await original(asked, *others, **named)
         except BaseException as error:
@@ -128,7 +134,7 @@ class _AsyncCalls(_Calls):
 
     def stream(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for a stream, whose refusal comes in place of its first chunk."""
-        request = self._begun(asked)
+        request, asked = self._begun(asked)
         stream = original(asked, *others, **named)
         if request is None:
             return stream
@@ -136,7 +142,7 @@ class _AsyncCalls(_Calls):
 
     async def start(self, original: Call, asked: Any, *others: Any, **named: Any) -> Any:
         """Ask for an answer that is fetched later."""
-        request = self._begun(asked)
+        request, asked = self._begun(asked)
         try:
             ticket = await original(asked, *others, **named)
         except BaseException as error:

@@ -62,10 +62,12 @@ class ChatServer(chat_pb2_grpc.ChatServicer):  # type: ignore[misc]  # it has no
 
     The second chunk of a stream comes when `released` is set.
     A deferred answer is there when it is asked for a second time.
+    `asked` are the models that requests named.
     """
 
     def __init__(self) -> None:
         self.refuses = self.breaks = False
+        self.asked: list[str] = []
         self.released = threading.Event()
         self.released.set()
         self._looked: set[str] = set()
@@ -88,12 +90,12 @@ class ChatServer(chat_pb2_grpc.ChatServicer):  # type: ignore[misc]  # it has no
 
     def GetCompletion(self, request: Any, context: Any) -> Any:
         """Answer at once."""
-        self._refuse(context)
+        self._take(request, context)
         return answer()
 
     def GetCompletionChunk(self, request: Any, context: Any) -> Iterator[Any]:
         """Stream an answer."""
-        self._refuse(context)
+        self._take(request, context)
         first, last = chunks()
         yield first
         if self.breaks:
@@ -103,7 +105,7 @@ class ChatServer(chat_pb2_grpc.ChatServicer):  # type: ignore[misc]  # it has no
 
     def StartDeferredCompletion(self, request: Any, context: Any) -> Any:
         """Promise an answer."""
-        self._refuse(context)
+        self._take(request, context)
         return deferred_pb2.StartDeferredResponse(request_id="d-1")
 
     def GetDeferredCompletion(self, request: Any, context: Any) -> Any:
@@ -115,10 +117,12 @@ class ChatServer(chat_pb2_grpc.ChatServicer):  # type: ignore[misc]  # it has no
 
     def CompactContext(self, request: Any, context: Any) -> Any:
         """Shorten a conversation."""
+        self._take(request, context)
         return chat_pb2.CompactContextResponse(
             id="x-2", encrypted_content="secret words", usage=USAGE
         )
 
-    def _refuse(self, context: Any) -> None:
+    def _take(self, request: Any, context: Any) -> None:
+        self.asked.append(request.model)
         if self.refuses:
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no")
