@@ -56,6 +56,13 @@ def test_growth_from_nothing_has_no_percentage() -> None:
     ]
 
 
+def test_growth_from_below_nothing_has_no_percentage() -> None:
+    """-5 → 5 is no growth of -200 %."""
+    found = contributions([Part("a", Fraction(-5), Fraction(5))])
+
+    assert (None, None) == (found.growth, found.parts[0].points)
+
+
 def test_no_change_has_no_shares() -> None:
     """One part made up for the other: points are told, shares of nothing are not."""
     found = contributions(

@@ -129,6 +129,18 @@ def test_who_cannot_be_compared_is_told() -> None:
     assert effect_of(alone, {}, DAYS, by_user) is None
 
 
+def test_days_that_are_just_over_are_compared() -> None:
+    """The two days after the 15th are over when the 17th is; a day less, and they are not."""
+    trained = {someone(0): DAY, someone(1): DAY}
+    over = DAY + timedelta(days=DAYS + 1)
+    counts = [
+        sample_of(training_of(trained, 4, through=through), DAYS).trained
+        for through in (over, over - timedelta(days=1))
+    ]
+
+    assert [2, 0] == counts
+
+
 def test_who_was_trained_in_something_else_is_no_comparison() -> None:
     """Nobody who was trained in anything before the days are over stands for the untrained."""
     trained = {someone(0): DAY, someone(1): DAY}
@@ -237,3 +249,5 @@ def test_quantiles_are_those_of_fewer_degrees_between_two() -> None:
     ]
     found = jackknife(Fraction(0), [Fraction(1), Fraction(-1)], freedom=1)
     assert found.upper == Fraction("12.706")
+    root = jackknife(Fraction(0), [Fraction(2), Fraction(0)], freedom=1).upper / quantile(1)
+    assert (root - Fraction(1, 10**12)) ** 2 < 2 <= root**2

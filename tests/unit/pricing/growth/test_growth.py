@@ -98,6 +98,9 @@ def test_tails_by_hand() -> None:
     assert equal is not None
     assert [0, 10] == [equal.gini, equal.top_decile_share]
     assert tail_of([]) is None
+    eleven = tail_of([Fraction(1)] * 11)
+    assert eleven is not None
+    assert Fraction(200, 11) == eleven.top_decile_share
 
 
 @given(st.dates(max_value=date(2200, 1, 1)), st.integers(1, 400), st.integers(1, 40))

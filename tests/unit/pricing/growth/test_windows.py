@@ -1,6 +1,7 @@
 """Which days are compared: whole months with whole months, quarters in a row."""
 
 from datetime import date, timedelta
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,20 @@ def test_other_days_have_no_steps(days: tuple[str, str], step: str) -> None:
     """What begins or ends within a quarter, and more than 24 steps."""
     with pytest.raises(ValueError, match="whole calendar"):
         steps_of(_window(*days), step)  # type: ignore[arg-type]
+
+
+def test_days_apart_share_nothing() -> None:
+    """Neither of what is before nor of what is after; half of what begins within."""
+    november = _window("2023-11-01", "2023-12-01")
+
+    assert [0, 0, Fraction(1, 2)] == [
+        november.share_of(_window(*days))
+        for days in (
+            ("2023-09-01", "2023-10-01"),
+            ("2023-12-01", "2024-01-01"),
+            ("2023-11-30", "2023-12-02"),
+        )
+    ]
 
 
 def test_a_span_holds_a_day() -> None:
