@@ -16,7 +16,8 @@ from examples.shift.scaling import END, RULE, SCENARIO, START, TraceHour, read_h
 from examples.shift.trying import Year, own_plans, provider_prices, try_plans
 from examples.shift.vendors import try_vendors
 from services.pricing.handlers.timelines import SoldPlan
-from services.pricing.schemas.simulation import MigrationAsked, PlanChoice, SimulationResult
+from services.pricing.schemas.simulation import MigrationAsked, PlanChoice
+from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.backtest import TenantResult
 from services.pricing.simulation.mean_person import seats_break_even
 from services.pricing.simulation.moving import plan_migration

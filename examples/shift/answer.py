@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.pricing.schemas.simulation import PlanOutcome, SimulationResult
+from services.pricing.schemas.simulation_result import PlanOutcome, SimulationResult
 from services.pricing.simulation.backtest import TODAY
 
 SEATS, USAGE, HYBRID = "shift/seat-60", "shift/usage", "shift/hybrid"

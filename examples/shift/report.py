@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from services.pricing.schemas.simulation import SimulationResult
+from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.plot_specs import Spec, spec_of
 
 STYLE = """

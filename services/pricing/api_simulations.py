@@ -9,12 +9,8 @@ from services.pricing.handlers import simulations
 from services.pricing.handlers.idempotency import once
 from services.pricing.repository import simulations as stored
 from services.pricing.schemas.reading import body_schema, read_body, read_json
-from services.pricing.schemas.simulation import (
-    SimulationList,
-    SimulationRead,
-    SimulationResult,
-    SimulationWrite,
-)
+from services.pricing.schemas.simulation import SimulationList, SimulationRead, SimulationWrite
+from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.plot_specs import plots_of
 from shared.database import Database
 from shared.idempotency import IdempotencyKey

@@ -17,7 +17,7 @@ from rich.table import Table
 from services.pricing.api_client import connect, send
 from services.pricing.cli_pricebook import LOCAL, ApiKey, Url
 from services.pricing.handlers.simulations import csv_text
-from services.pricing.schemas.simulation import SimulationResult
+from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.plot_specs import plots_of
 from services.pricing.simulation.plots import write_plots
 from shared.errors import TallyrollError

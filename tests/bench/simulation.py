@@ -17,7 +17,8 @@ from services.pricing.handlers import catalog
 from services.pricing.handlers.simulations import ask, read_result
 from services.pricing.handlers.subscriptions import put_subscription
 from services.pricing.repository import catalog as books
-from services.pricing.schemas.simulation import PlanChoice, SimulationResult, SimulationWrite
+from services.pricing.schemas.simulation import PlanChoice, SimulationWrite
+from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.schemas.subscription import SubscriptionWrite
 from shared.accounts import repository as accounts
 from shared.accounts.schemas import TenantWrite

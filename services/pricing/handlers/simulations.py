@@ -10,12 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.handlers.simulating import read_plans
 from services.pricing.repository import simulations
-from services.pricing.schemas.simulation import (
-    SimulationFailure,
-    SimulationRead,
-    SimulationResult,
-    SimulationWrite,
-)
+from services.pricing.schemas.simulation import SimulationFailure, SimulationRead, SimulationWrite
+from services.pricing.schemas.simulation_result import SimulationResult
 from shared.accounts.repository import Account
 from shared.errors import conflict, not_found
 from shared.ids import new_id

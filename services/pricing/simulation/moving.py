@@ -7,14 +7,15 @@ from typing import Any
 
 from services.pricing.domain.periods import Cycle
 from services.pricing.domain.simulation.migration import COHORTS, Guard, Moved
-from services.pricing.schemas import simulation as schemas
+from services.pricing.schemas import simulation_result as schemas
+from services.pricing.schemas.simulation import MigrationAsked
 from services.pricing.simulation.backtest import TODAY, TenantResult
 from services.pricing.simulation.results import Writer
 from shared.money import Currency, format_exact, sum_exact
 
 
 def plan_migration(
-    asked: schemas.MigrationAsked, results: Sequence[TenantResult], currency: Currency
+    asked: MigrationAsked, results: Sequence[TenantResult], currency: Currency
 ) -> schemas.MigrationResult:
     """Return how each tenant moves, and what that costs the vendor in the periods replayed."""
     guard, name = asked.guard(), asked.to.name
@@ -52,9 +53,7 @@ def _moved(result: TenantResult, name: str, guard: Guard, currency: Currency) ->
     return Moved.of(result.tenant_id, paid, bills, guard=guard, currency=currency)
 
 
-def _requests(
-    asked: schemas.MigrationAsked, result: TenantResult, moved: Moved
-) -> list[dict[str, Any]]:
+def _requests(asked: MigrationAsked, result: TenantResult, moved: Moved) -> list[dict[str, Any]]:
     """Return the changes of the tenant's one subscription; none where there is not exactly one."""
     if result.anchor_day is None:
         return []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from services.pricing.schemas.simulation import EvenAt, Money, PlanOutcome, SimulationResult
+from services.pricing.schemas.simulation_result import EvenAt, Money, PlanOutcome, SimulationResult
 from services.pricing.simulation.backtest import TODAY
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"

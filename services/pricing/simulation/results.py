@@ -9,7 +9,8 @@ from fractions import Fraction
 from services.pricing.domain.rating import COST_CURRENCY
 from services.pricing.domain.simulation.measures import Distribution
 from services.pricing.domain.simulation.outcomes import Group, Outcome, Sum
-from services.pricing.schemas import simulation as schemas
+from services.pricing.schemas import simulation_result as schemas
+from services.pricing.schemas.simulation import SeatCounts
 from services.pricing.simulation.backtest import TODAY, TenantResult, Tried
 from services.pricing.simulation.mean_person import SeatBreaksEven
 from shared.money import (
@@ -209,7 +210,7 @@ class Tested:
     results: Sequence[TenantResult]
     hashes: Mapping[str, str]
     left_out: Mapping[str, str]
-    seats: schemas.SeatCounts
+    seats: SeatCounts
     mean_tokens: Fraction | None
     even: Sequence[SeatBreaksEven]
 

@@ -8,8 +8,12 @@ from fractions import Fraction
 import httpx
 import pytest
 
+from services.pricing.schemas.simulation import SimulationWrite
 from services.pricing.settings import PricingSettings
 from services.pricing.simulating import Simulator
+from services.pricing.simulation import processes
+from services.pricing.simulation.run import simulate as run_simulation
+from shared.accounts.repository import Account
 from shared.database import Database
 from shared.money import parse_exact
 from tests.support.database import TestDatabase
@@ -276,3 +280,26 @@ async def test_a_process_that_dies_is_begun_anew_and_given_up(
     ]
     assert ["done", "failed"] == [one["state"] for one in found]
     assert "simulation_crashed" == found[1]["failure"]["code"]
+
+
+async def test_processes_share_the_tenants(
+    client: httpx.AsyncClient,
+    headers: Headers,
+    store: Database,
+    vendor: str,
+    *,
+    settings: PricingSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tenants that are rated one by one in two processes come to what one process says of all."""
+    await sell_by_hand(client, headers, store, vendor)
+    url = settings.pricing_database_url.get_secret_value()
+    asked = SimulationWrite.model_validate(WINDOW | {"plans": [tried("seats"), tried("usage")]})
+    account = Account(vendor, "test")
+    alone = await run_simulation(url, account, asked)
+
+    monkeypatch.setattr(processes, "TENANTS_AT_ONCE", 1)
+    shared = await run_simulation(url, account, asked)
+
+    assert 3 == alone.tenants
+    assert alone == shared

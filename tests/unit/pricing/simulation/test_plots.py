@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from services.pricing.schemas.simulation import SimulationResult
+from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.plot_specs import plots_of
 from services.pricing.simulation.plots import png_of, write_plots
 
