@@ -78,7 +78,7 @@ async def matching(
     return (await connection.execute(_matching(account, work))).mappings().all()
 
 
-def _matching(account: Account, work: Scope) -> Select[Any]:
+def _matching(account: Account, work: Scope) -> Select[tuple[Any, ...]]:
     fits = [envelope.c[field].in_(["", getattr(work, field)]) for field in SCOPE_FIELDS]
     query = select(envelope).where(owned(envelope, account, ended=False), *fits)
     return query.order_by(envelope.c.name)
