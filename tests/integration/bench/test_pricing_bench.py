@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import closing, envelopes, rating, simulation
+from tests.bench import closing, rating, simulation
 from tests.bench.closing import close_month
 from tests.bench.pricing_data import expected_total, usage_of
 from tests.bench.pricing_rig import pricing_rig
@@ -38,15 +38,6 @@ async def test_a_month_closes_from_seal_to_statement(stack: StackAddress, tmp_pa
             peak = process.peak_bytes
 
     assert min(seconds, peak) > 0
-
-
-async def test_reservations_are_held_to_the_cent(stack: StackAddress, tmp_path: Path) -> None:
-    """Clients at once lose no hold; both percentiles come out."""
-    bench = Bench(stack, tmp_path, 1, 0.01)
-
-    await envelopes.measure(bench)
-
-    assert ["reservation p50", "reservation p99"] == [figure.name for figure in bench.figures]
 
 
 async def test_a_backtest_says_what_the_price_list_says(
