@@ -12,8 +12,8 @@ from rich.table import Table
 from shared.money import parse_exact
 
 Answer = Mapping[str, Any]
-BAR = 24
-"""Characters of a bar that is full; what is beyond the limit is drawn behind it."""
+BAR = 10
+"""Characters of a bar that is full; half as many at most are drawn of what is beyond it."""
 
 
 def show_list(console: Console, read: Answer) -> None:
@@ -69,9 +69,9 @@ def show_bias(console: Console, read: Answer) -> None:
 
 
 def bar(share: Fraction) -> str:
-    """Return a bar of a share: up to its limit, and what is beyond it, at most as much again."""
+    """Return a bar of a share: up to its limit, and what is beyond it, at most half of it."""
     filled = min(max(round(share * BAR), 0), BAR)
-    beyond = min(max(round((share - 1) * BAR), 0), BAR)
+    beyond = min(max(round((share - 1) * BAR), 0), BAR // 2)
     return "█" * filled + "░" * (BAR - filled) + "▓" * beyond
 
 

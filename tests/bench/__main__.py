@@ -16,6 +16,7 @@ from shared.topics import create_topics
 from tests.bench import (
     bill,
     closing,
+    envelopes,
     ingest,
     invoicing,
     query,
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "rating": rating.measure,
     "closing": closing.measure,
     "bill": bill.measure,
+    "envelopes": envelopes.measure,
     "invoicing": invoicing.measure,
     "sdk": sdk.measure,
     "simulation": simulation.measure,

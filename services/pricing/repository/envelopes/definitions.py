@@ -68,14 +68,17 @@ async def lock_matching(
     The order of the names is that of the locks: two reservers never wait for each other in a ring.
     """
     query = _matching(account, work).with_for_update()
-    return (await connection.execute(query)).mappings().all()
+    rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    return rows
 
 
 async def matching(
     connection: AsyncConnection, account: Account, work: Scope
 ) -> Sequence[RowMapping]:
     """Return the same without a lock, for what decides nothing."""
-    return (await connection.execute(_matching(account, work))).mappings().all()
+    query = _matching(account, work)
+    rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    return rows
 
 
 def _matching(account: Account, work: Scope) -> Select[Any]:

@@ -67,7 +67,8 @@ async def read_told(
 async def noted_watermark(connection: AsyncConnection, account: Account) -> datetime | None:
     """Return up to when usage is noted: each look notes all envelopes under one watermark."""
     query = select(func.max(envelope_spend.c.watermark)).where(owned(envelope_spend, account))
-    return (await connection.execute(query)).scalar_one()
+    found: datetime | None = (await connection.execute(query)).scalar_one()
+    return found
 
 
 async def note_told(

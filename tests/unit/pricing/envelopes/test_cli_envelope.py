@@ -104,7 +104,7 @@ def test_both_ledgers_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ("0", 0, BAR, 0),
         ("1/2", BAR // 2, BAR // 2, 0),
         ("5/4", BAR, 0, BAR // 4),
-        ("9", BAR, 0, BAR),
+        ("9", BAR, 0, BAR // 2),
     ],
 )
 def test_a_bar_ends(share: str, full: int, empty: int, beyond: int) -> None:
