@@ -63,31 +63,40 @@ def _metered(hint_server: HintServer) -> Iterator[Callable[..., Meter]]:
         meter.close()
 
 
-def _threads() -> int:
-    return sum(thread.name == "tallyroll-budgets" for thread in threading.enumerate())
+def _running() -> set[threading.Thread]:
+    return {one for one in threading.enumerate() if one.name == "tallyroll-budgets"}
 
 
-def test_budgets_are_off_by_default(hint_server: HintServer, metered: Callable[..., Meter]) -> None:
+@pytest.fixture(name="begun")
+def _begun() -> Callable[[], int]:
+    """Return how many threads read budgets that did not when the test began."""
+    before = _running()  # of a test before, on its way out
+    return lambda: len(_running() - before)
+
+
+def test_budgets_are_off_by_default(
+    hint_server: HintServer, metered: Callable[..., Meter], begun: Callable[[], int]
+) -> None:
     """No thread, no request, every model as asked for."""
     hint_server.say("over")
     meter = metered()
 
     assert ("allow", "gpt-5", None, "off") == meter.decide(model="gpt-5")
     assert "gpt-5" == meter.admit("gpt-5")
-    assert ([], 0) == (hint_server.requests, _threads())
+    assert ([], 0) == (hint_server.requests, begun())
 
 
 def test_the_first_question_starts_the_reading(
-    hint_server: HintServer, metered: Callable[..., Meter]
+    hint_server: HintServer, metered: Callable[..., Meter], begun: Callable[[], int]
 ) -> None:
     """A meter that nobody asks reads nothing; the first answer allows and does not wait."""
     hint_server.say("closed")
     meter = metered(enforce="block")
-    assert ([], 0) == (hint_server.requests, _threads())
+    assert ([], 0) == (hint_server.requests, begun())
 
     assert "no_hint" == meter.decide(model="gpt-5").reason
     hint_server.until_asked(1)
-    assert 1 == _threads()
+    assert 1 == begun()
 
 
 @pytest.mark.usefixtures("fast")
@@ -165,7 +174,7 @@ def test_retry_after_is_obeyed(hint_server: HintServer, metered: Callable[..., M
 
 
 def test_the_end_of_the_meter_ends_the_reading(
-    hint_server: HintServer, metered: Callable[..., Meter]
+    hint_server: HintServer, metered: Callable[..., Meter], begun: Callable[[], int]
 ) -> None:
     """No thread is left, and a question after it is answered."""
     meter = metered(enforce="block")
@@ -173,7 +182,7 @@ def test_the_end_of_the_meter_ends_the_reading(
     hint_server.until_asked(1)
     meter.close()
 
-    assert 0 == _threads()
+    assert 0 == begun()
     assert "allow" == meter.decide(model="m").action
 
 

@@ -1,5 +1,6 @@
 """What is kept of the chunks of a stream says the same of usage as all of them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -55,7 +56,8 @@ class Chunks(Request):
     """A request that only keeps its chunks."""
 
     def __init__(self, chunks: list[Any], see: Any) -> None:
-        super().__init__(Recorder.__new__(Recorder), Asked.__new__(Asked))
+        asked = Asked(provider="", api_surface="", instrument="", occurred_at=datetime.now(UTC))
+        super().__init__(Recorder.__new__(Recorder), asked)
         for chunk in chunks:
             said, _ = see(chunk)
             if said is not None:
