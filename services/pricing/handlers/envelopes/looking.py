@@ -1,5 +1,6 @@
 """A look at all envelopes of an account: what was spent, where it goes, what is to be told."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -99,8 +100,9 @@ async def read_history(
     prices = await load_prices(connection, account)
     usage = await spending.usage_by_day(connection, account, start=since, end=end)
     users = await spending.users_by_day(connection, account, start=since, end=end)
-    costs = costs_of(usage, prices)
-    return costs, parts_of(costs, users)
+    # Beside the event loop: those who reserve meanwhile do not wait for sums over many rows.
+    costs = await asyncio.to_thread(costs_of, usage, prices)
+    return costs, await asyncio.to_thread(parts_of, costs, users)
 
 
 async def _noted(
@@ -115,7 +117,7 @@ async def _noted(
     envelope, today = _envelope(row), now.date()
     span = envelope.span_at(today)
     settings = EnvelopeWrite.model_validate(row["content"])
-    used = used_of(envelope, settings, *history, since=span.start)
+    used = await asyncio.to_thread(used_of, envelope, settings, *history, since=span.start)
     repaid = await _overdrawn_before(connection, account, envelope, used, today)
     return [
         {
