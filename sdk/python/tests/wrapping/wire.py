@@ -1,6 +1,7 @@
 """A local server that answers as a provider would: bytes that the test wrote, at real speed."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,14 @@ def _event(chunk: Any, *, named: bool) -> bytes:
     return f"{name}data: {json.dumps(chunk)}\n\n".encode()
 
 
+class _Listening(ThreadingHTTPServer):
+    """A client that goes away in the middle is what tests want: nothing to print."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class WireServer:
     """Answers each path with what it was told to, the last answer again and again.
 
@@ -77,7 +86,7 @@ class WireServer:
         self._answers: dict[str, list[Answer]] = {}
         self.asked: list[Asked] = []
         self.arrived = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Listening(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
