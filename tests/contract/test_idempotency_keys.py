@@ -16,6 +16,13 @@ WITHOUT = {
         "post /v1/price-books/{book}/migrations/preview": NOTHING_IS_WRITTEN,
         "post /v1/subscriptions/{subscription_id}/changes/preview": NOTHING_IS_WRITTEN,
         "put /v1/adjustment-settings": "replaces the whole; the same again changes nothing",
+        "post /v1/efficiency": NOTHING_IS_WRITTEN,
+        "delete /v1/envelopes/{name}": "what has ended stays ended",
+        "put /v1/reservations/{reservation_id}": "the client's id is the key; the same again is the"
+        " reservation that is there",
+        "post /v1/reservations/{reservation_id}/commit": "the same amount again is the commit that"
+        " is there, another a conflict",
+        "post /v1/reservations/{reservation_id}/release": "what is released stays released",
     },
     "metering": {
         "post /v1/events": "the event's id is the key, kept for ever; other content is a conflict",
