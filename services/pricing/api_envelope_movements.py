@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.api import vendor_of
 from services.pricing.handlers.envelopes import moving
@@ -18,7 +17,6 @@ from services.pricing.schemas.envelope import (
 )
 from shared.accounts.access import Caller, requires
 from shared.accounts.keys import Scope
-from shared.accounts.repository import Account
 from shared.clock import Clock
 from shared.database import Database
 from shared.idempotency import IdempotencyKey
@@ -27,7 +25,8 @@ from shared.ids import Slug
 BudgetWriter = Annotated[Caller, Depends(requires(Scope.BUDGETS_WRITE))]
 EnvelopeName = Annotated[Slug, Path()]
 Written = RaiseWrite | TransferWrite | ApprovalWrite
-Move = Callable[[AsyncConnection, Account], Awaitable[None]]
+Move = Callable[..., Awaitable[None]]
+"""(connection, account, name, written, by=, now=): one of `handlers/envelopes/moving.py`."""
 Mover = Callable[[str, Caller, str, Written, Move], Awaitable[EnvelopeState]]
 
 
@@ -40,36 +39,21 @@ def add_movements(router: APIRouter, database: Database, clock: Clock) -> None:
         name: EnvelopeName, written: RaiseWrite, caller: BudgetWriter, key: IdempotencyKey
     ) -> EnvelopeState:
         """Give one ledger of the open period more, with a reason and an end."""
-
-        async def move(connection: AsyncConnection, account: Account) -> None:
-            by, now = caller.key_id, clock.now()
-            await moving.raise_ledger(connection, account, name, written, by=by, now=now)
-
-        return await moved(name, caller, key, written, move)
+        return await moved(name, caller, key, written, moving.raise_ledger)
 
     @router.post("/{name}/transfers", status_code=201)
     async def post_transfer(
         name: EnvelopeName, written: TransferWrite, caller: BudgetWriter, key: IdempotencyKey
     ) -> EnvelopeState:
         """Let one ledger give the other what it has left: the only way between them."""
-
-        async def move(connection: AsyncConnection, account: Account) -> None:
-            by, now = caller.key_id, clock.now()
-            await moving.transfer(connection, account, name, written, by=by, now=now)
-
-        return await moved(name, caller, key, written, move)
+        return await moved(name, caller, key, written, moving.transfer)
 
     @router.post("/{name}/approvals", status_code=201)
     async def post_approval(
         name: EnvelopeName, written: ApprovalWrite, caller: BudgetWriter, key: IdempotencyKey
     ) -> EnvelopeState:
         """Let a run begin although the envelope asks, with a reason and an end."""
-
-        async def move(connection: AsyncConnection, account: Account) -> None:
-            by, now = caller.key_id, clock.now()
-            await moving.approve(connection, account, name, written, by=by, now=now)
-
-        return await moved(name, caller, key, written, move)
+        return await moved(name, caller, key, written, moving.approve)
 
 
 def _mover(database: Database, clock: Clock) -> Mover:
@@ -80,8 +64,9 @@ def _mover(database: Database, clock: Clock) -> Mover:
         async with database.transaction() as connection:
 
             async def write() -> EnvelopeState:
-                await move(connection, account)
-                return await read_state(connection, account, name, now=clock.now())
+                now = clock.now()
+                await move(connection, account, name, written, by=caller.key_id, now=now)
+                return await read_state(connection, account, name, now=now)
 
             return await once(
                 connection,
