@@ -17,6 +17,12 @@ def _or_null(value: Fraction | None) -> str | None:
     return None if value is None else format_exact(value)
 
 
+def _figures(source: object, model: type[BaseModel]) -> dict[str, str | None]:
+    """Return the fields of a model from what has attributes of their names, amounts as text."""
+    values = {name: getattr(source, name) for name in model.model_fields}
+    return {name: v if isinstance(v, str) else _or_null(v) for name, v in values.items()}
+
+
 class CacheUseRead(BaseModel):
     """The cache of one agent on one model; counts in tokens."""
 
@@ -32,17 +38,7 @@ class CacheUseRead(BaseModel):
 
     @classmethod
     def of(cls, use: CacheUse) -> Self:
-        return cls(
-            agent=use.agent,
-            provider=use.provider,
-            model=use.model,
-            fresh=format_exact(use.fresh),
-            read=format_exact(use.read),
-            written=format_exact(use.written),
-            hit_ratio=_or_null(use.hit_ratio),
-            saved=format_exact(use.saved),
-            could_save=format_exact(use.could_save),
-        )
+        return cls(**_figures(use, cls))
 
 
 class CacheRead(BaseModel):
@@ -78,17 +74,7 @@ class WasteRow(BaseModel):
 
     @classmethod
     def of(cls, waste: Waste) -> Self:
-        return cls(
-            agent=waste.agent,
-            provider=waste.provider,
-            model=waste.model,
-            cost=format_exact(waste.cost),
-            aborted=format_exact(waste.aborted),
-            failed=format_exact(waste.failed),
-            share=_or_null(waste.share),
-            reasoning=format_exact(waste.reasoning),
-            unused_reasoning=format_exact(waste.unused_reasoning),
-        )
+        return cls(**_figures(waste, cls))
 
 
 class WasteRead(BaseModel):
