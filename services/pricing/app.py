@@ -97,7 +97,12 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     )
     app.add_middleware(StrictJson, bytes_max=BODY_BYTES_MAX)
     app.include_router(health_router({"postgres": database.ping, "kafka": ping_broker}))
+    _add_routes(app, database, clock, settings)
     app.include_router(accounts_router(database, pepper, clock, once))
+    return app
+
+
+def _add_routes(app: FastAPI, database: Database, clock: Clock, settings: PricingSettings) -> None:
     app.include_router(books_router(database))
     app.include_router(versions_router(database, clock))
     app.include_router(subscriptions_router(database))
@@ -118,7 +123,6 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     app.include_router(simulations_router(database))
     app.include_router(wallets_router(database, clock))
     app.include_router(top_ups_router(database, clock))
-    return app
 
 
 async def _end(task: asyncio.Task[None]) -> None:
