@@ -27,13 +27,14 @@ class Topic:
 USAGE_RECORDED = Topic("usage.recorded", 4, 14, "envelopes of token events")
 USAGE_REJECTED = Topic("usage.rejected", 4, 30, "events that were refused after acceptance")
 USAGE_AGGREGATED = Topic("usage.aggregated", 4, 30, "cumulative daily usage, and seals behind it")
+RUNS_AGGREGATED = Topic("runs.aggregated", 4, 30, "what runs used, and what came of them")
 STATEMENT_RATED = Topic("statement.rated", 4, 30, "rated statements with exact amounts")
 INVOICE_CHANGED = Topic("invoice.changed", 4, 30, "what became of an invoice")
 SPEND_CROSSED = Topic("spend.crossed", 4, 30, "bounds that a tenant's spend or credit crossed")
 METER_WANTED = Topic("meter.wanted", 4, 30, "values of meters that pricing asks for")
 
 TOPICS = (
-    *(USAGE_RECORDED, USAGE_REJECTED, USAGE_AGGREGATED),
+    *(USAGE_RECORDED, USAGE_REJECTED, USAGE_AGGREGATED, RUNS_AGGREGATED),
     *(METER_WANTED, STATEMENT_RATED, SPEND_CROSSED, INVOICE_CHANGED),
 )
 

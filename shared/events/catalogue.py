@@ -5,6 +5,7 @@ from typing import Any
 from shared.events.invoice_changed import InvoiceChanged
 from shared.events.message import Message
 from shared.events.meter_wanted import MeterWanted
+from shared.events.runs_aggregated import RunsAggregated
 from shared.events.spend_crossed import EnvelopeCrossed, SpendCrossed
 from shared.events.statement_rated import AdjustmentCredited, StatementRated
 from shared.events.usage_aggregated import (
@@ -23,6 +24,7 @@ MESSAGES: tuple[type[Message], ...] = (
     DaySealed,
     MeterDefined,
     MeterValued,
+    RunsAggregated,
     MeterWanted,
     StatementRated,
     AdjustmentCredited,
