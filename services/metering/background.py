@@ -15,7 +15,8 @@ from services.metering.consumers import add_consumers
 from services.metering.event_source import HistoricEvents
 from services.metering.housekeeping import Housekeeper
 from services.metering.ingest.log import KafkaLogEnds, LogEnds
-from services.metering.publisher import Publisher
+from services.metering.publisher import usage_publisher
+from services.metering.publishing_runs import runs_publisher
 from services.metering.running import EXIT_FAILED, on_termination, open_database, run_until
 from services.metering.sealing import Sealer
 from services.metering.settings import MeteringSettings
@@ -48,7 +49,8 @@ def run_publisher(settings: MeteringSettings) -> int:
             logger.info("publisher_started", grace_minutes=settings.seal_grace_minutes)
             await run_until(
                 stopping,
-                Publisher(database, settings.publish_seconds).run(),
+                usage_publisher(database, settings.publish_seconds).run(),
+                runs_publisher(database, settings.publish_runs_seconds).run(),
                 open_sealer(settings, database, ends).run(
                     timedelta(minutes=settings.seal_grace_minutes)
                 ),

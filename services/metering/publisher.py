@@ -6,7 +6,7 @@ one snapshot and takes the bucket's next version in the same transaction.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Any
@@ -30,7 +30,7 @@ from shared.events.usage_aggregated import (
     UserUsageRow,
 )
 from shared.outbox import Outgoing, put
-from shared.topics import USAGE_AGGREGATED, USAGE_RECORDED
+from shared.topics import USAGE_AGGREGATED, USAGE_RECORDED, Topic
 
 logger = structlog.get_logger()
 
@@ -41,42 +41,55 @@ BACKOFF_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Published:
-    """What one pass over one bucket put into the outbox."""
+    """What one pass over one bucket put into the outbox; `more`: it left some for the next."""
 
     messages: int
     marks: int
-    seals: int
+    seals: int = 0
+    more: bool = False
+
+
+PublishBucket = Callable[[AsyncConnection, int], Awaitable[Published]]
+"""Writes a bucket's messages into the outbox, from the one snapshot of the transaction."""
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """Publishes every bucket, each at most once in `period` seconds."""
+    """Publishes every bucket of a topic, at most once in `period` seconds while it keeps up."""
 
     database: Database
     period: float
+    topic: Topic
+    publish_bucket: PublishBucket
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
             try:
-                await self.publish_all()
+                passes = await self.publish_all()
             except Exception:
-                logger.exception("publishing_failed")
+                logger.exception("publishing_failed", topic=self.topic.name)
                 await asyncio.sleep(BACKOFF_SECONDS)
-            await asyncio.sleep(self.period)
+            else:
+                await asyncio.sleep(0 if any(one.more for one in passes) else self.period)
 
     async def publish_all(self) -> list[Published]:
         """Publish each bucket whose lock is free, once."""
-        return [await self.publish(bucket) for bucket in range(USAGE_AGGREGATED.partitions)]
+        return [await self.publish(bucket) for bucket in range(self.topic.partitions)]
 
     async def publish(self, bucket: int) -> Published:
-        """Publish one bucket's marks and seals in one transaction."""
+        """Publish one bucket's marks in one transaction."""
         # The lock comes before the snapshot: what the previous holder committed is in it.
-        async with self.database.leadership(f"publisher:{bucket}") as leading:
+        async with self.database.leadership(f"publisher:{self.topic.name}:{bucket}") as leading:
             if not leading:
-                return Published(0, 0, 0)
+                return Published(0, 0)
             async with self.database.transaction("REPEATABLE READ") as connection:
-                return await publish_bucket(connection, bucket)
+                return await self.publish_bucket(connection, bucket)
+
+
+def usage_publisher(database: Database, period: float) -> Publisher:
+    """Return the publisher of `usage.aggregated`."""
+    return Publisher(database, period, USAGE_AGGREGATED, publish_bucket)
 
 
 async def publish_bucket(connection: AsyncConnection, bucket: int) -> Published:
@@ -87,8 +100,8 @@ async def publish_bucket(connection: AsyncConnection, bucket: int) -> Published:
     if len(marks) < MARKS_PER_PASS:
         seals = await publishing.read_pending_seals(connection, bucket, limit=SEALS_PER_PASS)
     if not marks and not seals:
-        return Published(0, 0, 0)
-    version = await publishing.next_version(connection, bucket)
+        return Published(0, 0)
+    version = await publishing.next_version(connection, USAGE_AGGREGATED.name, bucket)
     messages: list[UsageAggregated | DaySealed] = []
     if marks:
         messages += await _aggregates(connection, marks, version)
@@ -97,7 +110,8 @@ async def publish_bucket(connection: AsyncConnection, bucket: int) -> Published:
         messages += await _seals(connection, bucket, seals, version)
         await publishing.delete_pending_seals(connection, [pending.id for pending in seals])
     await put(connection, outbox, [Outgoing(message, partition=bucket) for message in messages])
-    published = Published(len(messages), len(marks), len(seals))
+    full = len(marks) == MARKS_PER_PASS or len(seals) == SEALS_PER_PASS
+    published = Published(len(messages), len(marks), len(seals), more=full)
     logger.info("published", bucket=bucket, version=version, messages=len(messages))
     return published
 

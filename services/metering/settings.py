@@ -24,6 +24,9 @@ class MeteringSettings(SharedSettings):
     publish_seconds: float = Field(
         default=1.0, gt=0, description="shortest time between two publications of one tenant"
     )
+    publish_runs_seconds: float = Field(
+        default=5.0, gt=0, description="shortest time between two publications of one run"
+    )
     events_per_flush: int = Field(
         default=50_000, ge=1, description="events that the worker counts in one transaction, about"
     )

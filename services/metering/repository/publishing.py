@@ -82,11 +82,11 @@ async def read_daily_sums(
     return (await connection.execute(_DAILY[table], values)).mappings().all()
 
 
-async def next_version(connection: AsyncConnection, bucket: int) -> int:
-    """Take the bucket's next version, counting up from 1."""
-    statement = insert(publisher_bucket).values(bucket=bucket, version=1)
+async def next_version(connection: AsyncConnection, topic: str, bucket: int) -> int:
+    """Take the next version of a topic's bucket, counting up from 1."""
+    statement = insert(publisher_bucket).values(topic=topic, bucket=bucket, version=1)
     taken = statement.on_conflict_do_update(
-        index_elements=["bucket"], set_={"version": publisher_bucket.c.version + 1}
+        index_elements=["topic", "bucket"], set_={"version": publisher_bucket.c.version + 1}
     ).returning(publisher_bucket.c.version)
     return int((await connection.execute(taken)).scalar_one())
 

@@ -12,37 +12,51 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.metering.repository.copying import copy_frame
 from shared.accounts.repository import Account
 
+_KEYS = {
+    "run_rollup": ("partition", "row_key"),
+    "run_usage": ("partition", "row_key", "usage_key"),
+    "run_outcome": ("partition", "row_key", "name", "source"),
+}
 _ADD = {
     "run_rollup": (
-        "on conflict (partition, row_key) do update set events = r.events + excluded.events, "
-        "first_at = least(r.first_at, excluded.first_at), "
+        "events = r.events + excluded.events, first_at = least(r.first_at, excluded.first_at), "
         "last_at = greatest(r.last_at, excluded.last_at)"
     ),
-    "run_sum": (
-        "on conflict (partition, row_key, subject, name) do update "
-        "set quantity = r.quantity + excluded.quantity, events = r.events + excluded.events"
-    ),
+    "run_usage": "quantity = r.quantity + excluded.quantity, events = r.events + excluded.events",
+    "run_outcome": "value = r.value + excluded.value, events = r.events + excluded.events",
 }
 
 
-async def add_runs(connection: AsyncConnection, runs: pl.DataFrame, sums: pl.DataFrame) -> None:
-    """Add a flush's rows, in the order of their keys."""
-    for table, rows in (("run_rollup", runs), ("run_sum", sums)):
-        stage, columns = f"{table}_stage", ", ".join(rows.columns)
-        await connection.execute(
-            text(
-                f"create temp table if not exists {stage} (like metering.{table}) "
-                "on commit delete rows"
-            )
+async def add_runs(
+    connection: AsyncConnection,
+    parts: pl.DataFrame,
+    usage: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    changed: pl.DataFrame,
+) -> None:
+    """Add a flush's rows, in the order of their keys, and mark what they change."""
+    tables = (("run_rollup", parts), ("run_usage", usage), ("run_outcome", outcomes))
+    for table, rows in tables:
+        if not rows.is_empty():
+            await _add(connection, table, rows)
+    await copy_frame(connection, "changed_run", changed, schema="metering")
+
+
+async def _add(connection: AsyncConnection, table: str, rows: pl.DataFrame) -> None:
+    stage, columns, key = f"{table}_stage", ", ".join(rows.columns), ", ".join(_KEYS[table])
+    await connection.execute(
+        text(
+            f"create temp table if not exists {stage} (like metering.{table}) on commit delete rows"
         )
-        await copy_frame(connection, stage, rows)
-        order = "partition, row_key" + (", subject, name" if table == "run_sum" else "")
-        await connection.execute(
-            text(
-                f"insert into metering.{table} as r ({columns}) "  # noqa: S608 - names from our own tables
-                f"select {columns} from {stage} order by {order} {_ADD[table]}"
-            )
+    )
+    await copy_frame(connection, stage, rows)
+    await connection.execute(
+        text(
+            f"insert into metering.{table} as r ({columns}) "  # noqa: S608 - names from our own tables
+            f"select {columns} from {stage} order by {key} "
+            f"on conflict ({key}) do update set {_ADD[table]}"
         )
+    )
 
 
 async def delete_old_runs(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
@@ -53,9 +67,12 @@ async def delete_old_runs(connection: AsyncConnection, before: datetime, *, limi
             with old as (
                 select partition, row_key from metering.run_rollup where last_at < :before
                 limit :limit for update skip locked
-            ), sums as (
-                delete from metering.run_sum s using old o
-                where s.partition = o.partition and s.row_key = o.row_key
+            ), usage as (
+                delete from metering.run_usage u using old o
+                where u.partition = o.partition and u.row_key = o.row_key
+            ), outcomes as (
+                delete from metering.run_outcome u using old o
+                where u.partition = o.partition and u.row_key = o.row_key
             )
             delete from metering.run_rollup r using old o
             where r.partition = o.partition and r.row_key = o.row_key
@@ -131,7 +148,8 @@ _TREE = f"""
         union
         select t.root, e.run_id from edges e join tree t on e.parent_run_id = t.run_id
     ), members as (
-        select t.root, r.partition, r.row_key, r.events, t.root = t.run_id as own, r.run_id
+        select t.root, r.partition, r.row_key, r.events as run_events, t.root = t.run_id as own,
+            r.run_id
         from tree t join metering.run_rollup r on r.run_id = t.run_id and {_OWN}
     )
 """  # noqa: S608 - our own text
@@ -141,16 +159,26 @@ async def read_run_sums(
     connection: AsyncConnection, condition: RunCondition, run_ids: Sequence[str]
 ) -> Sequence[RowMapping]:
     """Return by run, subject and name what each used itself, and with all runs below it."""
-    query = text(
-        f"{_TREE} select m.root as run_id, s.subject, s.name, "  # noqa: S608 - our own text
-        "coalesce(sum(s.quantity) filter (where m.own), 0) as quantity, "
-        "coalesce(sum(s.events) filter (where m.own), 0) as events, "
-        "sum(s.quantity) as tree_quantity, sum(s.events) as tree_events "
-        "from members m join metering.run_sum s using (partition, row_key) "
-        "group by 1, 2, 3 having sum(s.events) > 0 order by 1, 2, 3"
-    )
     values = _values(condition) | {"run_ids": list(run_ids)}
-    return (await connection.execute(query, values)).mappings().all()
+    return (await connection.execute(_SUMS, values)).mappings().all()
+
+
+_SUMS = text(
+    f"""
+    {_TREE}, sums as (
+        select root, own, 'kind' as subject, u.kind as name, u.quantity, u.events
+        from members join metering.run_usage u using (partition, row_key)
+        union all
+        select root, own, 'outcome', o.name, o.value, o.events
+        from members join metering.run_outcome o using (partition, row_key)
+    )
+    select root as run_id, subject, name,
+        coalesce(sum(quantity) filter (where own), 0) as quantity,
+        coalesce(sum(events) filter (where own), 0) as events,
+        sum(quantity) as tree_quantity, sum(events) as tree_events
+    from sums group by 1, 2, 3 having sum(events) > 0 order by 1, 2, 3
+    """  # noqa: S608 - our own text
+)
 
 
 async def read_tree_sizes(
@@ -158,8 +186,8 @@ async def read_tree_sizes(
 ) -> dict[str, RowMapping]:
     """Return by run how many runs and events are in its tree, itself included."""
     query = text(
-        f"{_TREE} select root, count(distinct run_id) filter (where events > 0) as runs, "  # noqa: S608 - our own text
-        "sum(events) as events from members group by 1"
+        f"{_TREE} select root, count(distinct run_id) filter (where run_events > 0) as runs, "  # noqa: S608 - our own text
+        "sum(run_events) as events from members group by 1"
     )
     values = _values(condition) | {"run_ids": list(run_ids)}
     return {row["root"]: row for row in (await connection.execute(query, values)).mappings()}

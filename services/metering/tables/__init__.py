@@ -30,10 +30,9 @@ from services.metering.tables.rejections import dead_letter_action, rejected
 from services.metering.tables.rollups import (
     counting_statistic,
     rollup,
-    run_rollup,
-    run_sum,
     user_rollup,
 )
+from services.metering.tables.runs import changed_run, run_outcome, run_rollup, run_usage
 from shared.outbox import outbox_table
 
 outbox = outbox_table(metadata)
@@ -42,6 +41,7 @@ __all__ = [
     "archive_file",
     "archive_offset",
     "changed_day",
+    "changed_run",
     "consumer_offset",
     "correction",
     "counting_statistic",
@@ -65,8 +65,9 @@ __all__ = [
     "rejected",
     "rejection_halt",
     "rollup",
+    "run_outcome",
     "run_rollup",
-    "run_sum",
+    "run_usage",
     "seal",
     "tenant_number",
     "user_rollup",

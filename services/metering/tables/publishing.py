@@ -31,11 +31,14 @@ changed_day = Table(
     Index("ix_changed_day_bucket", "bucket", "id"),
 )
 
+# The version that was last taken of a partition of a topic.
 publisher_bucket = Table(
     "publisher_bucket",
     metadata,
-    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("topic", Text, nullable=False),
+    Column("bucket", Integer, nullable=False),
     Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("topic", "bucket"),
 )
 
 vendor_seal = Table(

@@ -6,7 +6,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    DateTime,
     Index,
     Integer,
     LargeBinary,
@@ -72,43 +71,6 @@ user_rollup = Table(
     PrimaryKeyConstraint("partition", "booked_day", "row_key"),
     Index("ix_user_rollup_account_usage_day", "vendor_id", "mode", "tenant_id", "usage_day"),
     CheckConstraint("entry in ('usage', 'correction')", name="entry"),
-    postgresql_with={"fillfactor": "45"},
-)
-
-# Sums of a run (of a tenant's agent, below a parent, by the status of its events), kept 90 days.
-run_rollup = Table(
-    "run_rollup",
-    metadata,
-    Column("partition", Integer, nullable=False),
-    Column("row_key", LargeBinary, nullable=False),
-    *account_columns(),
-    Column("tenant_id", Text, nullable=False),
-    Column("run_id", Text, nullable=False),
-    Column("parent_run_id", Text, nullable=False),
-    Column("agent", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("first_at", DateTime(timezone=True), nullable=False),
-    Column("last_at", DateTime(timezone=True), nullable=False),
-    Column("events", BigInteger, nullable=False),
-    PrimaryKeyConstraint("partition", "row_key"),
-    Index("ix_run_rollup_run", "vendor_id", "mode", "tenant_id", "run_id"),
-    Index("ix_run_rollup_parent", "vendor_id", "mode", "tenant_id", "parent_run_id"),
-    Index("ix_run_rollup_last_at", "last_at"),
-    postgresql_with={"fillfactor": "45"},
-)
-
-# What a run used by kind, and its outcomes by name; `quantity` adds up counts or values.
-run_sum = Table(
-    "run_sum",
-    metadata,
-    Column("partition", Integer, nullable=False),
-    Column("row_key", LargeBinary, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("quantity", Numeric, nullable=False),
-    Column("events", BigInteger, nullable=False),
-    PrimaryKeyConstraint("partition", "row_key", "subject", "name"),
-    CheckConstraint("subject in ('kind', 'outcome')", name="subject"),
     postgresql_with={"fillfactor": "45"},
 )
 

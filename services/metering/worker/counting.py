@@ -1,13 +1,13 @@
 """Counting a frame of events: booked days, sums by everything that a price depends on, marks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from hashlib import blake2b
 
 import polars as pl
 
 from shared.ids import partition_of
-from shared.topics import USAGE_AGGREGATED
+from shared.topics import USAGE_AGGREGATED, Topic
 
 ROW_KEY_BYTES = 16
 QUANTITY = pl.Decimal(38, 9)
@@ -61,16 +61,16 @@ DESCRIBING = tuple(
 _COUNTED = (("token_types", "token_counts"), ("unit_names", "unit_quantities"))
 
 
-def by_kind(entries: pl.DataFrame) -> pl.DataFrame:
-    """Return sums by `DESCRIBING` and `kind`: exact `quantity`, and `events`, both with their sign.
+def by_kind(entries: pl.DataFrame, describing: Sequence[str] = DESCRIBING) -> pl.DataFrame:
+    """Return sums by `describing` and `kind`: exact `quantity`, and `events`, both with their sign.
 
     Events that are alike in everything are many, so they are numbered first: what is unfolded by
     kind is then a number instead of twenty columns.
     """
     groups = (
-        entries.select(DESCRIBING)
+        entries.select(describing)
         .with_row_index("row")
-        .group_by(DESCRIBING)
+        .group_by(describing)
         .agg("row")
         .with_row_index("group")
     )
@@ -104,7 +104,7 @@ def sum_rows(kinds: pl.DataFrame, dimensions: tuple[str, ...]) -> pl.DataFrame:
     return sums.with_columns(row_key=keys).sort("partition", "booked_day", "row_key")
 
 
-def row_keys(sums: pl.DataFrame, dimensions: tuple[str, ...]) -> pl.Series:
+def row_keys(sums: pl.DataFrame, dimensions: Sequence[str]) -> pl.Series:
     """Return the digest of all dimensions, length-prefixed so that no two rows share one."""
     texts = [pl.col(name).cast(pl.String) for name in dimensions]
     prefixed = [part for t in texts for part in (t.str.len_bytes().cast(pl.String), pl.lit(":"), t)]
@@ -119,9 +119,9 @@ def marks(events: pl.DataFrame) -> list[dict[str, object]]:
     return [{"bucket": bucket_of(r["vendor_id"], r["tenant_id"]), **r} for r in rows]
 
 
-def bucket_of(vendor_id: str, tenant_id: str) -> int:
-    """Return the partition of `usage.aggregated`, and so the publisher, of a tenant."""
-    return partition_of(USAGE_AGGREGATED.partitions, vendor_id, tenant_id)
+def bucket_of(vendor_id: str, tenant_id: str, topic: Topic = USAGE_AGGREGATED) -> int:
+    """Return the partition of `topic`, and so the publisher, of a tenant."""
+    return partition_of(topic.partitions, vendor_id, tenant_id)
 
 
 def tally(frame: pl.DataFrame, name: str) -> dict[tuple[str, str, int], dict[str, int]]:

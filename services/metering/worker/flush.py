@@ -113,7 +113,7 @@ async def add_entries(
     user_rows = counting.sum_rows(kinds, counting.USER_DIMENSIONS)
     await repository.add_to_rollup(connection, "user_rollup", user_rows, known)
     if runs := sum_runs(entries):
-        await add_runs(connection, runs.runs, runs.sums)
+        await add_runs(connection, runs.parts, runs.usage, runs.outcomes, runs.changed)
     await repository.insert_marks(connection, counting.marks(entries))
 
 

@@ -2,24 +2,42 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from services.metering.worker.counting import QUANTITY, row_keys
+from services.metering.worker.counting import QUANTITY, bucket_of, by_kind, row_keys
 from shared.ids import IDENTIFIER_PATTERN
+from shared.topics import RUNS_AGGREGATED
 
-RUN = ("vendor_id", "mode", "tenant_id", "run_id", "parent_run_id", "agent", "status")
+PART = (
+    *("vendor_id", "mode", "tenant_id", "run_id", "parent_run_id", "agent", "agent_version"),
+    "status",
+)
+"""What tells the parts of runs apart."""
+CIRCUMSTANCES = (
+    *("provider", "model", "context_band", "service_tier", "batch", "speed", "region"),
+    *("purpose", "usage_day"),
+)
+"""What a part's usage is told apart by, beside its kind: what a cost depends on, and what for."""
+VERSION_TAG = "agent_version"
+"""The tag that names the version of the agent; OpenTelemetry calls it `gen_ai.agent.version`."""
+
 _NAME = re.compile(IDENTIFIER_PATTERN)
+_SOURCE = re.compile(rf"({IDENTIFIER_PATTERN.removeprefix('^')})?\Z")
 _VALUE = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?\Z")
+_MARK = ("vendor_id", "mode", "tenant_id", "run_id")
 
 
 @dataclass(frozen=True)
 class RunRows:
-    """What a flush adds: a row per run, and per run and kind or name of an outcome."""
+    """What a flush adds: parts of runs, what they used, their outcomes; and which runs changed."""
 
-    runs: pl.DataFrame
-    sums: pl.DataFrame
+    parts: pl.DataFrame
+    usage: pl.DataFrame
+    outcomes: pl.DataFrame
+    changed: pl.DataFrame
 
 
 def sum_runs(entries: pl.DataFrame) -> RunRows | None:
@@ -31,12 +49,9 @@ def sum_runs(entries: pl.DataFrame) -> RunRows | None:
     entries = entries.filter(pl.col("run_id") != "")
     if entries.is_empty():
         return None
-    distinct = entries.select(RUN).unique()
-    keyed = entries.join(
-        distinct.with_columns(row_key=row_keys(distinct, RUN)), on=list(RUN), maintain_order="left"
-    )
-    runs = (
-        keyed.group_by("partition", "row_key", *RUN)
+    keyed = _with_keys(_with_versions(entries), "row_key", PART)
+    parts = (
+        keyed.group_by("partition", "row_key", *PART)
         .agg(
             first_at=pl.col("occurred_at").min(),
             last_at=pl.col("occurred_at").max(),
@@ -44,54 +59,82 @@ def sum_runs(entries: pl.DataFrame) -> RunRows | None:
         )
         .sort("partition", "row_key")
     )
-    parts = pl.concat([_by_kind(keyed), _by_outcome(keyed)])
-    sums = (
-        parts.group_by("partition", "row_key", "subject", "name")
-        .agg(
-            quantity=(pl.col("quantity") * pl.col("sign")).sum().cast(QUANTITY),
-            events=pl.col("sign").cast(pl.Int64).sum(),
-        )
-        .sort("partition", "row_key", "subject", "name")
+    return RunRows(parts, _usage(keyed), _outcomes(keyed), _changed(parts))
+
+
+def _with_keys(frame: pl.DataFrame, name: str, dimensions: Sequence[str]) -> pl.DataFrame:
+    """Add the digest of the dimensions, made once for those that are alike."""
+    distinct = frame.select(dimensions).unique()
+    keys = distinct.with_columns(row_keys(distinct, dimensions).alias(name))
+    return frame.join(keys, on=list(dimensions), maintain_order="left")
+
+
+def _with_versions(entries: pl.DataFrame) -> pl.DataFrame:
+    """Add `agent_version`: the tag of that name, or empty."""
+    told = entries["tags"].filter(entries["tags"].str.contains(f'"{VERSION_TAG}"', literal=True))
+    texts = told.unique().to_list()
+    versions = pl.DataFrame(
+        [(text, _read_version(text)) for text in texts],
+        schema={"tags": pl.String, VERSION_TAG: pl.String},
+        orient="row",
     )
-    return RunRows(runs, sums)
+    joined = entries.join(versions, on="tags", how="left", maintain_order="left")
+    return joined.with_columns(pl.col(VERSION_TAG).fill_null(""))
 
 
-_KEY = ("partition", "row_key", "sign")
+def _read_version(tags: str) -> str:
+    """Return the version; empty for what is no name, as a long text."""
+    try:
+        version = json.loads(tags)[VERSION_TAG]
+        return version if _NAME.match(version) else ""
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return ""
 
 
-def _by_kind(keyed: pl.DataFrame) -> pl.DataFrame:
-    parts = [
-        keyed.select(*_KEY, name=names, quantity=quantities)
-        .explode("name", "quantity", empty_as_null=False)
-        .select(*_KEY, pl.lit("kind").alias("subject"), "name", pl.col("quantity").cast(QUANTITY))
-        for names, quantities in (
-            ("token_types", "token_counts"),
-            ("unit_names", "unit_quantities"),
-        )
-    ]
-    return pl.concat(parts)
+def _usage(keyed: pl.DataFrame) -> pl.DataFrame:
+    kinds = by_kind(keyed, ("partition", "row_key", *CIRCUMSTANCES))
+    usage = _with_keys(kinds, "usage_key", (*CIRCUMSTANCES, "kind"))
+    return usage.sort("partition", "row_key", "usage_key")
 
 
-def _by_outcome(keyed: pl.DataFrame) -> pl.DataFrame:
-    told = keyed.filter(pl.col("outcome") != "").select(*_KEY, "outcome")
+def _outcomes(keyed: pl.DataFrame) -> pl.DataFrame:
+    told = keyed.filter(pl.col("outcome") != "")
     texts = told["outcome"].unique().to_list()
     read = [(text, *_read_outcome(text)) for text in texts]
-    schema = {"outcome": pl.String, "name": pl.String, "value": pl.String}
-    known = pl.DataFrame(read, schema=schema, orient="row")
+    names = ("outcome", "name", "source", "value")
+    known = pl.DataFrame(read, schema=dict.fromkeys(names, pl.String), orient="row")
+    key = ("partition", "row_key", "name", "source")
     return (
-        told.join(known, on="outcome")
-        .select(*_KEY, pl.lit("outcome").alias("subject"), "name", pl.col("value").cast(QUANTITY))
-        .rename({"value": "quantity"})
+        told.select("partition", "row_key", "sign", "outcome")
+        .join(known, on="outcome")
+        .group_by(key)
+        .agg(
+            value=(pl.col("value").cast(QUANTITY) * pl.col("sign")).sum().cast(QUANTITY),
+            events=pl.col("sign").cast(pl.Int64).sum(),
+        )
+        .sort(key)
     )
 
 
-def _read_outcome(text: str) -> tuple[str, str]:
-    """Return name and value; what a trusted producer garbled counts as nameless, of value 0."""
+def _read_outcome(text: str) -> tuple[str, str, str]:
+    """Return name, source, value; what a trusted producer garbled is nameless and of value 0."""
     try:
         outcome = json.loads(text)
         name, value = outcome["name"], outcome.get("value") or "0"
-        if _NAME.match(name) and _VALUE.match(value):
-            return name, value
+        source = outcome.get("source") or ""
+        if _NAME.match(name) and _VALUE.match(value) and _SOURCE.match(source):
+            return name, source, value
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
-    return "", "0"
+    return "", "", "0"
+
+
+def _changed(parts: pl.DataFrame) -> pl.DataFrame:
+    """Return a mark for each run, with the publisher's bucket of its tenant."""
+    runs = parts.select(_MARK).unique().sort(_MARK)
+    tenants = runs.select("vendor_id", "tenant_id").unique()
+    buckets = [
+        bucket_of(vendor, tenant, RUNS_AGGREGATED) for vendor, tenant in tenants.iter_rows()
+    ]
+    known = tenants.with_columns(bucket=pl.Series(buckets, dtype=pl.Int32))
+    return runs.join(known, on=["vendor_id", "tenant_id"], maintain_order="left")

@@ -14,7 +14,8 @@ from sqlalchemy import text
 from services.metering.domain.event import TokenEvent
 from services.metering.ingest.batch import encode_envelope
 from services.metering.ingest.envelope import Sender, place
-from services.metering.publisher import Publisher
+from services.metering.publisher import Publisher, usage_publisher
+from services.metering.publishing_runs import runs_publisher
 from services.metering.repository.offsets import Move, provision
 from services.metering.worker.flush import Flusher
 from services.metering.worker.reading import Reading, Record, read_records
@@ -24,6 +25,7 @@ from shared.accounts.repository import Account
 from shared.accounts.schemas import TenantWrite
 from shared.database import Database
 from shared.events.message import Message
+from shared.events.runs_aggregated import RunsAggregated
 from shared.events.usage_aggregated import (
     DaySealed,
     MeterDefined,
@@ -39,10 +41,8 @@ from .running_api import _client, _deployment
 __all__ = ["_client", "_deployment"]
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-MESSAGES: dict[str, type[Message]] = {
-    kind.__name__: kind
-    for kind in (DaySealed, MeterDefined, MeterValued, UsageAggregated, UsageRejected)
-}
+_KINDS = (DaySealed, MeterDefined, MeterValued, RunsAggregated, UsageAggregated, UsageRejected)
+MESSAGES: dict[str, type[Message]] = {kind.__name__: kind for kind in _KINDS}
 
 
 def make_event(event_id: str, **changes: Any) -> TokenEvent:
@@ -129,7 +129,14 @@ class Ledger:
 
     async def publish(self) -> list[tuple[int, Any]]:
         """Publish every bucket once; return what left for this vendor with its partition."""
-        await Publisher(self.database, 1.0).publish_all()
+        return await self._published(usage_publisher(self.database, 1.0))
+
+    async def publish_runs(self) -> list[tuple[int, Any]]:
+        """Publish what changed of runs, in the same way."""
+        return await self._published(runs_publisher(self.database, 1.0))
+
+    async def _published(self, publisher: Publisher) -> list[tuple[int, Any]]:
+        await publisher.publish_all()
         rows = await self.query(
             "delete from metering.outbox returning position, partition, headers, payload"
         )

@@ -121,10 +121,11 @@ async def test_old_runs_are_deleted(ledger: Ledger) -> None:
 
     assert deleted >= 1
     assert {"young"} == set(await _runs(ledger))
-    assert [(0,)] == await ledger.query(
-        "select count(*) from metering.run_sum s where not exists (select 1 from "
-        "metering.run_rollup r where (r.partition, r.row_key) = (s.partition, s.row_key))"
-    )
+    for table in ("run_usage", "run_outcome"):
+        assert [(0,)] == await ledger.query(
+            f"select count(*) from metering.{table} s where not exists (select 1 from "  # noqa: S608
+            "metering.run_rollup r where (r.partition, r.row_key) = (s.partition, s.row_key))"
+        )
 
 
 async def test_pages_hold_every_run_once(ledger: Ledger) -> None:
