@@ -207,6 +207,7 @@ class RepublishRequest(BaseModel):
 
 class RepublishAnswer(BaseModel):
     changed: int = Field(description="days of tenants that go out again")
+    runs: int = Field(description="runs with events on these days that go out again")
     seals: int = Field(description="seals that go out again, behind them")
 
 
@@ -223,6 +224,10 @@ class Statistics(BaseModel):
 
 
 class Outcomes(BaseModel):
+    """Outcomes of one name from one source: values of different sources are never added."""
+
+    name: str
+    source: str = Field(description="who says so; `measured:`, `self_reported:`, … before it")
     count: int
     value: str = Field(description="sum of the outcomes' values, an exact decimal")
 
@@ -233,7 +238,7 @@ class TreeSums(BaseModel):
     runs: int
     events: int
     usage: dict[str, str] = Field(description="quantity by kind")
-    outcomes: dict[str, Outcomes] = Field(description="by the outcome's name")
+    outcomes: list[Outcomes] = Field(description="by name and source")
 
 
 class Run(BaseModel):
@@ -250,7 +255,7 @@ class Run(BaseModel):
     last_at: datetime
     events: int
     usage: dict[str, str] = Field(description="quantity by kind")
-    outcomes: dict[str, Outcomes] = Field(description="by the outcome's name")
+    outcomes: list[Outcomes] = Field(description="by name and source")
     tree: TreeSums
 
 

@@ -20,7 +20,7 @@ from services.metering.ingest.envelope import (
     place,
     place_plain,
 )
-from services.metering.repository import events, meters, seals
+from services.metering.repository import changed_runs, events, meters, seals
 from services.metering.repository.events import EventKey
 from services.metering.repository.offsets import read_progress
 from services.metering.repository.tenants import KnownTenants
@@ -213,10 +213,11 @@ async def _read_story(connection: AsyncConnection, key: EventKey, number: int) -
 async def republish(
     connection: AsyncConnection, account: Account, days: Sequence[date]
 ) -> RepublishAnswer:
-    """Have the sums and seals of days published again, and which meters there are."""
+    """Have the sums, seals and runs of days published again, and which meters there are."""
     days = sorted(set(days))
     changed = await seals.mark_days(connection, account, days)
+    runs = await changed_runs.mark_days(connection, account, days)
     sealed = await seals.read_sealed_days(connection, account, days)
     await seals.queue_publication(connection, account, sealed)
     await announce_meters(connection, account, await meters.list_meters(connection, account))
-    return RepublishAnswer(changed=changed, seals=len(sealed))
+    return RepublishAnswer(changed=changed, runs=runs, seals=len(sealed))

@@ -79,14 +79,16 @@ def _sums(rows: Sequence[RowMapping], prefix: str) -> dict[str, Any]:
         for row in rows
         if row["subject"] == "kind" and row[f"{prefix}events"] > 0
     }
-    outcomes = {
-        row["name"]: {
+    outcomes = [
+        {
+            "name": row["name"],
+            "source": row["source"],
             "count": int(row[f"{prefix}events"]),
             "value": format_decimal(row[f"{prefix}quantity"]),
         }
         for row in rows
         if row["subject"] == "outcome" and row[f"{prefix}events"] > 0
-    }
+    ]
     return {"usage": usage, "outcomes": outcomes}
 
 

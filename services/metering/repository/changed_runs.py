@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping, bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import Text
+from sqlalchemy.types import Date, Text
 
 from services.metering.tables import changed_run
+from services.metering.worker.counting import bucket_of
+from shared.accounts.repository import Account
+from shared.topics import RUNS_AGGREGATED
 
 
 class MarkedRun(NamedTuple):
@@ -43,6 +47,28 @@ async def read_run_marks(
 async def delete_run_marks(connection: AsyncConnection, ids: Sequence[int]) -> None:
     """Delete exactly the marks that were read: what came in meanwhile stays."""
     await connection.execute(delete(changed_run).where(changed_run.c.id.in_(ids)))
+
+
+async def mark_days(connection: AsyncConnection, account: Account, days: Sequence[date]) -> int:
+    """Mark every run that used anything on these days as changed; return how many."""
+    values = {"vendor_id": account.vendor_id, "mode": account.mode, "days": list(days)}
+    runs = [MarkedRun(*row) for row in (await connection.execute(_OF_DAYS, values)).all()]
+    marks = [
+        {"bucket": bucket_of(run.vendor_id, run.tenant_id, RUNS_AGGREGATED), **run._asdict()}
+        for run in runs
+    ]
+    if marks:
+        await connection.execute(changed_run.insert(), marks)
+    return len(marks)
+
+
+_OF_DAYS = text(
+    """
+    select distinct r.vendor_id, r.mode, r.tenant_id, r.run_id
+    from metering.run_rollup r join metering.run_usage u using (partition, row_key)
+    where r.vendor_id = :vendor_id and r.mode = :mode and u.usage_day = any(:days)
+    """
+).bindparams(bindparam("days", type_=ARRAY(Date)))
 
 
 async def read_sums(connection: AsyncConnection, runs: Sequence[MarkedRun]) -> RunSums:

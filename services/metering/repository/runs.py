@@ -158,7 +158,7 @@ _TREE = f"""
 async def read_run_sums(
     connection: AsyncConnection, condition: RunCondition, run_ids: Sequence[str]
 ) -> Sequence[RowMapping]:
-    """Return by run, subject and name what each used itself, and with all runs below it."""
+    """Return by run, subject, name and source what each used itself, and with all runs below it."""
     values = _values(condition) | {"run_ids": list(run_ids)}
     return (await connection.execute(_SUMS, values)).mappings().all()
 
@@ -166,17 +166,17 @@ async def read_run_sums(
 _SUMS = text(
     f"""
     {_TREE}, sums as (
-        select root, own, 'kind' as subject, u.kind as name, u.quantity, u.events
+        select root, own, 'kind' as subject, u.kind as name, '' as source, u.quantity, u.events
         from members join metering.run_usage u using (partition, row_key)
         union all
-        select root, own, 'outcome', o.name, o.value, o.events
+        select root, own, 'outcome', o.name, o.source, o.value, o.events
         from members join metering.run_outcome o using (partition, row_key)
     )
-    select root as run_id, subject, name,
+    select root as run_id, subject, name, source,
         coalesce(sum(quantity) filter (where own), 0) as quantity,
         coalesce(sum(events) filter (where own), 0) as events,
         sum(quantity) as tree_quantity, sum(events) as tree_events
-    from sums group by 1, 2, 3 having sum(events) > 0 order by 1, 2, 3
+    from sums group by 1, 2, 3, 4 having sum(events) > 0 order by 1, 2, 3, 4
     """  # noqa: S608 - our own text
 )
 

@@ -133,8 +133,6 @@ def _changed(parts: pl.DataFrame) -> pl.DataFrame:
     """Return a mark for each run, with the publisher's bucket of its tenant."""
     runs = parts.select(_MARK).unique().sort(_MARK)
     tenants = runs.select("vendor_id", "tenant_id").unique()
-    buckets = [
-        bucket_of(vendor, tenant, RUNS_AGGREGATED) for vendor, tenant in tenants.iter_rows()
-    ]
+    buckets = [bucket_of(vendor, tenant, RUNS_AGGREGATED) for vendor, tenant in tenants.iter_rows()]
     known = tenants.with_columns(bucket=pl.Series(buckets, dtype=pl.Int32))
     return runs.join(known, on=["vendor_id", "tenant_id"], maintain_order="left")

@@ -47,9 +47,10 @@ async def test_a_run_has_its_own_sums_and_those_of_its_tree(ledger: Ledger) -> N
         runs["root"].tree.events,
         runs["root"].tree.usage["input_uncached"],
     )
-    assert (1, "1.5") == (
-        runs["root"].outcomes["ticket_resolved"].count,
-        runs["root"].outcomes["ticket_resolved"].value,
+    (outcome,) = runs["root"].outcomes
+    assert ("ticket_resolved", "agent", 1, "1.5") == (
+        *(outcome.name, outcome.source, outcome.count),
+        outcome.value,
     )
     assert ("completed", NOON, NOON + HOUR) == (
         runs["leaf"].status,
@@ -78,11 +79,8 @@ async def test_an_outcome_alone_counts_nothing_else(ledger: Ledger) -> None:
     )
 
     root = (await _runs(ledger))["root"]
-    assert ("failed", 1, "1.5") == (
-        root.status,
-        root.outcomes["ticket_resolved"].count,
-        root.outcomes["ticket_resolved"].value,
-    )
+    (outcome,) = root.outcomes
+    assert ("failed", 1, "1.5") == (root.status, outcome.count, outcome.value)
     assert {"input_uncached": "5", "output_text": "2", "outcomes": "0"} == root.usage
 
 

@@ -21,7 +21,7 @@ class Outcome(TypedDict, total=False):
     value: Decimal | int | str
     """Exact; 1 if left out."""
     source: str
-    """Who says so."""
+    """Who says so: `measured`, `self_reported` or `modelled`, alone or as in `measured:crm`."""
 
 
 class _OtherFields(TypedDict, total=False):

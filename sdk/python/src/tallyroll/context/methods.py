@@ -149,9 +149,10 @@ class InContext(ABC):
     ) -> str:
         """Record what came of the run: a named result, for cost per outcome. Return the event's id.
 
-        `value` is exact, 1 if left out; `source` is who says so. It counts no usage unless `fields`
-        have tokens or units: `units={"tickets_resolved": 1}` makes it billable. An agent is needed,
-        of the scope or of `fields`. Otherwise like `record()`.
+        `value` is exact, 1 if left out; `source` is who says so: `measured`, `self_reported` or
+        `modelled`, alone or as in `measured:crm`. It counts no usage unless `fields` have tokens or
+        units: `units={"tickets_resolved": 1}` makes it billable. An agent is needed, of
+        the scope or of `fields`. Otherwise like `record()`.
         """
         told = {"name": name, "value": value, "source": source}
         event: dict[str, Any] = {key: entry for key, entry in fields.items() if entry is not None}
