@@ -1,5 +1,6 @@
 """Forks and the end of the interpreter, each in a fresh interpreter of its own."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -38,6 +39,32 @@ threading.Thread(target=meter.flush, daemon=True).start()
 while not meter.stats().in_flight:
     pass
 """ + FORK.replace("350", "351")
+HELD = """
+import signal
+from tallyroll.recording.recorder import recorder_of
+from tallyroll import default
+recorder, default._meter = recorder_of(meter), meter
+held = [recorder._lock, recorder._log._lock, default._lock]
+taken, done = threading.Event(), threading.Event()
+def hold():
+    with held[0], held[1], held[2]:
+        taken.set()
+        done.wait()
+threading.Thread(target=hold).start()
+taken.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(10)  # ends a child that waits for ever
+    recorder.unmetered("a")
+    default.default_meter()
+    os._exit(0 if recorder.unmetered_calls == {"a": 1} else 1)
+_, status = os.waitpid(child, 0)
+done.set()
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+HELD_FOR_EVER = HELD.replace(
+    "child = ", "from tallyroll import locks; locks._locks.clear()\nchild = "
+).replace("alarm(10)", "alarm(1)")
 NAIVE_FORK = """
 from tallyroll import process
 process._followed.clear()  # a meter that does not notice forks
@@ -91,6 +118,16 @@ def test_parent_and_child_each_deliver_their_own(server: RecordingServer, progra
 def test_a_meter_that_ignores_forks_is_caught(server: RecordingServer) -> None:
     """The check above fails when the child inherits the parent's queue and dead thread."""
     assert _run(server, NAIVE_FORK) != 0
+
+
+def test_a_child_finds_the_locks_of_its_parent_open(server: RecordingServer) -> None:
+    """What another thread of the parent held is held by nobody in the child."""
+    assert 0 == _run(server, HELD)
+
+
+def test_a_lock_that_ignores_forks_is_caught(server: RecordingServer) -> None:
+    """The check above fails where the child waits for a thread that it does not have."""
+    assert 256 - signal.SIGALRM == _run(server, HELD_FOR_EVER)
 
 
 def test_the_end_of_the_program_delivers(server: RecordingServer) -> None:

@@ -2,14 +2,14 @@
 
 import os
 import sys
-import threading
 from pathlib import Path
 
+from tallyroll.locks import ForkLock
 from tallyroll.meter import Meter
 
 AGENT_VARIABLE = "TALLYROLL_AGENT"
 UNNAMED_AGENT = "unnamed"
-_lock = threading.Lock()
+_lock = ForkLock()
 _meter: Meter | None = None
 
 

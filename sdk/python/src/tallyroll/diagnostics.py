@@ -1,7 +1,8 @@
 """Logging that cannot flood and cannot fail."""
 
 import contextlib
-import threading
+
+from tallyroll.locks import ForkLock
 
 KINDS_MAX = 200
 
@@ -10,7 +11,7 @@ class KindLog:
     """Warns once per kind of trouble. Texts hold codes and counts, never keys, bodies or names."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a finalizer may warn while its own thread is in here
+        self._lock = ForkLock()
         self._seen: set[str] = set()
 
     def warn(self, kind: str, message: str) -> None:

@@ -1,7 +1,6 @@
 """The meter: what user code holds."""
 
 import os
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -40,12 +39,13 @@ from tallyroll.event import (
     new_event_id,
 )
 from tallyroll.flushing import Flushes
+from tallyroll.locks import ForkLock
 from tallyroll.sender import Pause
 from tallyroll.spool import Spool
 from tallyroll.stats import Rejection, Stats
 from tallyroll.transport import HTTPTransport, Transport
 
-_fork_lock = threading.Lock()
+_fork_lock = ForkLock()
 
 
 def utc_now() -> datetime:

@@ -3,12 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from threading import RLock
 from typing import Generic, TypeVar, cast
 
 from tallyroll.bridges.providers import identifier
 from tallyroll.context import Attribution
 from tallyroll.default import default_agent
+from tallyroll.locks import ForkLock
 from tallyroll.meter import Meter
 from tallyroll.recording.asked import Asked
 from tallyroll.recording.recorder import recorder_of
@@ -26,7 +26,7 @@ class Open(Generic[Value]):
 
     def __init__(self) -> None:
         self._values: OrderedDict[object, Value] = OrderedDict()
-        self._lock = RLock()  # a finalizer may end a span while its own thread is in here
+        self._lock = ForkLock()
 
     def put(self, key: object, value: Value) -> None:
         """Keep what begins."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
-from threading import RLock
 from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 from tallyroll.budgets.decision import BudgetExceededError
 from tallyroll.diagnostics import KindLog
 from tallyroll.event import InvalidEventError
+from tallyroll.locks import ForkLock
 from tallyroll.meter import Meter
 from tallyroll.recording.asked import Asked
 from tallyroll.recording.events import failed_fields_of, fields_of
@@ -56,7 +56,7 @@ class Recorder:
         self.faults = 0
         self._log = KindLog()
         self._open: OrderedDict[tuple[str, str], Interrupted] = OrderedDict()
-        self._lock = RLock()  # a finalizer may tell of a stream while its own thread is in here
+        self._lock = ForkLock()
 
     def answered(self, asked: Asked, body: Json, *, once: str | None = None) -> list[str]:
         """Record one whole answer; return the ids of its events.

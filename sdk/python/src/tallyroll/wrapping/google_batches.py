@@ -3,12 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
-from threading import Lock
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from tallyroll.locks import ForkLock
 from tallyroll.usage.surface import Json, at, objects
 from tallyroll.wrapping.google_routes import CONTENT, EMBEDDINGS, Call
 from tallyroll.wrapping.session import Session
@@ -29,7 +29,7 @@ class BatchResults:
         self._session = session
         self._recorded: OrderedDict[str, None] = OrderedDict()
         self._files: OrderedDict[str, Json] = OrderedDict()
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def look(self, http_request: Any, response: Any) -> None:
         """Look at an answer that is metered in no other way, if it is a batch."""
