@@ -31,6 +31,7 @@ from services.pricing.api_wallets import wallets_router
 from services.pricing.consumers import add_consumers
 from services.pricing.envelope_watching import EnvelopeWatcher
 from services.pricing.handlers.idempotency import once
+from services.pricing.hint_board import HintBoard
 from services.pricing.housekeeping import Housekeeper
 from services.pricing.list_prices import list_prices
 from services.pricing.progressive_billing import ProgressiveBiller
@@ -51,6 +52,7 @@ from shared.outbox import OutboxRelay
 from shared.strict_json import StrictJson
 
 PING_SECONDS = 1.5
+SHUTDOWN_SECONDS_MAX = 5
 BODY_BYTES_MAX = 4 * 1024 * 1024
 """As much as the largest price book, or the usage of an evaluation, needs."""
 
@@ -63,12 +65,14 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     pepper = settings.secret_key.get_secret_value().encode()
     broker = create_broker(settings.kafka_bootstrap, logger=None)
     add_consumers(broker, database, settings)
+    board = HintBoard(database, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # Ended in the reverse order: nothing new comes in, the relay stops, the pool closes.
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
+            stack.push_async_callback(board.close)
             await asyncio.to_thread(list_prices)  # half a second that no request should wait for
             collect_rarely()
             new_producer = partial(create_producer, settings.kafka_bootstrap)
@@ -97,12 +101,14 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
     )
     app.add_middleware(StrictJson, bytes_max=BODY_BYTES_MAX)
     app.include_router(health_router({"postgres": database.ping, "kafka": ping_broker}))
-    _add_routes(app, database, clock, settings)
+    _add_routes(app, database, clock, settings, board)
     app.include_router(accounts_router(database, pepper, clock, once))
     return app
 
 
-def _add_routes(app: FastAPI, database: Database, clock: Clock, settings: PricingSettings) -> None:
+def _add_routes(
+    app: FastAPI, database: Database, clock: Clock, settings: PricingSettings, board: HintBoard
+) -> None:
     app.include_router(books_router(database))
     app.include_router(versions_router(database, clock))
     app.include_router(subscriptions_router(database))
@@ -117,7 +123,7 @@ def _add_routes(app: FastAPI, database: Database, clock: Clock, settings: Pricin
     app.include_router(efficiency_router(database))
     app.include_router(envelopes_router(database, clock))
     app.include_router(reservations_router(database, clock))
-    app.include_router(budget_hints_router(database, clock))
+    app.include_router(budget_hints_router(board))
     app.include_router(growth_router(database))
     app.include_router(growth_logs_router(database))
     app.include_router(simulations_router(database))
@@ -140,7 +146,12 @@ def run() -> None:
         signal.signal(number, _already_stopped)
     app = create_app(settings, SystemClock())
     uvicorn.run(
-        app, host=settings.bind_host, port=settings.pricing_port, log_config=None, access_log=False
+        app,
+        host=settings.bind_host,
+        port=settings.pricing_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,  # held questions would last longer
     )
 
 

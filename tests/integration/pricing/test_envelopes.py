@@ -1,9 +1,11 @@
 """Envelopes from usage to what they say: metered once, told once, pushed to programs."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select, text
 
 from services.pricing.tables import outbox
@@ -136,6 +138,66 @@ async def test_what_has_not_changed_is_not_sent_again(budgets: Budgets) -> None:
     assert (304, b"") == (same.status_code, same.content)
     assert same.headers["tallyroll-as-of"] == later(seconds=5).isoformat()
     assert 200 == other.status_code
+
+
+async def test_who_waits_learns_at_once(budgets: Budgets) -> None:
+    """A question under the known tag is held until a program would decide otherwise.
+
+    More usage in the same state changes nothing for it; another state answers before the time is
+    over, and where nothing changes the same holds as of a later time.
+    """
+    await budgets.look()
+    known = (await budgets.call("GET", "/v1/budget-hints")).headers["etag"]
+    tagged = budgets.headers | {"If-None-Match": known, "Prefer": "wait=30"}
+    asked = budgets.client.get("/v1/budget-hints", headers=tagged)
+    waiting = asyncio.create_task(asked)
+    await budgets.use({"ann": 10})
+    await budgets.look(later(seconds=5))
+    held = await budgets.client.get("/v1/budget-hints", headers=tagged | {"Prefer": "wait=2"})
+    assert not waiting.done()
+    await budgets.use({"ann": 800})
+    await budgets.look(later(seconds=10))
+    answer = await asyncio.wait_for(waiting, 25)
+
+    assert (304, "wait=2") == (held.status_code, held.headers["preference-applied"])
+    assert later(seconds=5).isoformat() == held.headers["tallyroll-as-of"]
+    assert (200, "wait=30") == (answer.status_code, answer.headers["preference-applied"])
+    states = {hint["id"]: hint["state"] for hint in answer.json()["hints"]}
+    assert "over" == states["platform/run"]
+
+
+async def test_a_tenant_waits_for_its_own(budgets: Budgets) -> None:
+    """News of another tenant is none; of its own, and of what is everybody's, it is."""
+    await budgets.put("other", scope={"tenant": "initech"})
+    await budgets.look()
+    body = {"name": "bound", "tenant_id": "globex", "scopes": ["events:write"]}
+    made = await budgets.call("POST", "/v1/api-keys", body, key="bound")
+    bound = {"Authorization": f"Bearer {made.json()['api_key']}", "Prefer": "wait=2"}
+    first = await budgets.client.get("/v1/budget-hints", headers=bound)
+    bound["If-None-Match"] = first.headers["etag"]
+
+    await budgets.put("other", scope={"tenant": "initech"}, suggestions={"a": "b"})
+    same = await budgets.client.get("/v1/budget-hints", headers=bound)
+    await budgets.put("everybody", scope={"agent": "coder"})
+    other = await budgets.client.get("/v1/budget-hints", headers=bound)
+
+    assert {"globex"} == {hint["scope"]["tenant"] for hint in first.json()["hints"]}
+    assert (304, 200) == (same.status_code, other.status_code)
+    named = {hint["id"].partition("/")[0] for hint in other.json()["hints"]}
+    assert {"platform", "everybody"} == named
+
+
+@pytest.mark.parametrize("prefer", ["wait=0", "wait=soon", "respond-async", "wait=-1", ""])
+async def test_another_preference_is_no_fault(budgets: Budgets, prefer: str) -> None:
+    """What is no time to wait is not waited for."""
+    await budgets.look()
+    known = (await budgets.call("GET", "/v1/budget-hints")).headers["etag"]
+    tagged = budgets.headers | {"If-None-Match": known, "Prefer": prefer}
+
+    answer = await asyncio.wait_for(budgets.client.get("/v1/budget-hints", headers=tagged), 25)
+
+    assert 304 == answer.status_code
+    assert "preference-applied" not in answer.headers
 
 
 async def test_the_overdraft_is_repaid_by_the_next_period(budgets: Budgets) -> None:

@@ -45,7 +45,8 @@ class HintServer:
     """Serves `GET /v1/budget-hints`; the etag changes with what is served.
 
     `clock` is the server's, `as_of` how old its knowledge is. `script` holds (status, headers,
-    body) of the next answers, then it answers by itself.
+    body) of the next answers, then it answers by itself. With `holds` it waits for `tell()` where
+    nothing has changed.
     """
 
     def __init__(self) -> None:
@@ -56,6 +57,8 @@ class HintServer:
         self.script: list[tuple[int, Mapping[str, str], bytes]] = []
         self.requests: list[Mapping[str, str]] = []
         self.statuses: list[int] = []
+        self.holds = False
+        self._held = 0
         self._answered = threading.Condition()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._http.daemon_threads = True
@@ -83,16 +86,38 @@ class HintServer:
         self.requests.append(headers)
         if self.script:
             return self.script.pop(0)
-        body = json.dumps({"tenant": self.tenant, "hints": self.hints}).encode()
-        now = self.clock()
+        known = headers.get("if-none-match")
+        if self.holds:
+            with self._answered:
+                self._held += 1
+                self._answered.notify_all()
+                assert self._answered.wait_for(lambda: self._tag() != known, WAIT_SECONDS)
+                self._held -= 1
+        body, tag, now = self._body(), self._tag(), self.clock()
         told = {
-            "etag": f'"{hash(body)}"',
+            "etag": tag,
             "date": format_datetime(now.astimezone(UTC), usegmt=True),
             "tallyroll-as-of": (now - self.age).isoformat(),
         }
-        if headers.get("if-none-match") == told["etag"]:
-            return 304, told, b""
-        return 200, told, body
+        if self.holds:
+            told["preference-applied"] = headers["prefer"]
+        return (304, told, b"") if known == tag else (200, told, body)
+
+    def _body(self) -> bytes:
+        return json.dumps({"tenant": self.tenant, "hints": self.hints}).encode()
+
+    def _tag(self) -> str:
+        return f'"{hash(self._body())}"'
+
+    def tell(self, state: str) -> None:
+        """Serve one hint, also to those who wait."""
+        with self._answered:
+            self.say(state)
+            self._answered.notify_all()
+
+    def until_held(self) -> None:
+        """Wait until a question is held."""
+        self.until(lambda: self._held > 0)
 
     def noted(self, status: int) -> None:
         with self._answered:

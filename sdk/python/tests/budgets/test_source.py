@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 
 from tallyroll.budgets import Confirmed, Fetched, HintsUnavailableError
+from tallyroll.budgets.hints import Hints
 from tallyroll.budgets.http import BODY_BYTES_MAX, HTTPHintSource
+from tallyroll.budgets.polling import Poller
+from tallyroll.diagnostics import KindLog
 
 from .conftest import HintServer
 
@@ -112,3 +116,29 @@ def test_what_cannot_work_is_refused_at_construction(endpoint: str, key: str) ->
     """As for the transport."""
     with pytest.raises(ValueError, match=r"endpoint|key"):
         HTTPHintSource(endpoint, key)
+
+
+def test_news_come_at_once(hint_server: HintServer) -> None:
+    """A server that holds the question until something changes is asked again, not in 10 s."""
+    hint_server.holds = True
+    hint_server.say("near")
+    source = HTTPHintSource(hint_server.endpoint, "tr_test_key")
+    known = Hints()
+    poller = Poller(source, known, KindLog(), source.close)
+    poller.start()
+    hint_server.until_asked(1)
+    hint_server.until_held()
+
+    hint_server.tell("closed")
+    hint_server.until(lambda: [200, 200] == hint_server.statuses[:2])
+    hint_server.until_held()
+
+    began = time.monotonic()
+    poller.stop(30.0)
+    assert time.monotonic() - began < 30.0  # what the server holds is not waited for
+    found = known.find({})
+    assert found.hint is not None
+    assert "closed" == found.hint.state
+    assert ["wait=20"] * 3 == [request["prefer"] for request in hint_server.requests]
+    assert [None] == [request.get("if-none-match") for request in hint_server.requests[:1]]
+    hint_server.tell("near")

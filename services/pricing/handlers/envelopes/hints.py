@@ -50,8 +50,11 @@ async def read_hints(
 
 
 def etag_of(hints: BudgetHints) -> str:
-    """Return a tag of everything but as of when it holds."""
-    content = hints.model_dump(mode="json", exclude={"hints": {"__all__": {"as_of"}}})
+    """Return a tag of what a program decides by: not as of when it holds, nor the sentence.
+
+    The sentence tells how much is used, which changes with every call.
+    """
+    content = hints.model_dump(mode="json", exclude={"hints": {"__all__": {"as_of", "reason"}}})
     digest = hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
     return f'"{digest[:32]}"'
 

@@ -40,7 +40,7 @@ class Enforcer:
     def _begin(self) -> None:
         self._log = KindLog()
         self._advising = threading.RLock()
-        self._poller = Poller(self._source, self.hints, self._log)
+        self._poller = Poller(self._source, self.hints, self._log, self._close_source)
         self._process = os.getpid()
 
     def begin_in_child(self) -> None:
@@ -72,7 +72,10 @@ class Enforcer:
 
     def close(self) -> None:
         """End the thread; what is known goes stale, and then every call is allowed."""
-        if self._poller.stop(END_SECONDS_MAX) and isinstance(self._source, HTTPHintSource):
+        self._poller.stop(END_SECONDS_MAX)
+
+    def _close_source(self) -> None:
+        if isinstance(self._source, HTTPHintSource):
             self._source.close()
 
     def _decide(self, model: str, about: Mapping[str, object], run: Run | None) -> Decision:

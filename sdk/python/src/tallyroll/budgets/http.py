@@ -15,6 +15,9 @@ HINTS_PATH = "/v1/budget-hints"
 AS_OF_HEADER = "tallyroll-as-of"
 BODY_BYTES_MAX = 4 * 1024 * 1024
 SECONDS_MAX = 5.0
+WAIT_SECONDS = 20
+"""How long the server may hold a question until there is news: below what proxies allow, and a
+third of the time after which hints are stale."""
 OK, NOT_MODIFIED = 200, 304
 
 
@@ -40,7 +43,7 @@ class HTTPHintSource:
         from tallyroll.connections import Connections  # noqa: PLC0415  with the first transport
 
         self.url = endpoint.strip().rstrip("/") + HINTS_PATH
-        self._connections = Connections(self.url, SECONDS_MAX)
+        self._connections = Connections(self.url, SECONDS_MAX + WAIT_SECONDS)
         self._headers = {
             "Authorization": f"Bearer {checked_key(api_key)}",
             "Accept": "application/json",
@@ -50,7 +53,7 @@ class HTTPHintSource:
 
     def fetch(self, since_etag: str | None) -> Fetched | Confirmed:
         """Ask once. Raises HintsUnavailableError, or what urllib3 raises."""
-        headers = dict(self._headers)
+        headers = {**self._headers, "Prefer": f"wait={WAIT_SECONDS}"}
         if since_etag is not None:
             headers["If-None-Match"] = since_etag
         try:
@@ -58,25 +61,26 @@ class HTTPHintSource:
         except ValueError:
             raise HintsUnavailableError("too_many_hints") from None
         at = _date(told) or self._now()
+        waited = "wait" in told.get("preference-applied", "")
         if status == NOT_MODIFIED:
-            return Confirmed(as_of=_as_of(told) or at, at=at)
+            return Confirmed(as_of=_as_of(told) or at, at=at, waited=waited)
         if status != OK:
             raise HintsUnavailableError(f"http_{status}", retry_after(told, self._now))
-        return _read(body, etag=told.get("etag"), at=at)
+        return _read(body, etag=told.get("etag"), at=at, waited=waited)
 
     def close(self) -> None:
         """Close the connection; a later question opens a new one."""
         self._connections.close()
 
 
-def _read(body: bytes, *, etag: str | None, at: datetime) -> Fetched:
+def _read(body: bytes, *, etag: str | None, at: datetime, waited: bool) -> Fetched:
     try:
         answer = _decode_answer(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise HintsUnavailableError("malformed_hints") from None
     found = (_hint(raw) for raw in answer.hints)
     hints = tuple(hint for hint in found if hint is not None)
-    return Fetched(hints=hints, at=at, etag=etag, tenant=answer.tenant)
+    return Fetched(hints=hints, at=at, etag=etag, tenant=answer.tenant, waited=waited)
 
 
 def _hint(raw: msgspec.Raw) -> Hint | None:

@@ -18,6 +18,8 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     etag: str | None = None
     tenant: str | None = None
     """Whose the calls are that name no tenant."""
+    waited: bool = False
+    """The source answers when there is news, if it is asked again at once."""
 
 
 class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,7 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 
     as_of: datetime
     at: datetime
+    waited: bool = False
 
 
 class HintsUnavailableError(Exception):
@@ -36,7 +39,7 @@ class HintsUnavailableError(Exception):
 
 
 class HintSource(Protocol):
-    """Asked every ten seconds, by one thread of each process."""
+    """Asked by one thread of each process: every ten seconds, or again at once if it waits."""
 
     def fetch(self, since_etag: str | None) -> Fetched | Confirmed:
         """Return the hints, or that those of the etag still hold.
