@@ -68,7 +68,7 @@ async def read_growth(
     earlier = {
         _name(tenant, unit)
         for tenant, unit in await usage.list_units_before(
-            connection, account, question.unit, windows[1].first
+            connection, account, question.unit, windows[0].first
         )
     }
     currency, open_periods, grow = None, 0, growth_of_tokens
@@ -77,7 +77,9 @@ async def read_growth(
         open_periods = await revenue.count_open_periods(connection, account, windows[1].end)
         sides = await _with_revenue(connection, account, question, currency, sides)
         grow = growth_of_revenue
-    unnamed = [sum(name.endswith("/") for name in side.units) for side in sides]
+    unnamed = [
+        sum(name == _name(use.group, "") for name, use in side.units.items()) for side in sides
+    ]
     return GrowthAnswer(
         question,
         *windows,
@@ -99,12 +101,12 @@ async def _read_units(
     rows = await usage.read_unit_tokens(connection, account, unit, windows)
     days = await usage.count_active_days(connection, account, unit, windows)
     one, other = (
-        _side_of([row for row in rows if row.window == number], unit, days) for number in (0, 1)
+        _side_of([row for row in rows if row.window == number], days) for number in (0, 1)
     )
     return one, other
 
 
-def _side_of(rows: Iterable[UnitTokens], unit: Unit, days: dict[tuple[int, str, str], int]) -> Side:
+def _side_of(rows: Iterable[UnitTokens], days: Mapping[tuple[int, str, str], int]) -> Side:
     """Return a side without revenue; units without an active day are idle."""
     uses: dict[str, UnitUse] = {}
     idle = ZERO
@@ -115,8 +117,7 @@ def _side_of(rows: Iterable[UnitTokens], unit: Unit, days: dict[tuple[int, str, 
         _, tenant, name = key
         active, total = days.get(key, 0), sum(tokens.values(), ZERO)
         if active and total > 0:
-            group = "" if unit == "tenant" else tenant
-            uses[_name(tenant, name)] = UnitUse(group, active, tokens, {})
+            uses[_name(tenant, name)] = UnitUse(tenant, active, tokens, {})
         else:
             idle += total
     return Side(uses, idle)
@@ -141,7 +142,7 @@ async def _with_revenue(
             side,
             question.unit,
             [row for row in rows if row.window == number],
-            {fee: fee.amount * window.share_of(fee.days) for fee in fees},
+            [(fee.tenant, fee.amount * window.share_of(fee.days)) for fee in fees],
         )
         for number, (side, window) in enumerate(zip(sides, windows, strict=True))
     )
@@ -149,8 +150,9 @@ async def _with_revenue(
 
 
 def _priced(
-    side: Side, unit: Unit, rows: Sequence[UsageRevenue], fees: dict[Fee, Fraction]
+    side: Side, unit: Unit, rows: Sequence[UsageRevenue], fees: Sequence[tuple[str, Fraction]]
 ) -> Side:
+    """Return a side with what it brought in; `fees` are amounts with the tenants they are due of."""
     by_group: dict[str, dict[Cell, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     by_unit: dict[str, dict[Cell, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     other = ZERO
@@ -158,13 +160,13 @@ def _priced(
         tenant, agent, model, kind = (value or "" for value in row.values)
         by_unit[_name(tenant, agent if unit == "agent" else "")][Cell(model, kind)] += row.amount
         if kind in TOKEN_PARTS:
-            by_group["" if unit == "tenant" else tenant][Cell(model, kind)] += row.amount
+            by_group[tenant][Cell(model, kind)] += row.amount
         else:
             other += row.amount
     totals = {name: sum(cells.values(), ZERO) for name, cells in by_unit.items()}
     if unit == "tenant":
-        for fee, amount in fees.items():
-            name = _name(fee.tenant, "")
+        for tenant, amount in fees:
+            name = _name(tenant, "")
             totals[name] = totals.get(name, ZERO) + amount
     units = {name: _with_cells(use, by_unit.get(name, {})) for name, use in side.units.items()}
     return replace(
@@ -172,7 +174,7 @@ def _priced(
         units=side.units if unit == "user" else units,
         token_revenue=by_group,
         other_revenue=other,
-        fees=sum(fees.values(), ZERO),
+        fees=sum((amount for _, amount in fees), ZERO),
         unit_revenue=None if unit == "user" else totals,
     )
 
