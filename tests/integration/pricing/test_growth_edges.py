@@ -108,7 +108,7 @@ async def test_what_one_agent_gives_back_of_anothers_tokens(
 async def test_a_tenant_that_pays_less_and_grows_is_no_lower_price(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
 ) -> None:
-    """globex pays 3 for a thousand tokens, initech 1, in both months; initech uses 40,000 for 10,000.
+    """Of a thousand tokens globex pays 3, initech 1; initech goes from 10,000 to 40,000.
 
     The mean price of a token fell from 2 to 1.4, and nobody's price did: it is depth.
     """
@@ -131,7 +131,7 @@ async def test_a_tenant_that_pays_less_and_grows_is_no_lower_price(
 async def test_a_small_tenant_that_comes_takes_no_depth_away(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
 ) -> None:
-    """globex uses 10,000 on two days as before; initech comes with 1,000 on one: breadth and mix."""
+    """Two days of 10,000 as before, and a new tenant's 1,000 on one day: breadth and mix."""
     globex = [tokens(month, day, 10_000) for month in (11, 12) for day in (10, 11)]
     await store_usage(store, vendor, *globex)
     await store_usage(store, vendor, tokens(12, 10, 1_000), tenant="initech")

@@ -152,7 +152,7 @@ async def _with_revenue(
 def _priced(
     side: Side, unit: Unit, rows: Sequence[UsageRevenue], fees: Sequence[tuple[str, Fraction]]
 ) -> Side:
-    """Return a side with what it brought in; `fees` are amounts with the tenants they are due of."""
+    """Return a side with what it brought in; `fees` are of a tenant and so much."""
     by_group: dict[str, dict[Cell, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     by_unit: dict[str, dict[Cell, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     other = ZERO
