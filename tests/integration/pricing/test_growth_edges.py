@@ -145,15 +145,15 @@ async def test_a_small_tenant_that_comes_takes_no_depth_away(
 async def _bill(store: Database, vendor: str, tenant: str, month: int, amount: str) -> None:
     """Bill usage on the 10th of a month for so much."""
     day = date(2023, month, 10)
-    detail = {"agent": "support-0", "model": "claude-sonnet-4-6", "kind": "input_uncached"}
-    detail |= {"usage_day": day, "quantity": "1", "amount_exact": amount}
-    period = {"period_start": day.replace(day=1), "period_end": END_OF[month]}
+    of = {"agent": "support-0", "model": "claude-sonnet-4-6", "kind": "input_uncached"}
+    detail = {**of, "usage_day": day, "quantity": "1", "amount_exact": amount}
     made = statement(
         *(vendor, line(amount, details=[detail])),
         tenant_id=tenant,
         sequence=month,
         total_exact=amount,
-        **period,
+        period_start=day.replace(day=1),
+        period_end=END_OF[month],
     )
     async with store.transaction() as connection:
         await statements.issue(connection, [made])

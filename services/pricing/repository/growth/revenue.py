@@ -121,10 +121,12 @@ async def read_fees(
 
 
 async def count_open_periods(connection: AsyncConnection, account: Account, end: date) -> int:
-    """Return how many subscriptions have days before `end` that are not billed yet."""
+    """Return how many subscriptions have days before `end` that are not billed, and will be."""
     query = text(
-        "select count(*) from pricing.subscription where vendor_id = :vendor_id "
-        "and mode = :mode and next_start < :end"
+        "select count(*) from pricing.subscription s where vendor_id = :vendor_id "
+        "and mode = :mode and next_start < :end and not exists (select from accounts.tenant t "
+        "where t.vendor_id = :vendor_id and t.mode = :mode and t.tenant_id = s.tenant_id "
+        "and t.billing = 'internal')"
     )
     found: int = (await connection.execute(query, {**keys(account), "end": end})).scalar_one()
     return found

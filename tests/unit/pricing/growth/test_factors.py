@@ -139,7 +139,7 @@ def test_what_others_do_is_no_effect_of_a_group() -> None:
     assert {"breadth", "group_mix", "price"} == effects.keys()
     assert 100 == effects["price"]
     assert 9 == effects["breadth"] + effects["group_mix"]
-    all_units = product_effects([Fraction(n) for n in (1, 1, 1)], [10, Fraction(1, 10), 2])
+    all_units = product_effects([Fraction(1)] * 3, [Fraction(10), Fraction(1, 10), Fraction(2)])
     assert 235 == 100 * all_units[2]
 
 
