@@ -177,9 +177,9 @@ async def read_sealed_through(connection: AsyncConnection, account: Account) -> 
     return day
 
 
-def _unit_tokens(number: int, *values: Any) -> UnitTokens:
-    *names, tokens = values
-    return UnitTokens(number, *names, Fraction(tokens))
+def _unit_tokens(number: int, tenant: str, unit: str, *values: Any) -> UnitTokens:
+    model, kind, tokens = values
+    return UnitTokens(number, tenant, unit, model, kind, Fraction(tokens))
 
 
 def _named_usage(number: int, name: str | None, *values: Any) -> NamedUsage:
