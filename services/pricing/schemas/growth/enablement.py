@@ -149,7 +149,7 @@ class EnablementRead(BaseModel):
     trained: int = Field(description="users who are compared")
     others: int = Field(description="users who stand for the untrained")
     days_of_training: int
-    too_new: int = Field(description="trained users who came when the days before had begun: left out")
+    too_new: int = Field(description="trained users who came after the days before began: left out")
     too_few: int = Field(description="trained on days with fewer than 2 on a side: left out")
     not_over: int = Field(description="trained users whose days after are not over: left out")
     measured: list[MeasuredRead]

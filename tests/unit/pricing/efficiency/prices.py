@@ -27,6 +27,12 @@ _LISTED = {
     },
     "plain": {"input_uncached": "3", "output_text": "9"},
     "simple": {"input_uncached": "3", "input_cache_read": "0.3", "output_text": "9"},
+    "even": {
+        "input_uncached": "1",
+        "input_cache_read": "1",
+        "input_cache_write": "0.5",
+        "output_text": "1",
+    },
     "odd": {"input_cache_read": "1", "output_text": "8"},
 }
 PRICES = ProviderPrices(

@@ -134,6 +134,13 @@ def test_reads_per_write_are_told_beside_what_pays() -> None:
     assert (None, None, 0) == (nothing.reads_per_write, nothing.reads_to_pay, nothing.hit_ratio)
 
 
+def test_where_a_read_costs_what_fresh_input_does_no_write_pays() -> None:
+    """Nothing is saved by a read, so no number of them pays: no division by 0."""
+    (use,) = cache_report([used("input_cache_write", 10, model="even")], PRICES, NOTHING_MORE).uses
+
+    assert (None, 5) == (use.reads_to_pay, use.saved)
+
+
 def test_corrections_beyond_usage_have_no_ratio() -> None:
     """More was taken back than used: a share of less than nothing would be no share."""
     rows = [used("input_uncached", -10), used("input_cache_read", 4), used("output_text", 1)]

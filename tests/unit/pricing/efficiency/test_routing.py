@@ -94,6 +94,23 @@ def test_without_a_price_for_writes_they_are_fresh_input() -> None:
     assert {} == found.unpriced
 
 
+def test_writing_that_is_cheaper_than_reading_is_no_gain() -> None:
+    """Written at 0.5, read at 1: a lost cache costs nothing more, and does not save."""
+    policy = replace(ALL, chosen=Model("lab", "even"), cache_loss=Fraction(1))
+
+    found = routing_saving([used("input_cache_read", 100)], policy, PRICES)
+
+    assert (0, 0) == (found.lost_cache, found.saving)
+
+
+def test_a_share_is_of_the_baseline_and_of_nothing_there_is_none() -> None:
+    """800 of 1,600 are left after a router of 470."""
+    found = routing_saving(ASKED, replace(ALL, router_cost=Fraction(470)), PRICES)
+
+    assert Fraction(1, 2) == found.share
+    assert routing_saving([], ALL, PRICES).share is None
+
+
 def test_a_loss_that_nobody_can_tell_is_no_loss_of_nothing() -> None:
     """Reads have a price there, neither writes nor fresh input have: the row is on neither side."""
     policy = replace(ALL, chosen=Model("lab", "odd"), cache_loss=Fraction(1))

@@ -66,10 +66,11 @@ def test_a_model_of_ones_own_pays_from_a_volume_on() -> None:
 
     200 tokens in 2 months cost 6,000 now, 2 x 1,500 + 200 x 5 = 4,000 on it.
     """
-    rows = [used("input_uncached", 100), used("output_text", 100)]
+    rows = [used("input_uncached", 100), used("output_text", 100), used("audio_seconds", 7)]
 
     case = custom_model_case(rows, OWN, PRICES, Fraction(2))
 
+    assert {} == case.unpriced, "seconds are no tokens that it would serve"
     assert dollars(6_000, 4_000, 2_000) == (case.cost_now, case.cost_custom, case.saving)
     assert Fraction(60) == case.break_even_tokens
 
