@@ -9,6 +9,7 @@ from services.pricing.handlers.efficiency import efficiency
 from services.pricing.schemas.efficiency import EfficiencyWrite
 from services.pricing.schemas.efficiency_report import EfficiencyRead
 from services.pricing.schemas.reading import body_schema, read_body
+from shared.accounts.repository import read_tenant
 from shared.database import Database
 
 
@@ -20,10 +21,15 @@ def efficiency_router(database: Database) -> APIRouter:
     async def post_efficiency(
         caller: BillingReader, content: Annotated[Any, Body()]
     ) -> EfficiencyRead:
-        """Say what caches saved, what was wasted, and what stated changes would save."""
+        """Say what caches saved, what was wasted, and what stated changes would save.
+
+        Of a tenant that does not exist it is `unknown_tenant`, and no saving of 0.
+        """
         account = vendor_of(caller)
         written = read_body(EfficiencyWrite, content, code="invalid_efficiency")
         async with database.transaction("REPEATABLE READ") as connection:
+            if written.tenant is not None:
+                await read_tenant(connection, account, written.tenant)
             return await efficiency(connection, account, written)
 
     return router

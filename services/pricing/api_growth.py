@@ -1,6 +1,7 @@
 """The HTTP API of pricing: what growth is made of, and what each part made of it."""
 
 import json
+from asyncio import to_thread
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -27,7 +28,8 @@ from services.pricing.handlers.agents import RosterQuestion, read_roster
 from services.pricing.handlers.growth import contribution, enablement, growth
 from services.pricing.handlers.growth.contribution import ContributionQuestion, Dimension, Of
 from services.pricing.handlers.growth.enablement import EnablementQuestion
-from services.pricing.handlers.growth.growth import GrowthQuestion, Total, Unit
+from services.pricing.handlers.growth.growth import GrowthQuestion, Total
+from services.pricing.handlers.growth.sides import Unit
 from services.pricing.handlers.growth.windows import Against, Span
 from services.pricing.schemas.agents import RosterRead, roster_read
 from services.pricing.schemas.fields import Day, InDigits
@@ -182,7 +184,9 @@ def growth_router(database: Database) -> APIRouter:
         account = vendor_of(caller)
         async with database.transaction("REPEATABLE READ") as connection:
             answer = await growth.read_growth(connection, account, question)
-        return GROWTH.answer(growth_read(answer), parameters.format, accept)
+        return await to_thread(
+            lambda: GROWTH.answer(growth_read(answer), parameters.format, accept)
+        )
 
     return router
 
@@ -206,7 +210,9 @@ def _add_contribution(router: APIRouter, database: Database) -> None:
         account = vendor_of(caller)
         async with database.transaction("REPEATABLE READ") as connection:
             answer = await contribution.read_contribution(connection, account, question)
-        return CONTRIBUTION.answer(contributions_read(answer), parameters.format, accept)
+        return await to_thread(
+            lambda: CONTRIBUTION.answer(contributions_read(answer), parameters.format, accept)
+        )
 
 
 def _add_enablement(router: APIRouter, database: Database) -> None:
@@ -221,7 +227,9 @@ def _add_enablement(router: APIRouter, database: Database) -> None:
         account = vendor_of(caller)
         async with database.transaction("REPEATABLE READ") as connection:
             answer = await enablement.read_enablement(connection, account, question)
-        return ENABLEMENT.answer(enablement_read(answer), parameters.format, accept)
+        return await to_thread(
+            lambda: ENABLEMENT.answer(enablement_read(answer), parameters.format, accept)
+        )
 
 
 def _add_roster(router: APIRouter, database: Database) -> None:

@@ -23,7 +23,8 @@ from services.pricing.growth_words import (
     show_roster,
 )
 from services.pricing.handlers.growth.contribution import Dimension, Of
-from services.pricing.handlers.growth.growth import Total, Unit
+from services.pricing.handlers.growth.growth import Total
+from services.pricing.handlers.growth.sides import Unit
 from services.pricing.handlers.growth.windows import Against
 from services.pricing.schemas.growth.enablement import DEFAULT_PROGRAM, ENTRIES_PER_REQUEST
 from shared.errors import TallyrollError

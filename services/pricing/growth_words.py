@@ -111,6 +111,10 @@ def show_contribution(console: Console, read: Answer) -> None:
         if one["unpriced_tokens_after"] != "0" or one["unpriced_tokens_before"] != "0":
             before, after = (number(one[f"unpriced_tokens_{s}"]) for s in ("before", "after"))
             console.print(f"Tokens without a known cost, in no figure: {before} → {after}")
+        for unit in one["unpriced_units"]:
+            before, after = number(unit["before"]), number(unit["after"])
+            kind = escape(unit["kind"])
+            console.print(f"Without a known cost, in no figure: {kind}, {before} → {after}")
     _print_state(console, read)
 
 

@@ -70,7 +70,9 @@ def _assumptions(asked: EfficiencyWrite) -> list[str]:
         stated.append(
             f"{policy.name}: {chosen} needs as many tokens as {policy.baseline.model};"
             f" {policy.hold_out} of the requests stay where they are, {policy.gate} of the others"
-            f" pass the gate, {policy.cache_loss} of cached input is written anew."
+            f" pass the gate, {policy.cache_loss} of cached input is written anew. Usage names the"
+            f" model that answered: what was routed away from {policy.baseline.model} already is in"
+            " no figure."
         )
     stated += [
         f"{model.name}: its mix of tokens is that of {model.replaces.model}, and its answers are"

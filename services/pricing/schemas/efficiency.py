@@ -1,10 +1,19 @@
 """HTTP models of efficiency: assumptions in, figures out; amounts in US dollars, exact."""
 
 from collections.abc import Mapping
+from datetime import date
 from fractions import Fraction
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from services.pricing.domain.efficiency.caching import CacheTarget
@@ -75,12 +84,13 @@ class RoutingPolicyWrite(BaseModel):
     cache_loss: Share = Field(description="share of cached input that is written anew")
     router_cost: Amount = Field(default="0", description="what deciding costs, in the period")
 
-    @model_validator(mode="after")
-    def _goes_elsewhere(self) -> Self:
-        if self.baseline == self.chosen:
+    @field_validator("chosen")
+    @classmethod
+    def _goes_elsewhere(cls, chosen: ModelNamed, others: ValidationInfo) -> ModelNamed:
+        if others.data.get("baseline") == chosen:
             message = "The chosen model is another than the baseline."
             raise PydanticCustomError("route_to_itself", message)
-        return self
+        return chosen
 
     def to_domain(self) -> RoutingPolicy:
         return RoutingPolicy(
@@ -152,12 +162,14 @@ class EfficiencyWrite(BaseModel):
     routing: list[RoutingPolicyWrite] = Field(default=[], max_length=POLICIES_MAX)
     custom_models: list[CustomModelWrite] = Field(default=[], max_length=MODELS_MAX)
 
-    @model_validator(mode="after")
-    def _is_a_period(self) -> Self:
-        if not 1 <= (self.end - self.start).days <= DAYS_MAX:
+    @field_validator("end")
+    @classmethod
+    def _is_a_period(cls, end: date, others: ValidationInfo) -> date:
+        start = others.data.get("start")
+        if start is not None and not 1 <= (end - start).days <= DAYS_MAX:
             message = f"A period has 1 to {DAYS_MAX} days; `end` is exclusive."
             raise PydanticCustomError("invalid_period", message)
-        return self
+        return end
 
 
 class UnpricedRead(BaseModel):

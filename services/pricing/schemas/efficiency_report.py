@@ -35,6 +35,10 @@ class CacheUseRead(BaseModel):
     hit_ratio: str | None = Field(description="read of all input")
     saved: str = Field(description="against all input fresh; below 0 where writes did not pay")
     could_save: str = Field(description="more, at the target")
+    reads_per_write: str | None = Field(description="how often what was written was read")
+    reads_to_pay: str | None = Field(
+        description="from which on a write pays, at the prices of what was written"
+    )
 
     @classmethod
     def of(cls, use: CacheUse) -> Self:
@@ -133,8 +137,9 @@ class CustomModelRead(BaseModel):
     cost_custom: str
     saving: str
     break_even_tokens: str | None = Field(
-        description="a month, of today's mix; null: it never pays"
+        description="a month, of today's mix; null: it never pays, or nobody used what it replaces"
     )
+    unused_model: bool = Field(description="nobody used the model that it would replace")
     unpriced: list[UnpricedRead]
 
     @classmethod
@@ -147,6 +152,7 @@ class CustomModelRead(BaseModel):
             cost_custom=format_exact(case.cost_custom),
             saving=format_exact(case.saving),
             break_even_tokens=_or_null(case.break_even_tokens),
+            unused_model=case.unused,
             unpriced=UnpricedRead.of(case.unpriced),
         )
 

@@ -13,6 +13,7 @@ import pytest
 from shared.database import Database
 from tests.support.database import TestDatabase
 from tests.support.pricing_service import vendor_key
+from tests.support.pricing_usage import usage_row
 
 from .billing_api import Headers
 from .fees_api import in_advance
@@ -144,6 +145,30 @@ async def test_tokens_and_cost_have_parts_too(
     assert ("0.06", "0.1") == _changes(cost)["anthropic"]
     assert ("0", "0") == _changes(cost)["own"]
     assert ("0", "700") == (cost["unpriced_tokens_before"], cost["unpriced_tokens_after"])
+    assert [] == cost["unpriced_units"]
+
+
+async def test_units_without_a_price_are_told_too(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """Searches that nobody knows the cost of are no cost of 0; each kind is told by itself."""
+    rows = [
+        usage_row(date(2023, month, 8), kind, count, model="homemade", provider="own")
+        for month, kind, count in (
+            (11, "web_search_requests", 2),
+            (12, "web_search_requests", 5),
+            (12, "audio_seconds", 60),
+        )
+    ]
+    await store_usage(store, vendor, *rows)
+
+    cost = await _compared(client, headers, of="cost", by="provider")
+
+    assert {"own": ("0", "0")} == _changes(cost)
+    assert [("audio_seconds", "0", "60"), ("web_search_requests", "2", "5")] == [
+        (one["kind"], one["before"], one["after"]) for one in cost["unpriced_units"]
+    ]
+    assert "0" == cost["unpriced_tokens_after"]
 
 
 async def test_tokens_by_user_and_team(
@@ -252,7 +277,13 @@ async def test_two_currencies_do_not_add_up(
     refused = await client.get("/v1/contribution", params=DECEMBER, headers=headers)
     euros = await _compared(client, headers, currency="EUR")
 
+    unknown = await client.get(
+        "/v1/contribution", params=DECEMBER | {"currency": "JPY"}, headers=headers
+    )
+
     assert (400, "currency_required") == (refused.status_code, refused.json()["code"])
+    assert (400, "unknown_currency") == (unknown.status_code, unknown.json()["code"])
+    assert "EUR, USD" in unknown.json()["message"]
     assert {"umbrella": ("300", "300")} == _changes(euros)
 
 
@@ -291,6 +322,28 @@ async def test_what_cannot_be_asked(
     answer = await client.get("/v1/contribution", params=DECEMBER | parameters, headers=headers)
 
     assert (400, code) == (answer.status_code, answer.json()["code"])
+
+
+async def test_every_fault_of_a_question_is_told_at_once(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """What revenue is not known by, days in the wrong order, half a base: each with its place."""
+    asked = {"of": "revenue", "by": "user", "from": "2024-01-01", "to": "2023-12-01"}
+    half = asked | {"base_from": "2023-01-01"}
+    stepped = half | {"each": "month"}
+
+    answers = [
+        await client.get("/v1/contribution", params=one, headers=headers) for one in (half, stepped)
+    ]
+
+    told = [
+        ("unknown_combination", "by"),
+        ("invalid_window", "to"),
+        ("invalid_window", "base_from"),
+    ]
+    for answer in answers:
+        assert 400 == answer.status_code
+        assert told == [(fault["code"], fault["path"]) for fault in answer.json()["faults"]]
 
 
 async def test_growth_is_the_vendors_own(

@@ -8,7 +8,8 @@ import pytest
 
 from services.pricing.handlers.usage import store_usage
 from shared.database import Database
-from tests.support.pricing_service import Metering
+from tests.support.database import TestDatabase
+from tests.support.pricing_service import Metering, vendor_key
 from tests.support.pricing_usage import usage_row
 
 from .billing_api import Headers
@@ -93,6 +94,7 @@ async def test_all_tenants_together(client: httpx.AsyncClient, headers: Headers)
 @pytest.mark.usefixtures("used")
 async def test_one_tenant_alone(client: httpx.AsyncClient, headers: Headers) -> None:
     """What another tenant did is in none of its figures."""
+    await client.put("/v1/tenants/acme", json={"name": "Acme"}, headers=headers)
     found = await ask(client, headers, tenant="acme")
 
     assert ("0", "12.5") == (found["cache"]["saved"], found["waste"]["total"]["cost"])
@@ -113,19 +115,106 @@ async def test_a_model_of_ones_own(client: httpx.AsyncClient, headers: Headers) 
     (case,) = (await ask(client, headers, custom_models=[own]))["custom_models"]
 
     assert ("2100000", "16") == (case["tokens"], case["cost_now"])
-    assert "95812.5" == case["break_even_tokens"]
+    assert ("95812.5", False) == (case["break_even_tokens"], case["unused_model"])
 
 
 async def test_every_fault_is_told_at_once(client: httpx.AsyncClient, headers: Headers) -> None:
-    """A route to itself, a share above all, a day that is none: one answer with three places."""
-    route = ROUTE | {"chosen": ROUTE["baseline"]}
-    body = {"start": "yesterday", "end": "2023-12-01", "cache": {"hit_ratio": "2"}}
+    """A route to itself, shares above all, days in the wrong order: one answer with each place."""
+    route = ROUTE | {"chosen": ROUTE["baseline"], "gate": "1.01"}
+    body = {"start": "2023-12-01", "end": "2023-11-01", "cache": {"hit_ratio": "2"}}
 
     answer = await client.post("/v1/efficiency", json=body | {"routing": [route]}, headers=headers)
 
     assert 400 == answer.status_code
-    faults = answer.json()["faults"]
-    assert {"not_a_day", "not_a_share", "route_to_itself"} == {fault["code"] for fault in faults}
+    assert [
+        ("end", "invalid_period"),
+        ("cache.hit_ratio", "not_a_share"),
+        ("routing[0].chosen", "route_to_itself"),
+        ("routing[0].gate", "not_a_share"),
+    ] == [(fault["path"], fault["code"]) for fault in answer.json()["faults"]]
+
+
+OWN: dict[str, Any] = {
+    "name": "own",
+    "replaces": ROUTE["baseline"],
+    "training": "0",
+    "months": 1,
+    "hosting": "0",
+    "per_million_tokens": "0",
+}
+HUGE = "1" + "0" * 30
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"start": "2000-01-01", "end": "2199-01-01"}, "end"),
+        ({"start": None}, "start"),
+        ({"cache": {"hit_ratio": "NaN"}}, "cache.hit_ratio"),
+        ({"cache": {"reads_per_write": "Infinity"}}, "cache.reads_per_write"),
+        ({"cache": {"reads_per_write": "0"}}, "cache.reads_per_write"),
+        ({"routing": [ROUTE | {"router_cost": "1e30"}]}, "routing[0].router_cost"),
+        ({"routing": [ROUTE | {"router_cost": "-1"}]}, "routing[0].router_cost"),
+        ({"routing": [ROUTE | {"gate": 0.5}]}, "routing[0].gate"),
+        ({"routing": [ROUTE | {"name": "\x00"}]}, "routing[0].name"),
+        ({"routing": [ROUTE | {"agent": "\x00"}]}, "routing[0].agent"),
+        ({"routing": [ROUTE] * 51}, "routing"),
+        ({"custom_models": [OWN | {"months": 0}]}, "custom_models[0].months"),
+        ({"custom_models": [OWN | {"hosting": HUGE * 2}]}, "custom_models[0].hosting"),
+        ({"tenant": "\x00"}, "tenant"),
+        ({"by": "model"}, "by"),
+    ],
+    ids=str,
+)
+async def test_what_means_harm_is_refused(
+    client: httpx.AsyncClient, headers: Headers, more: dict[str, Any], path: str
+) -> None:
+    """Each with the place of its fault, and none is a failure of ours."""
+    answer = await client.post("/v1/efficiency", json=ASKED | more, headers=headers)
+
+    assert 400 == answer.status_code
+    assert answer.json()["code"] in {"invalid_efficiency", "invalid_json"}
+    assert [path] == [fault["path"] for fault in answer.json()["faults"]]
+
+
+@pytest.mark.usefixtures("used")
+async def test_amounts_beyond_all_sense_stay_exact(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """10^30 dollars for a router: a loss to the last cent, and no overflow."""
+    found = await ask(
+        client,
+        headers,
+        routing=[ROUTE | {"router_cost": HUGE}],
+        custom_models=[OWN | {"training": HUGE, "months": 7}],
+        cache={"hit_ratio": "1", "reads_per_write": HUGE},
+    )
+
+    assert "-999999999999999999999999999987.3" == found["routing"][0]["saving"]
+
+
+async def test_a_tenant_that_there_is_not_saves_nothing_that_is_told(
+    client: httpx.AsyncClient, headers: Headers, database: TestDatabase, vendor: str
+) -> None:
+    """Neither a slip nor another vendor's tenant: both are unknown, alike."""
+    other = await vendor_key(database, f"other-{vendor}")
+    await client.put("/v1/tenants/theirs", json={"name": "Theirs"}, headers=other)
+
+    answers = [
+        await client.post("/v1/efficiency", json=ASKED | {"tenant": tenant}, headers=headers)
+        for tenant in ("theirs", "nobody")
+    ]
+
+    assert [(404, "unknown_tenant")] * 2 == [(a.status_code, a.json()["code"]) for a in answers]
+
+
+async def test_a_model_that_nobody_used_is_told(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """No volume pays for it, and a slip of its name must not look like that."""
+    (case,) = (await ask(client, headers, custom_models=[OWN]))["custom_models"]
+
+    assert (None, True) == (case["break_even_tokens"], case["unused_model"])
 
 
 async def test_a_tenants_key_sees_nothing_of_it(

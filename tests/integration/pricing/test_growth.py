@@ -229,12 +229,19 @@ async def test_fees_are_of_their_days(
 async def test_what_is_open_is_told(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
 ) -> None:
-    """Two subscriptions have days in December that no statement holds: revenue is to come."""
+    """Two subscriptions have days in December that no statement holds: revenue is to come.
+
+    Of an internal tenant none will.
+    """
     await sell(client, headers)
     await store_usage(store, vendor, *GLOBEX)
 
     growth = await ask(client, headers, "growth", of="revenue", unit="agent")
+    body = {"name": "Initech", "billing": "internal"}
+    await client.put("/v1/tenants/initech", json=body, headers=headers)
+    internal = await ask(client, headers, "growth", of="revenue", unit="agent")
 
+    assert 1 == internal["open_periods"]
     assert (2, None, "0", None) == (
         *(growth["open_periods"], growth["currency"]),
         *(growth["after"], growth["growth_percent"]),

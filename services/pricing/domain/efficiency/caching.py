@@ -2,6 +2,10 @@
 
 Saved = reads x (fresh price - read price) - writes x (write price - fresh price), each row at the
 prices of its own day and circumstances. Negative where more was written than paid back.
+
+A write pays from so many reads on: (write price - fresh price) / (fresh price - read price). At the
+usual multiples (write 1.25 or 2, read 0.1) one that lives 5 minutes pays with its first read, one
+that lives an hour with its second.
 """
 
 from collections.abc import Iterable, Sequence
@@ -56,12 +60,19 @@ class CacheUse:
     saved: Fraction
     could_save: Fraction
     """More than `saved`, if the target were reached; 0 where it is, or would cost more."""
+    reads_to_pay: Fraction | None
+    """Reads of what is written from which on writing pays; None without a write that could."""
 
     @property
     def hit_ratio(self) -> Fraction | None:
         """Share of all input that was read from the cache; None without input."""
         total = self.fresh + self.read + self.written
-        return self.read / total if total else None
+        return self.read / total if total > 0 else None
+
+    @property
+    def reads_per_write(self) -> Fraction | None:
+        """How often what was written was read; None without writes."""
+        return self.read / self.written if self.written > 0 else None
 
 
 @dataclass(frozen=True)
@@ -101,28 +112,45 @@ def _use(
     share = reads / fresh if fresh else Fraction(0)
     gains = (_gain(row, share, target, coster) for row in rows if row.kind == UNCACHED)
     could_save = max(sum(gains, Fraction(0)), Fraction(0))
-    return CacheUse(*key, fresh, read, written, saved, could_save)
+    to_pay = _reads_to_pay([row for row in rows if is_write(row.kind)], coster)
+    return CacheUse(*key, fresh, read, written, saved, could_save, to_pay)
 
 
 def _saved(row: Usage, coster: Coster) -> Fraction:
     """Return what a row saved against fresh input; 0 where a price is missing: it is listed."""
-    if row.kind == UNCACHED:
+    if row.kind == UNCACHED or (own := coster.price(row)) is None:
         return Fraction(0)
-    own, fresh = coster.price(row), coster.price(row._replace(kind=UNCACHED))
-    return Fraction(0) if own is None or fresh is None else row.quantity * (fresh - own)
+    fresh = coster.price(row._replace(kind=UNCACHED), of=row)
+    return Fraction(0) if fresh is None else row.quantity * (fresh - own)
 
 
 def _gain(row: Usage, share: Fraction, target: CacheTarget, coster: Coster) -> Fraction:
-    """Return what reading a share of a row from the cache would save, less the writes for it."""
-    reads = row.quantity * share
-    if not reads:
-        return Fraction(0)
+    """Return what reading a share of a row from the cache would save, less the writes for it.
+
+    0 where its model has no price for reads: it has no cache. Writes without one are fresh input.
+    """
     fresh = coster.price(row)
-    read = coster.price(row._replace(kind=READ, quantity=reads))
-    write = coster.first_price(row, WRITES_FIRST)
-    if fresh is None or read is None or write is None:
+    read = coster.first_price(row, (READ,))
+    if fresh is None or read is None:
         return Fraction(0)
-    return reads * (fresh - read) - reads / target.reads_per_write * (write - fresh)
+    write = coster.first_price(row, WRITES_FIRST)
+    dearer = Fraction(0) if write is None else write - fresh
+    reads = row.quantity * share
+    return reads * (fresh - read) - reads / target.reads_per_write * dearer
+
+
+def _reads_to_pay(writes: Sequence[Usage], coster: Coster) -> Fraction | None:
+    """Return the mean over what was written and has all three prices."""
+    written = reads = Fraction(0)
+    for row in writes:
+        prices = [coster.first_price(row, (kind,)) for kind in (row.kind, UNCACHED, READ)]
+        known = [price for price in prices if price is not None]
+        if len(known) < len(prices) or known[1] <= known[2]:
+            continue
+        write, fresh, read = known
+        written += row.quantity
+        reads += row.quantity * (write - fresh) / (fresh - read)
+    return reads / written if written > 0 else None
 
 
 def _sum(rows: Sequence[Usage], kind: str) -> Fraction:

@@ -31,22 +31,29 @@ class Coster:
         price = self.price(usage)
         return None if price is None else usage.quantity * price
 
-    def price(self, usage: Usage) -> Fraction | None:
-        """Return the price of one unit of a row; None, and listed, if there is none."""
+    def price(self, usage: Usage, *, of: Usage | None = None) -> Fraction | None:
+        """Return the price of one unit of a row; None without, and the row is listed.
+
+        `of`: the row as it was used, where the price asked for is one that it might have had.
+        """
         found = self.prices.find(usage)
         if isinstance(found, Reason):
-            key = (usage.provider, usage.model, usage.kind, found)
-            self.unpriced[key] = self.unpriced.get(key, Fraction(0)) + usage.quantity
+            row = of or usage
+            key = (row.provider, row.model, row.kind, found)
+            self.unpriced[key] = self.unpriced.get(key, Fraction(0)) + row.quantity
             return None
         return found.unit_amount
 
     def first_price(self, usage: Usage, kinds: Iterable[str]) -> Fraction | None:
-        """Return the price of the first of these kinds that has one, in a row's circumstances."""
+        """Return the price of the first of these kinds that has one, in a row's circumstances.
+
+        None without; nothing is listed, since nothing of these kinds was used.
+        """
         for kind in kinds:
             found = self.prices.find(usage._replace(kind=kind))
             if not isinstance(found, Reason):
                 return found.unit_amount
-        return self.price(usage)
+        return None
 
 
 def is_usage(row: Usage) -> bool:

@@ -52,8 +52,14 @@ class CustomModelCase:
 
     @property
     def cost_custom(self) -> Fraction:
-        """What the same tokens cost on the custom model."""
-        return self.model.fixed_a_month * self.months + self.tokens * self.model.per_token
+        """What the same tokens cost on the custom model; training is paid once, however long."""
+        paid = self.model.training * min(self.months / self.model.months, Fraction(1))
+        return paid + self.model.hosting * self.months + self.tokens * self.model.per_token
+
+    @property
+    def unused(self) -> bool:
+        """Whether nobody used the model that it replaces: then nothing can be said."""
+        return not self.tokens
 
     @property
     def saving(self) -> Fraction:
@@ -62,7 +68,10 @@ class CustomModelCase:
 
     @property
     def break_even_tokens(self) -> Fraction | None:
-        """Tokens a month, of today's mix, from which it pays; None if it never does."""
+        """Tokens a month, of today's mix, from which it pays while its training is paid off.
+
+        None if it never does, or nobody used what it replaces.
+        """
         if not self.tokens:
             return None
         spared = self.cost_now / self.tokens - self.model.per_token

@@ -1,6 +1,7 @@
 """What routing to a cheaper model would save, or lose: against a baseline fixed beforehand.
 
-The baseline is the model that was requested, as the usage has it: never "the dearest". The same
+The baseline is the model whose requests the policy is about, named beforehand: never "the dearest".
+Usage names the model that answered, so what was routed away from it already is not in it. The same
 tokens are counted on the chosen model (its answers may be longer or shorter: that is assumed away,
 and said so), in the same context and circumstances.
 """
@@ -97,15 +98,15 @@ def routing_saving(
     """
     coster = Coster(prices)
     baseline = chosen = lost = Fraction(0)
-    for row in rows:
-        if not _is_about(policy, row):
-            continue
+    about = [row for row in rows if _is_about(policy, row)]
+    writes = _writes_of(about)
+    for row in about:
         there = row._replace(provider=policy.chosen.provider, model=policy.chosen.model)
         was, would = coster.cost(row), coster.cost(there)
-        if was is None or would is None:
+        more = None if would is None else _lost(there, policy, writes, coster)
+        if was is None or would is None or more is None:
             continue
-        baseline, chosen = baseline + was, chosen + would
-        lost += _lost(there, policy, coster)
+        baseline, chosen, lost = baseline + was, chosen + would, lost + more
     routed = 1 - policy.hold_out
     return RoutingSaving(
         policy=policy,
@@ -129,12 +130,31 @@ def _is_about(policy: RoutingPolicy, row: Usage) -> bool:
     return is_usage(row) and asked == policy.baseline and policy.agent in ("", row.agent)
 
 
-def _lost(there: Usage, policy: RoutingPolicy, coster: Coster) -> Fraction:
-    """Return what writing a cached row anew costs above reading it."""
+def _writes_of(rows: Iterable[Usage]) -> tuple[str, ...]:
+    """Return the kinds of cache writes, those that these rows wrote most of first.
+
+    What lives for an hour is written anew for an hour, at its price.
+    """
+    written = dict.fromkeys(WRITES_FIRST, Fraction(0))
+    for row in rows:
+        if row.kind in written:
+            written[row.kind] += row.quantity
+    return tuple(sorted(WRITES_FIRST, key=lambda kind: -written[kind]))
+
+
+def _lost(
+    there: Usage, policy: RoutingPolicy, writes: Sequence[str], coster: Coster
+) -> Fraction | None:
+    """Return what writing a cached row anew costs above reading it; None, and listed, if unknown.
+
+    Without a price for writes they are fresh input.
+    """
     if there.kind != READ or not policy.cache_loss:
         return Fraction(0)
     read = coster.price(there)
-    write = coster.first_price(there, (*WRITES_FIRST, UNCACHED))
+    write = coster.first_price(there, writes)
+    if write is None:
+        write = coster.price(there._replace(kind=UNCACHED), of=there)
     if read is None or write is None:
-        return Fraction(0)
+        return None
     return there.quantity * policy.cache_loss * max(write - read, Fraction(0))

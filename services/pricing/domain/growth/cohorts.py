@@ -72,7 +72,11 @@ def cohort_changes(
 
 
 def groups_of(units: Units) -> dict[str, GroupUse]:
-    """Return units added up by their groups."""
+    """Return units added up by their groups.
+
+    Revenue of a cell whose tokens come to nothing in its group (one unit's were taken back by
+    another's correction) has no price, and is left out.
+    """
     added: dict[str, tuple[int, int, dict[Cell, Fraction], dict[Cell, Fraction]]] = {}
     for use in units.values():
         number, days, tokens, revenue = added.get(use.group, (0, 0, {}, {}))
@@ -80,7 +84,10 @@ def groups_of(units: Units) -> dict[str, GroupUse]:
             for cell, amount in more.items():
                 sums[cell] = sums.get(cell, ZERO) + amount
         added[use.group] = (number + 1, days + use.days, tokens, revenue)
-    return {name: GroupUse(*parts) for name, parts in added.items()}
+    return {
+        name: GroupUse(number, days, tokens, {c: a for c, a in revenue.items() if tokens.get(c)})
+        for name, (number, days, tokens, revenue) in added.items()
+    }
 
 
 def kept_effects(split: FactorSplit) -> dict[str, Fraction]:

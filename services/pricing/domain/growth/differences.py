@@ -6,16 +6,20 @@ days of training are added up by how many were trained on each. The interval lea
 or all people of one tenant, at a time (`interval.py`).
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from itertools import accumulate
+from math import lcm
 from typing import NamedTuple
 
 from services.pricing.domain.growth.enablement import SIDE_MIN, Person, Sample, after, before
 from services.pricing.domain.growth.interval import Interval, jackknife
 from services.pricing.domain.growth.windows import DAY, Window
+from shared.money import sum_exact
 
 ZERO = Fraction(0)
 
@@ -86,8 +90,10 @@ def _effect(
     cluster: Cluster,
     windows: Callable[[date], tuple[Window, Window]],
 ) -> Effect | None:
+    figures = {person: _Figures(own) for person, own in daily.items()}
+    nothing = _Figures({})
     changes = [
-        _Change(day, person, is_trained, _means(daily.get(person, {}), *windows(day)))
+        _Change(day, person, is_trained, figures.get(person, nothing).means(*windows(day)))
         for day, *sides in sample.comparisons
         for is_trained, people in zip((True, False), sides, strict=True)
         for person in people
@@ -102,21 +108,27 @@ def _effect(
         by_cluster[cluster(change.person)].append(change)
     interval = _interval(sums, estimate, list(by_cluster.values()))
     weights = {day: len(trained) for day, trained, _ in sample.comparisons}
-    trained, others = (_mean_of(sums, changes, weights, side=side) for side in (True, False))
+    trained, others = (_mean_of(changes, weights, side=side) for side in (True, False))
     return Effect(estimate, interval, trained, others)
 
 
-def _means(own: Mapping[date, Fraction], first: Window, second: Window) -> Means:
-    one, other = (
-        _added(figure for day, figure in own.items() if window.first <= day < window.end)
-        / window.days
-        for window in (first, second)
-    )
-    return Means(one, other)
+class _Figures:
+    """A person's figure by day, added up once, so that any days cost two look-ups."""
 
+    def __init__(self, own: Mapping[date, Fraction]) -> None:
+        """Keep sums up to each day, as whole numbers over one denominator."""
+        self._days = sorted(own)
+        self._scale = lcm(*(figure.denominator for figure in own.values()))
+        whole = (own[day].numerator * (self._scale // own[day].denominator) for day in self._days)
+        self._sums = [0, *accumulate(whole)]
 
-def _added(figures: Iterable[Fraction]) -> Fraction:
-    return sum(figures, ZERO)
+    def means(self, first: Window, second: Window) -> Means:
+        """Return the mean figure a day of two windows; days that are missing are 0."""
+        return Means(self._mean(first), self._mean(second))
+
+    def _mean(self, window: Window) -> Fraction:
+        first, end = (bisect_left(self._days, day) for day in (window.first, window.end))
+        return Fraction(self._sums[end] - self._sums[first], self._scale * window.days)
 
 
 class _Sums:
@@ -164,16 +176,15 @@ def _interval(
     return jackknife(estimate, known, freedom=min(sides) - 1)
 
 
-def _mean_of(
-    sums: _Sums, changes: Sequence[_Change], weights: Mapping[date, int], *, side: bool
-) -> Means:
+def _mean_of(changes: Sequence[_Change], weights: Mapping[date, int], *, side: bool) -> Means:
     """Return the means of a side over the days of training, weighted as the effect is."""
     total = sum(weights.values())
-    own = [change for change in changes if change.is_trained is side]
-    shares = {
-        day: Fraction(weight, total * sums.numbers[day, side]) for day, weight in weights.items()
-    }
+    by_day: dict[date, list[Means]] = defaultdict(list)
+    for change in changes:
+        if change.is_trained is side:
+            by_day[change.day].append(change.means)
+    shares = {day: Fraction(weights[day], total * len(own)) for day, own in by_day.items()}
     return Means(
-        _added(shares[change.day] * change.means.before for change in own),
-        _added(shares[change.day] * change.means.after for change in own),
+        sum_exact(shares[day] * sum_exact(m.before for m in own) for day, own in by_day.items()),
+        sum_exact(shares[day] * sum_exact(m.after for m in own) for day, own in by_day.items()),
     )

@@ -55,9 +55,9 @@ class Sample:
 def sample_of(training: Training, days: int, *, shifted: int = 0) -> Sample:
     """Return who is compared over so many days before and after each day of training.
 
-    `shifted` moves both so many days back, for a placebo. A person is compared if it was active
-    before the day at which the first half of them ends; a day of training, if its days after are
-    over and there are two people on either side.
+    `shifted` moves both so many days back, for a placebo. A person is compared if it was there
+    when the first of these days began: days before one came are not days on which it used nothing.
+    A day of training is, if its days after are over and there are two people on either side.
     """
     comparisons, too_new, too_few, not_over = [], 0, 0, 0
     for day in sorted(set(training.trained.values())):
@@ -65,7 +65,7 @@ def sample_of(training: Training, days: int, *, shifted: int = 0) -> Sample:
         if after(day, days).end > training.through:
             not_over += len(trained)
             continue
-        known = _known_before(training, day - shifted * DAY)
+        known = _known_on(training, before(day - shifted * DAY, days).first)
         others = _not_trained(training, known, after(day, days).end)
         compared = sorted(person for person in trained if person in known)
         too_new += len(trained) - len(compared)
@@ -76,8 +76,8 @@ def sample_of(training: Training, days: int, *, shifted: int = 0) -> Sample:
     return Sample(comparisons, too_new, too_few, not_over)
 
 
-def _known_before(training: Training, day: date) -> set[Person]:
-    return {person for person, first in training.first_active.items() if first < day}
+def _known_on(training: Training, day: date) -> set[Person]:
+    return {person for person, first in training.first_active.items() if first <= day}
 
 
 def _not_trained(training: Training, known: set[Person], until: date) -> list[Person]:

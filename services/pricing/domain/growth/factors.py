@@ -4,6 +4,10 @@ value = units x (share of each group) x (active days of a unit) x (tokens of an 
           x (share of each model and kind in the tokens) x (price of a token)
 
 for each group of units, such as a tenant's users. What is not of this form is told beside it.
+
+The first two are the units of a group. They change together, as one factor of its product, whose
+effect is then split among the two (an Owen value): so the other effects of a group are of what
+changed in it alone, and none grows because others came.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +17,7 @@ from math import lcm, prod
 from typing import NamedTuple
 
 from services.pricing.domain.growth.kinds import PARTS, TOKEN_PARTS
-from services.pricing.domain.growth.shapley import Changed, shapley
+from services.pricing.domain.growth.shapley import Changed, product_effects, shapley
 
 ZERO = Fraction(0)
 ADDED_IN_A_ROW = 8
@@ -59,7 +63,8 @@ Groups = Mapping[str, GroupUse]
 """What was used, by the name of the group."""
 
 FACTORS = ("breadth", "group_mix", "frequency", "depth", "model_mix", "price")
-DEPTH = FACTORS.index("depth")
+OF_A_GROUP = ("units", *FACTORS[2:])
+UNITS, DEPTH = OF_A_GROUP.index("units"), OF_A_GROUP.index("depth")
 
 
 @dataclass(frozen=True)
@@ -133,22 +138,33 @@ class _Change:
         filled = [use if use.units else present[0] for use in uses] if present else []
         self._uses = uses
         self._units = [Fraction(number) for number in units]
-        self._shares = [
-            Fraction(use.units, number) if number else None
-            for use, number in zip(uses, units, strict=True)
-        ]
+        self._own_units = [Fraction(use.units) for use in uses]
         self._frequencies = [Fraction(use.days, use.units) for use in filled]
         self._depths = [use.all_tokens / use.days for use in filled]
         self._prices = _mean_prices(filled)
 
     def effects(self) -> list[Fraction]:
         """Return the effect of each of `FACTORS`."""
-        return self._split(self._depths)
+        _, *others = self._split(self._own_units, self._depths)
+        a_unit = self._split([ZERO, Fraction(1)], self._depths)[UNITS]
+        return [a_unit * more for more in self._unit_changes()] + others
 
     def effect_of_a_token(self) -> Fraction:
         """Return what one token more on each active day comes to, other factors as they changed."""
         depths = [ZERO, Fraction(1)] if self._depths else []
-        return self._split(depths)[DEPTH]
+        return self._split(self._own_units, depths)[DEPTH]
+
+    def _unit_changes(self) -> list[Fraction]:
+        """Return how many more units there are by more units of all, and by a larger share."""
+        if not any(self._own_units):
+            return [ZERO, ZERO]
+        shares = _filled(
+            [
+                own / number if number else None
+                for own, number in zip(self._own_units, self._units, strict=True)
+            ]
+        )
+        return product_effects([self._units[0], shares[0]], [self._units[1], shares[1]])
 
     def depth_changes(self) -> dict[str, Fraction]:
         """Return by part how many more tokens an active day has."""
@@ -162,21 +178,23 @@ class _Change:
                 changes[TOKEN_PARTS[cell.kind]] += sign * tokens / known.days
         return changes
 
-    def _split(self, depths: Sequence[Fraction]) -> list[Fraction]:
+    def _split(self, units: Sequence[Fraction], depths: Sequence[Fraction]) -> list[Fraction]:
+        """Return the effect of each of `OF_A_GROUP`, of so many units with such depths."""
         if not depths:
-            return [ZERO] * len(FACTORS)
-        pairs = (self._units, _filled(self._shares), self._frequencies, depths)
-        # Whole numbers over one denominator: a combination is five multiplications of integers.
-        (units, shares, days, tokens), scales = zip(*map(_whole, pairs), strict=True)
+            return [ZERO] * len(OF_A_GROUP)
+        # Whole numbers over one denominator: a combination is four multiplications of integers.
+        (numbers, days, tokens), scales = zip(
+            *map(_whole, (units, self._frequencies, depths)), strict=True
+        )
         prices, scale = _whole([price for row in self._prices for price in row])
 
         def value(changed: Changed) -> int:
-            breadth, mix, frequency, depth, models, own = changed
-            used: int = units[breadth] * shares[mix] * days[frequency] * tokens[depth]
+            breadth, frequency, depth, models, own = changed
+            used: int = numbers[breadth] * days[frequency] * tokens[depth]
             return used * prices[2 * models + own]
 
         whole = scale * prod(scales)
-        return [effect / whole for effect in shapley(len(FACTORS), value)]
+        return [effect / whole for effect in shapley(len(OF_A_GROUP), value)]
 
 
 def _whole(values: Sequence[Fraction]) -> tuple[list[int], int]:

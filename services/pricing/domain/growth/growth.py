@@ -98,7 +98,7 @@ class Growth:
 
 
 def growth_of_tokens(before: Side, after: Side, earlier: Collection[str]) -> Growth:
-    """Return the growth of tokens; `earlier` are units that were active before `after` began."""
+    """Return the growth of tokens; `earlier` are units that were active before both."""
     split = split_tokens(groups_of(before.units), groups_of(after.units))
     idle = after.idle_tokens - before.idle_tokens
     cohorts = _cohorts(before, after, earlier)

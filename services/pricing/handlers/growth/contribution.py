@@ -1,7 +1,7 @@
 """What each plan, model, tenant, … made of the growth of revenue, tokens or cost."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -12,15 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.growth.contribution import Contributions, contributions, parts_of
 from services.pricing.domain.growth.costs import DayCosts
-from services.pricing.domain.growth.kinds import TOKEN_PARTS
 from services.pricing.domain.growth.windows import Step, Window
 from services.pricing.domain.rating import COST_CURRENCY
 from services.pricing.growth_tables import tenant_segment
-from services.pricing.handlers.growth.windows import Span, currency_of, pairs_of
+from services.pricing.handlers.growth.parts import (
+    Sums,
+    by_segment,
+    cost_by,
+    revenue_by,
+    tokens_by,
+)
+from services.pricing.handlers.growth.windows import Span, currency_of, faults_of, pairs_of
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.repository.growth import logs, revenue, usage
 from shared.accounts.repository import Account
-from shared.errors import TallyrollError
+from shared.errors import Fault, TallyrollError
 
 Of = Literal["revenue", "tokens", "cost"]
 Dimension = Literal[
@@ -28,13 +34,7 @@ Dimension = Literal[
 ]
 SEGMENT = "segment"
 
-Key = tuple[str, str]
-"""Kind of a part, and its name."""
-
-Amounts = dict[int, dict[Key, Fraction]]
-"""By the number of a window: the parts of its whole."""
-
-VALUE, NOT_ALLOCABLE = "value", "not_allocable"
+Pairs = Sequence[tuple[Window, Window, Contributions]]
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,24 @@ class ContributionQuestion:
 class ContributionAnswer:
     """The pairs of windows and what was made of the growth between them.
 
-    `unpriced_tokens`: of each window, tokens whose cost nobody knows and that are in no cost.
+    `unpriced`: of each window, quantities by kind whose cost nobody knows and that are in no cost.
     """
 
     question: ContributionQuestion
-    pairs: Sequence[tuple[Window, Window, Contributions]]
+    pairs: Pairs
     currency: str | None
     sealed_through: date | None
     open_periods: int
-    unpriced_tokens: Mapping[Window, Fraction]
+    unpriced: Mapping[Window, Mapping[str, Fraction]]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read, `add` what makes sums of it without waiting for anything."""
+
+    add: Callable[[], Sums]
+    currency: str | None = None
+    open_periods: int = 0
 
 
 async def read_contribution(
@@ -72,41 +81,40 @@ async def read_contribution(
 ) -> ContributionAnswer:
     """Answer a question from one snapshot: the connection's transaction is REPEATABLE READ.
 
-    Raises `unknown_combination`, `invalid_window`, `currency_required`.
+    Raises `unknown_combination`, `invalid_window` with every fault, and what `currency_of` does.
     """
     _check(question)
     pairs = pairs_of(question.span, question.each)
     windows = list(dict.fromkeys(chain.from_iterable(pairs)))
-    currency, open_periods = None, 0
-    unpriced: Mapping[int, Fraction] = {}
-    if question.of == "tokens":
-        amounts = await _tokens(connection, account, question, windows)
-    elif question.of == "cost":
-        currency = COST_CURRENCY
-        amounts, unpriced = await _cost(connection, account, question, windows)
-    else:
-        currency = await currency_of(connection, account, question.currency)
-        amounts = await _revenue(connection, account, question, currency, windows)
-        last = max(window.end for window in windows)
-        open_periods = await revenue.count_open_periods(connection, account, last)
-    if question.by == SEGMENT:
-        amounts = await _by_segment(connection, account, amounts)
-    of_window = {window: amounts[number] for number, window in enumerate(windows)}
+    readers = {"tokens": _tokens, "cost": _cost, "revenue": _revenue}
+    read = await readers[question.of](connection, account, question, windows)
+    segments = await _segments(connection, account) if question.by == SEGMENT else None
+    # In a thread: it takes seconds for thousands of tenants, and others wait for the loop.
+    told, unpriced = await asyncio.to_thread(_compared, question, pairs, windows, read, segments)
     return ContributionAnswer(
         question,
-        [
-            (
-                one,
-                other,
-                contributions(parts_of(of_window[one], of_window[other], top=question.top)),
-            )
-            for one, other in pairs
-        ],
-        currency,
+        told,
+        read.currency,
         await usage.read_sealed_through(connection, account),
-        open_periods,
-        {window: unpriced.get(number, Fraction(0)) for number, window in enumerate(windows)},
+        read.open_periods,
+        unpriced,
     )
+
+
+def _compared(
+    question: ContributionQuestion,
+    pairs: Sequence[tuple[Window, Window]],
+    windows: Sequence[Window],
+    read: _Read,
+    segments: Mapping[str, str | None] | None,
+) -> tuple[Pairs, Mapping[Window, Mapping[str, Fraction]]]:
+    sums = read.add() if segments is None else by_segment(read.add(), segments)
+    amounts = {window: sums.amounts[number] for number, window in enumerate(windows)}
+    told = [
+        (one, other, contributions(parts_of(amounts[one], amounts[other], top=question.top)))
+        for one, other in pairs
+    ]
+    return told, {window: sums.unpriced[number] for number, window in enumerate(windows)}
 
 
 def _check(question: ContributionQuestion) -> None:
@@ -115,9 +123,12 @@ def _check(question: ContributionQuestion) -> None:
         "cost": {n for n, (table, _) in usage.DIMENSIONS.items() if table == usage.DAILY},
         "revenue": revenue.DIMENSIONS.keys(),
     }[question.of]
+    faults = faults_of(question.span, question.each)
     if question.by not in {*known, SEGMENT}:
         message = f"{question.of.capitalize()} is known by {', '.join(sorted({*known, SEGMENT}))}."
-        raise TallyrollError("unknown_combination", message, subject=question.by)
+        faults.insert(0, Fault("unknown_combination", "by", message))
+    if faults:
+        raise TallyrollError(faults[0].code, faults[0].message, faults=faults)
 
 
 def _read_by(question: ContributionQuestion) -> str:
@@ -129,11 +140,10 @@ async def _tokens(
     account: Account,
     question: ContributionQuestion,
     windows: Sequence[Window],
-) -> Amounts:
-    amounts = _nothing()
-    for row in await usage.read_tokens(connection, account, _read_by(question), windows):
-        amounts[row.window][_key(question, row.name)] += row.amount
-    return amounts
+) -> _Read:
+    by = _read_by(question)
+    rows = await usage.read_tokens(connection, account, by, windows)
+    return _Read(lambda: tokens_by(by, rows))
 
 
 async def _cost(
@@ -141,65 +151,30 @@ async def _cost(
     account: Account,
     question: ContributionQuestion,
     windows: Sequence[Window],
-) -> tuple[Amounts, dict[int, Fraction]]:
+) -> _Read:
+    by = _read_by(question)
     costs = DayCosts(await load_prices(connection, account))
-    amounts = _nothing()
-    unpriced: dict[int, Fraction] = defaultdict(Fraction)
-    for row in await usage.read_costed_usage(connection, account, _read_by(question), windows):
-        cost, unknown = costs.cost(row.usage, row.days, row.quantities)
-        amounts[row.window][_key(question, row.name)] += cost
-        if row.usage.kind in TOKEN_PARTS:
-            unpriced[row.window] += unknown
-    return amounts, unpriced
+    rows = await usage.read_costed_usage(connection, account, by, windows)
+    return _Read(lambda: cost_by(by, rows, costs), COST_CURRENCY)
 
 
 async def _revenue(
     connection: AsyncConnection,
     account: Account,
     question: ContributionQuestion,
-    currency: str | None,
     windows: Sequence[Window],
-) -> Amounts:
-    amounts, by = _nothing(), _read_by(question)
+) -> _Read:
+    by = _read_by(question)
+    currency = await currency_of(connection, account, question.currency)
+    last = max(window.end for window in windows)
+    open_periods = await revenue.count_open_periods(connection, account, last)
     if currency is None:
-        return amounts
-    for row in await revenue.read_usage_revenue(connection, account, currency, windows, [by]):
-        amounts[row.window][_key(question, row.values[0])] += row.amount
-    for fee in await revenue.read_fees(connection, account, currency, windows):
-        for number, window in enumerate(windows):
-            share = window.share_of(fee.days)
-            if share:
-                amounts[number][_key_of_fee(question, by, fee)] += fee.amount * share
-    return amounts
+        return _Read(Sums, None, open_periods)
+    rows = await revenue.read_usage_revenue(connection, account, currency, windows, [by])
+    fees = await revenue.read_fees(connection, account, currency, windows)
+    return _Read(lambda: revenue_by(by, windows, rows, fees), currency, open_periods)
 
 
-def _nothing() -> Amounts:
-    return defaultdict(lambda: defaultdict(Fraction))
-
-
-def _key(question: ContributionQuestion, name: str | None) -> Key:
-    if name is None:
-        return NOT_ALLOCABLE, f"several {question.by}s, or none"
-    return (VALUE, name) if name else (NOT_ALLOCABLE, f"no {question.by} named")
-
-
-def _key_of_fee(question: ContributionQuestion, by: str, fee: revenue.Fee) -> Key:
-    """Return whose a fee is: a tenant's and a plan's; no model or agent caused it."""
-    if by == "tenant":
-        return VALUE, fee.tenant
-    if by == "plan":
-        return _key(question, fee.plan)
-    return NOT_ALLOCABLE, f"due by days: {fee.model}"
-
-
-async def _by_segment(connection: AsyncConnection, account: Account, amounts: Amounts) -> Amounts:
-    """Add tenants up by segments as they stand today: who changed it makes no growth by that."""
+async def _segments(connection: AsyncConnection, account: Account) -> dict[str, str | None]:
     rows = await logs.list_standing(connection, account, tenant_segment)
-    segments = {row["tenant_id"]: row["segment"] for row in rows}
-    found = _nothing()
-    for number, parts in amounts.items():
-        for (_, tenant), amount in parts.items():
-            segment = segments.get(tenant)
-            key = (VALUE, segment) if segment else (NOT_ALLOCABLE, "tenants without a segment")
-            found[number][key] += amount
-    return found
+    return {row["tenant_id"]: row["segment"] for row in rows}

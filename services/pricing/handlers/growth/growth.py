@@ -1,32 +1,19 @@
 """How tokens or revenue grew: by factor, by cohort."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.domain.growth.cohorts import UnitUse
-from services.pricing.domain.growth.factors import ZERO, Cell
-from services.pricing.domain.growth.growth import (
-    Growth,
-    Side,
-    growth_of_revenue,
-    growth_of_tokens,
-)
-from services.pricing.domain.growth.kinds import TOKEN_PARTS
+from services.pricing.domain.growth.growth import Growth, growth_of_revenue, growth_of_tokens
 from services.pricing.domain.growth.windows import Window
+from services.pricing.handlers.growth.sides import Sold, Unit, Used, name_of, sides_of, unnamed_in
 from services.pricing.handlers.growth.windows import Span, currency_of, windows_of
 from services.pricing.repository.growth import revenue, usage
-from services.pricing.repository.growth.revenue import Fee, UsageRevenue
-from services.pricing.repository.growth.usage import UnitTokens
 from shared.accounts.repository import Account
 
-Unit = Literal["user", "agent", "tenant"]
 Total = Literal["tokens", "revenue"]
 BY = ("tenant", "agent", "model", "kind")
 
@@ -63,119 +50,49 @@ async def read_growth(
     connection: AsyncConnection, account: Account, question: GrowthQuestion
 ) -> GrowthAnswer:
     """Answer a question from one snapshot: the connection's transaction is REPEATABLE READ."""
-    windows = windows_of(question.span)
-    sides = await _read_units(connection, account, question.unit, windows)
-    earlier = {
-        _name(tenant, unit)
-        for tenant, unit in await usage.list_units_before(
-            connection, account, question.unit, windows[1].first
-        )
-    }
-    currency, open_periods, grow = None, 0, growth_of_tokens
+    windows, unit = windows_of(question.span), question.unit
+    used = Used(
+        await usage.read_unit_tokens(connection, account, unit, windows),
+        await usage.count_active_days(connection, account, unit, windows),
+        await usage.list_units_before(connection, account, unit, windows[0].first),
+    )
+    sold, currency, open_periods = None, None, 0
     if question.of == "revenue":
         currency = await currency_of(connection, account, question.currency)
         open_periods = await revenue.count_open_periods(connection, account, windows[1].end)
-        sides = await _with_revenue(connection, account, question, currency, sides)
-        grow = growth_of_revenue
-    unnamed = [sum(name.endswith("/") for name in side.units) for side in sides]
+        sold = await _read_sold(connection, account, currency, windows)
+    # In a thread: it takes seconds for thousands of tenants, and others wait for the loop.
+    growth, unnamed = await asyncio.to_thread(_grown, unit, windows, used, sold)
     return GrowthAnswer(
         question,
         *windows,
-        await asyncio.to_thread(grow, *sides, earlier),  # seconds, for thousands of tenants
+        growth,
         currency,
         await usage.read_sealed_through(connection, account),
         open_periods,
-        (unnamed[0], unnamed[1]) if question.unit != "tenant" else (0, 0),
+        unnamed,
     )
 
 
-def _name(tenant: str, unit: str) -> str:
-    return f"{tenant}/{unit}"
-
-
-async def _read_units(
-    connection: AsyncConnection, account: Account, unit: Unit, windows: tuple[Window, Window]
-) -> tuple[Side, Side]:
-    rows = await usage.read_unit_tokens(connection, account, unit, windows)
-    days = await usage.count_active_days(connection, account, unit, windows)
-    one, other = (
-        _side_of([row for row in rows if row.window == number], unit, days) for number in (0, 1)
-    )
-    return one, other
-
-
-def _side_of(rows: Iterable[UnitTokens], unit: Unit, days: dict[tuple[int, str, str], int]) -> Side:
-    """Return a side without revenue; units without an active day are idle."""
-    uses: dict[str, UnitUse] = {}
-    idle = ZERO
-    by_unit: dict[tuple[int, str, str], dict[Cell, Fraction]] = defaultdict(dict)
-    for row in rows:
-        by_unit[row.window, row.tenant, row.unit][Cell(row.model, row.kind)] = row.tokens
-    for key, tokens in by_unit.items():
-        _, tenant, name = key
-        active, total = days.get(key, 0), sum(tokens.values(), ZERO)
-        if active and total > 0:
-            group = "" if unit == "tenant" else tenant
-            uses[_name(tenant, name)] = UnitUse(group, active, tokens, {})
-        else:
-            idle += total
-    return Side(uses, idle)
-
-
-async def _with_revenue(
+async def _read_sold(
     connection: AsyncConnection,
     account: Account,
-    question: GrowthQuestion,
     currency: str | None,
-    sides: tuple[Side, Side],
-) -> tuple[Side, Side]:
-    """Return both sides with what they brought in; nothing, while there is no statement."""
-    windows = windows_of(question.span)
-    rows: Sequence[UsageRevenue] = ()
-    fees: Sequence[Fee] = ()
-    if currency is not None:
-        rows = await revenue.read_usage_revenue(connection, account, currency, windows, BY)
-        fees = await revenue.read_fees(connection, account, currency, windows)
-    one, other = (
-        _priced(
-            side,
-            question.unit,
-            [row for row in rows if row.window == number],
-            {fee: fee.amount * window.share_of(fee.days) for fee in fees},
-        )
-        for number, (side, window) in enumerate(zip(sides, windows, strict=True))
-    )
-    return one, other
-
-
-def _priced(
-    side: Side, unit: Unit, rows: Sequence[UsageRevenue], fees: dict[Fee, Fraction]
-) -> Side:
-    by_group: dict[str, dict[Cell, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
-    by_unit: dict[str, dict[Cell, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
-    other = ZERO
-    for row in rows:
-        tenant, agent, model, kind = (value or "" for value in row.values)
-        by_unit[_name(tenant, agent if unit == "agent" else "")][Cell(model, kind)] += row.amount
-        if kind in TOKEN_PARTS:
-            by_group["" if unit == "tenant" else tenant][Cell(model, kind)] += row.amount
-        else:
-            other += row.amount
-    totals = {name: sum(cells.values(), ZERO) for name, cells in by_unit.items()}
-    if unit == "tenant":
-        for fee, amount in fees.items():
-            name = _name(fee.tenant, "")
-            totals[name] = totals.get(name, ZERO) + amount
-    units = {name: _with_cells(use, by_unit.get(name, {})) for name, use in side.units.items()}
-    return replace(
-        side,
-        units=side.units if unit == "user" else units,
-        token_revenue=by_group,
-        other_revenue=other,
-        fees=sum(fees.values(), ZERO),
-        unit_revenue=None if unit == "user" else totals,
+    windows: tuple[Window, Window],
+) -> Sold:
+    """Return what statements say of both windows; nothing, while there is none."""
+    if currency is None:
+        return Sold()
+    return Sold(
+        await revenue.read_usage_revenue(connection, account, currency, windows, BY),
+        await revenue.read_fees(connection, account, currency, windows),
     )
 
 
-def _with_cells(use: UnitUse, cells: Mapping[Cell, Fraction]) -> UnitUse:
-    return use._replace(revenue={c: amount for c, amount in cells.items() if use.tokens.get(c)})
+def _grown(
+    unit: Unit, windows: tuple[Window, Window], used: Used, sold: Sold | None
+) -> tuple[Growth, tuple[int, int]]:
+    before, after = sides_of(unit, windows, used, sold)
+    earlier = {name_of(tenant, own) for tenant, own in used.earlier}
+    grow = growth_of_tokens if sold is None else growth_of_revenue
+    return grow(before, after, earlier), (unnamed_in(before, unit), unnamed_in(after, unit))

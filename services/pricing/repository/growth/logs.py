@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,7 @@ from services.pricing.domain.growth.enablement import Person
 from services.pricing.domain.growth.kinds import TOKEN_PARTS
 from services.pricing.domain.growth.windows import Window
 from services.pricing.growth_tables import tenant_segment, training
+from services.pricing.repository.growth.rows import made_of
 from services.pricing.repository.selection import keys, owned
 from shared.accounts.repository import Account
 
@@ -92,14 +94,23 @@ async def read_daily_tokens(
 ) -> dict[Person, dict[date, Fraction]]:
     """Return the tokens of each user on each day."""
     query = text(
-        f'select tenant_id, "user", usage_day, sum(quantity) {_OF_USERS} '
-        "and usage_day >= :first and usage_day < :end group by 1, 2, 3 having sum(quantity) > 0"
+        f"""
+        select tenant_id, "user", array_agg(usage_day), array_agg(tokens) from (
+            select tenant_id, "user", usage_day, sum(quantity) as tokens {_OF_USERS}
+            and usage_day >= :first and usage_day < :end
+            group by 1, 2, 3 having sum(quantity) > 0
+        ) daily group by 1, 2
+        """  # noqa: S608 - our own text
     ).bindparams(_KINDS)
     values = _values(account) | {"first": window.first, "end": window.end}
-    found: dict[Person, dict[date, Fraction]] = {}
-    for tenant, user, day, tokens in (await connection.execute(query, values)).all():
-        found.setdefault(Person(tenant, user), {})[day] = Fraction(tokens)
-    return found
+    rows = (await connection.execute(query, values)).all()
+    return dict(await made_of(rows, _daily))
+
+
+def _daily(
+    tenant: str, user: str, days: Sequence[date], tokens: Sequence[Decimal]
+) -> tuple[Person, dict[date, Fraction]]:
+    return Person(tenant, user), dict(zip(days, map(Fraction, tokens), strict=True))
 
 
 def _values(account: Account) -> dict[str, Any]:

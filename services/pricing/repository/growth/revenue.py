@@ -18,6 +18,7 @@ from sqlalchemy import ARRAY, Date, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.growth.windows import Window
+from services.pricing.repository.growth.rows import made_of
 from services.pricing.repository.selection import keys
 from shared.accounts.repository import Account
 
@@ -103,10 +104,7 @@ async def read_usage_revenue(
         """  # noqa: S608 - our own text
     ).bindparams(*_DAYS)
     rows = await connection.execute(query, _values(account, currency, windows))
-    return [
-        UsageRevenue(number, tuple(values), _amount(numerator, denominator))
-        for number, *values, denominator, numerator in rows.all()
-    ]
+    return await made_of(rows.all(), _usage_revenue)
 
 
 async def read_fees(
@@ -114,17 +112,16 @@ async def read_fees(
 ) -> list[Fee]:
     """Return what is due for any day of the windows, each fee for all of its own days."""
     rows = await connection.execute(_FEES, _values(account, currency, windows))
-    return [
-        Fee(tenant, plan, model, Window(first, end), _amount(numerator, denominator))
-        for tenant, plan, model, first, end, denominator, numerator in rows.all()
-    ]
+    return await made_of(rows.all(), _fee)
 
 
 async def count_open_periods(connection: AsyncConnection, account: Account, end: date) -> int:
-    """Return how many subscriptions have days before `end` that are not billed yet."""
+    """Return how many subscriptions have days before `end` that are not billed, and will be."""
     query = text(
-        "select count(*) from pricing.subscription where vendor_id = :vendor_id "
-        "and mode = :mode and next_start < :end"
+        "select count(*) from pricing.subscription s where vendor_id = :vendor_id "
+        "and mode = :mode and next_start < :end and not exists (select from accounts.tenant t "
+        "where t.vendor_id = :vendor_id and t.mode = :mode and t.tenant_id = s.tenant_id "
+        "and t.billing = 'internal')"
     )
     found: int = (await connection.execute(query, {**keys(account), "end": end})).scalar_one()
     return found
@@ -139,6 +136,16 @@ def _values(account: Account, currency: str, windows: Sequence[Window]) -> dict[
         "firsts": [window.first for window in windows],
         "ends": [window.end for window in windows],
     }
+
+
+def _usage_revenue(number: int, *values: Any) -> UsageRevenue:
+    *told, denominator, numerator = values
+    return UsageRevenue(number, tuple(told), _amount(numerator, denominator))
+
+
+def _fee(tenant: str, plan: str | None, model: str, first: date, end: date, *of: Decimal) -> Fee:
+    denominator, numerator = of
+    return Fee(tenant, plan, model, Window(first, end), _amount(numerator, denominator))
 
 
 def _amount(numerator: Decimal, denominator: Decimal) -> Fraction:

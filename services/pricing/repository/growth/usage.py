@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.domain.growth.kinds import TOKEN_PARTS
 from services.pricing.domain.growth.windows import Window
 from services.pricing.domain.usage import Usage
+from services.pricing.repository.growth.rows import made_of
 from services.pricing.repository.selection import keys
 from shared.accounts.repository import Account
 
@@ -88,10 +89,7 @@ async def read_unit_tokens(
         group by asked.number, u.tenant_id, {name}, u.model, u.kind having sum(u.quantity) <> 0
     """  # noqa: S608 - our own text
     rows = await connection.execute(_with_days(query), _values(account, windows))
-    return [
-        UnitTokens(number, tenant, one, model, kind, Fraction(tokens))
-        for number, tenant, one, model, kind, tokens in rows.all()
-    ]
+    return await made_of(rows.all(), _unit_tokens)
 
 
 async def count_active_days(
@@ -167,10 +165,7 @@ async def read_costed_usage(
     values = _values(account, windows)
     del values["kinds"]
     rows = await connection.execute(text(query).bindparams(*_DAYS), values)
-    return [
-        NamedUsage(number, value, _usage(*dimensions), days, quantities)
-        for number, value, *dimensions, days, quantities in rows.all()
-    ]
+    return await made_of(rows.all(), _named_usage)
 
 
 async def read_sealed_through(connection: AsyncConnection, account: Account) -> date | None:
@@ -180,6 +175,16 @@ async def read_sealed_through(connection: AsyncConnection, account: Account) -> 
     )
     day: date | None = await connection.scalar(query, keys(account))
     return day
+
+
+def _unit_tokens(number: int, tenant: str, unit: str, *values: Any) -> UnitTokens:
+    model, kind, tokens = values
+    return UnitTokens(number, tenant, unit, model, kind, Fraction(tokens))
+
+
+def _named_usage(number: int, name: str | None, *values: Any) -> NamedUsage:
+    *dimensions, days, quantities = values
+    return NamedUsage(number, name, _usage(*dimensions), days, quantities)
 
 
 def _usage(*dimensions: Any) -> Usage:

@@ -1,6 +1,6 @@
 """How contributions to growth are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import Literal
@@ -8,10 +8,12 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from services.pricing.domain.growth.contribution import Contributions
+from services.pricing.domain.growth.kinds import TOKEN_PARTS
 from services.pricing.domain.growth.shown import shown, shown_parts
 from services.pricing.domain.growth.windows import Window
 from services.pricing.handlers.growth.contribution import ContributionAnswer, Dimension, Of
 from services.pricing.schemas.growth.growth import Days, Shown
+from shared.money import sum_exact
 
 
 class PartRead(BaseModel):
@@ -34,6 +36,14 @@ class PartRead(BaseModel):
     )
 
 
+class UnpricedUnits(BaseModel):
+    """A kind of usage that is no tokens, as much of it as nobody knows the cost of."""
+
+    kind: str
+    before: Shown
+    after: Shown
+
+
 class ContributionRead(Days):
     """A growth from one span of days to another, and its parts, largest change first."""
 
@@ -43,6 +53,7 @@ class ContributionRead(Days):
     growth_percent: Shown | None = Field(description="null where there was nothing to grow from")
     unpriced_tokens_before: Shown = Field(description="cost: tokens without a known cost")
     unpriced_tokens_after: Shown
+    unpriced_units: list[UnpricedUnits] = Field(description="cost: the same of what is no tokens")
     parts: list[PartRead] = Field(description="sum to the whole")
 
 
@@ -74,6 +85,8 @@ def contributions_read(answer: ContributionAnswer) -> ContributionsRead:
 def _comparison(
     base: Window, window: Window, found: Contributions, answer: ContributionAnswer
 ) -> ContributionRead:
+    unpriced = (answer.unpriced[base], answer.unpriced[window])
+    tokens = [sum_exact(own for kind, own in s.items() if kind in TOKEN_PARTS) for s in unpriced]
     return ContributionRead(
         first=window.first,
         end=window.end,
@@ -81,16 +94,32 @@ def _comparison(
         base_end=base.end,
         before=shown(found.before),
         after=shown(found.after),
-        change=shown(found.after - found.before),
+        change=_less(shown(found.after), shown(found.before)),
         growth_percent=_maybe(found.growth),
-        unpriced_tokens_before=shown(answer.unpriced_tokens[base]),
-        unpriced_tokens_after=shown(answer.unpriced_tokens[window]),
+        unpriced_tokens_before=shown(tokens[0]),
+        unpriced_tokens_after=shown(tokens[1]),
+        unpriced_units=_units(*unpriced),
         parts=_parts(found),
     )
 
 
+def _units(before: Mapping[str, Fraction], after: Mapping[str, Fraction]) -> list[UnpricedUnits]:
+    nothing = Fraction(0)
+    return [
+        UnpricedUnits(
+            kind=kind,
+            before=shown(before.get(kind, nothing)),
+            after=shown(after.get(kind, nothing)),
+        )
+        for kind in sorted(before.keys() | after.keys())
+        if kind not in TOKEN_PARTS
+    ]
+
+
 def _parts(found: Contributions) -> list[PartRead]:
-    changes = shown_parts([one.part.change for one in found.parts])
+    """Return parts whose columns sum to the whole, and whose rows do, too: decimals that add up."""
+    befores = shown_parts([one.part.before for one in found.parts])
+    afters = shown_parts([one.part.after for one in found.parts])
     points = _maybe_parts([one.points for one in found.parts])
     shares = _maybe_parts([one.share for one in found.parts])
     return [
@@ -98,17 +127,23 @@ def _parts(found: Contributions) -> list[PartRead]:
             {
                 "kind": one.part.kind,
                 "name": one.part.name,
-                "before": shown(one.part.before),
-                "after": shown(one.part.after),
-                "change": change,
+                "before": before,
+                "after": after,
+                "change": _less(after, before),
                 "points": point,
                 "share_percent": share,
                 "growth_if_unchanged": _maybe(one.if_unchanged),
                 "growth_of_the_rest": _maybe(one.of_the_rest),
             }
         )
-        for one, change, point, share in zip(found.parts, changes, points, shares, strict=True)
+        for one, before, after, point, share in zip(
+            found.parts, befores, afters, points, shares, strict=True
+        )
     ]
+
+
+def _less(after: str, before: str) -> str:
+    return shown(Fraction(after) - Fraction(before))
 
 
 def _maybe(amount: Fraction | None) -> str | None:

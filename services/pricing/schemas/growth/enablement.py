@@ -30,6 +30,7 @@ ASSUMPTIONS = (
     "Without training both sides would have changed alike (parallel trends).",
     "A placebo interval that lacks 0 speaks against that.",
     "Nobody changed because others were trained, and nobody before the own training.",
+    "What else the trained were trained in within these days counts with it.",
     "Clusters are independent of one another; with cluster=user, so are colleagues.",
     "Nobody was chosen for a change that was coming anyway (selection).",
     "The figure describes those who were trained, and not everybody.",
@@ -148,7 +149,7 @@ class EnablementRead(BaseModel):
     trained: int = Field(description="users who are compared")
     others: int = Field(description="users who stand for the untrained")
     days_of_training: int
-    too_new: int = Field(description="trained users who used nothing before: left out")
+    too_new: int = Field(description="trained users who came after the days before began: left out")
     too_few: int = Field(description="trained on days with fewer than 2 on a side: left out")
     not_over: int = Field(description="trained users whose days after are not over: left out")
     measured: list[MeasuredRead]

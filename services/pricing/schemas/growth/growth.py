@@ -11,7 +11,8 @@ from services.pricing.domain.growth.cohorts import Cohort
 from services.pricing.domain.growth.contribution import growth_of
 from services.pricing.domain.growth.growth import CohortSplit, UnitFigures
 from services.pricing.domain.growth.shown import shown, shown_parts
-from services.pricing.handlers.growth.growth import GrowthAnswer, Total, Unit
+from services.pricing.handlers.growth.growth import GrowthAnswer, Total
+from services.pricing.handlers.growth.sides import Unit
 
 Shown = Annotated[str, Field(description="plain decimal, up to 9 places")]
 

@@ -1,4 +1,4 @@
-"""Two models, one dear and one cheap, at prices that a person can reckon with."""
+"""Models at prices that a person can reckon with, some of which lack a few."""
 
 from datetime import date
 from fractions import Fraction
@@ -13,6 +13,7 @@ _LISTED = {
         "input_uncached": "10",
         "input_cache_read": "1",
         "input_cache_write_5m": "12.5",
+        "input_cache_write_1h": "20",
         "output_text": "50",
         "output_reasoning": "50",
     },
@@ -20,9 +21,19 @@ _LISTED = {
         "input_uncached": "2",
         "input_cache_read": "0.5",
         "input_cache_write_5m": "2.5",
+        "input_cache_write_1h": "4",
         "output_text": "8",
         "output_reasoning": "8",
     },
+    "plain": {"input_uncached": "3", "output_text": "9"},
+    "simple": {"input_uncached": "3", "input_cache_read": "0.3", "output_text": "9"},
+    "even": {
+        "input_uncached": "1",
+        "input_cache_read": "1",
+        "input_cache_write": "0.5",
+        "output_text": "1",
+    },
+    "odd": {"input_cache_read": "1", "output_text": "8"},
 }
 PRICES = ProviderPrices(
     PriceTable(

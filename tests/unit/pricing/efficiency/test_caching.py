@@ -12,7 +12,10 @@ from tests.unit.pricing.efficiency.prices import PRICES, used
 
 TARGET = CacheTarget(Fraction("0.6"), Fraction(2))
 NOTHING_MORE = CacheTarget(Fraction(0), Fraction(1))
-KINDS = ("input_uncached", "input_cache_read", "input_cache_write_5m", "output_text")
+KINDS = (
+    *("input_uncached", "input_cache_read", "output_text"),
+    *("input_cache_write_5m", "input_cache_write_1h"),
+)
 ROWS = st.lists(
     st.builds(
         used,
@@ -62,10 +65,89 @@ def test_no_more_is_read_than_there_is_input() -> None:
 
 def test_what_has_no_price_is_listed_and_not_zero() -> None:
     """A write of a life that has no price counts in no sum, and is told."""
-    report = cache_report([used("input_cache_write_1h", 5)], PRICES, NOTHING_MORE)
+    report = cache_report([used("input_cache_write_12h", 5)], PRICES, NOTHING_MORE)
 
     assert Fraction(0) == report.saved
-    assert [("lab", "dear", "input_cache_write_1h")] == [key[:3] for key in report.unpriced]
+    assert [("lab", "dear", "input_cache_write_12h")] == [key[:3] for key in report.unpriced]
+
+
+@pytest.mark.parametrize("target", [TARGET, NOTHING_MORE])
+def test_what_is_listed_was_used_and_is_listed_once(target: CacheTarget) -> None:
+    """100 fresh tokens and 30 reads of a model that nobody knows; nothing that a target adds.
+
+    Reads that can be told from nothing, since fresh input has no price, are listed as reads.
+    """
+    rows = [
+        used("input_uncached", 100, model="strange"),
+        used("input_cache_read", 30, model="strange"),
+        used("input_cache_read", 7, model="odd"),
+    ]
+
+    report = cache_report(rows, PRICES, target)
+
+    assert {
+        ("strange", "input_uncached"): 100,
+        ("strange", "input_cache_read"): 30,
+        ("odd", "input_cache_read"): 7,
+    } == {key[1:3]: quantity for key, quantity in report.unpriced.items()}
+    assert (0, 0) == (report.saved, report.could_save)
+
+
+def test_a_model_without_a_cache_could_save_nothing() -> None:
+    """It has no price for reads: no figure is made up, and its input is not unpriced."""
+    report = cache_report([used("input_uncached", 100, model="plain")], PRICES, TARGET)
+
+    assert (0, {}) == (report.could_save, report.unpriced)
+
+
+@pytest.mark.parametrize(("life", "payback", "first"), [("5m", "5/18", 1), ("1h", "10/9", 2)])
+def test_a_write_pays_from_its_nth_read(life: str, payback: str, first: int) -> None:
+    """A write of 5 minutes costs 2.5 more, one of an hour 10; each read saves 9.
+
+    So one pays with its first read, the other with its second: with one less it lost money.
+    """
+    writes = used(f"input_cache_write_{life}", 100)
+    (use,) = cache_report([writes], PRICES, NOTHING_MORE).uses
+    saved = [
+        cache_report([writes, used("input_cache_read", 100 * reads)], PRICES, NOTHING_MORE).saved
+        for reads in (first - 1, first)
+    ]
+
+    assert Fraction(payback) == use.reads_to_pay
+    assert [False, True] == [amount > 0 for amount in saved]
+
+
+def test_reads_per_write_are_told_beside_what_pays() -> None:
+    """150 reads of 100 writes of either life: 1.5 each; the mean of 5/18 and 10/9 would pay."""
+    rows = [
+        used("input_cache_write_5m", 50),
+        used("input_cache_write_1h", 50),
+        used("input_cache_read", 150),
+        used("input_cache_write_12h", 5, model="strange"),
+    ]
+
+    known, strange = cache_report(rows, PRICES, NOTHING_MORE).uses
+
+    assert (Fraction("1.5"), Fraction(25, 36)) == (known.reads_per_write, known.reads_to_pay)
+    assert (0, None) == (strange.reads_per_write, strange.reads_to_pay)
+    (nothing,) = cache_report([used("input_uncached", 5)], PRICES, NOTHING_MORE).uses
+    assert (None, None, 0) == (nothing.reads_per_write, nothing.reads_to_pay, nothing.hit_ratio)
+
+
+def test_where_a_read_costs_what_fresh_input_does_no_write_pays() -> None:
+    """Nothing is saved by a read, so no number of them pays: no division by 0."""
+    (use,) = cache_report([used("input_cache_write", 10, model="even")], PRICES, NOTHING_MORE).uses
+
+    assert (None, 5) == (use.reads_to_pay, use.saved)
+
+
+def test_corrections_beyond_usage_have_no_ratio() -> None:
+    """More was taken back than used: a share of less than nothing would be no share."""
+    rows = [used("input_uncached", -10), used("input_cache_read", 4), used("output_text", 1)]
+
+    (use,) = cache_report(rows, PRICES, TARGET).uses
+
+    assert (None, 36, 0) == (use.hit_ratio, use.saved, use.could_save)
 
 
 @given(ROWS)

@@ -24,7 +24,9 @@ SHARES = st.fractions(0, 1, max_denominator=20)
 ROWS = st.lists(
     st.builds(
         used,
-        st.sampled_from(["input_uncached", "input_cache_read", "output_text", "strange"]),
+        st.sampled_from(
+            ["input_uncached", "input_cache_read", "input_cache_write_5m", "output_text", "strange"]
+        ),
         st.integers(0, 1_000),
         model=st.sampled_from(["dear", "cheap"]),
         agent=st.sampled_from("xy"),
@@ -64,6 +66,59 @@ def test_every_assumption_takes_its_part() -> None:
         found.repeated,
         found.saving,
     )
+
+
+def test_a_cache_that_lives_an_hour_is_lost_at_its_price() -> None:
+    """Most was written for an hour: what is lost is written anew at 4, and not at 2.5.
+
+    100 reads lost: 100 x (4 - 0.5); with most written for 5 minutes it is 100 x (2.5 - 0.5).
+    """
+    policy = replace(ALL, cache_loss=Fraction(1))
+    reads, short = used("input_cache_read", 100), used("input_cache_write_5m", 10)
+
+    lost = [
+        routing_saving([reads, short, used("input_cache_write_1h", hours)], policy, PRICES)
+        for hours in (20, 5)
+    ]
+
+    assert dollars(350, 200) == tuple(one.lost_cache for one in lost)
+
+
+def test_without_a_price_for_writes_they_are_fresh_input() -> None:
+    """A provider that takes nothing more for writing: 100 reads lost are input at 3, not at 0.3."""
+    policy = replace(ALL, chosen=Model("lab", "simple"), cache_loss=Fraction(1))
+
+    found = routing_saving([used("input_cache_read", 100), used("output_text", 1)], policy, PRICES)
+
+    assert dollars(150, 111, 270) == (found.baseline_cost, found.cheaper, found.lost_cache)
+    assert {} == found.unpriced
+
+
+def test_writing_that_is_cheaper_than_reading_is_no_gain() -> None:
+    """Written at 0.5, read at 1: a lost cache costs nothing more, and does not save."""
+    policy = replace(ALL, chosen=Model("lab", "even"), cache_loss=Fraction(1))
+
+    found = routing_saving([used("input_cache_read", 100)], policy, PRICES)
+
+    assert (0, 0) == (found.lost_cache, found.saving)
+
+
+def test_a_share_is_of_the_baseline_and_of_nothing_there_is_none() -> None:
+    """800 of 1,600 are left after a router of 470."""
+    found = routing_saving(ASKED, replace(ALL, router_cost=Fraction(470)), PRICES)
+
+    assert Fraction(1, 2) == found.share
+    assert routing_saving([], ALL, PRICES).share is None
+
+
+def test_a_loss_that_nobody_can_tell_is_no_loss_of_nothing() -> None:
+    """Reads have a price there, neither writes nor fresh input have: the row is on neither side."""
+    policy = replace(ALL, chosen=Model("lab", "odd"), cache_loss=Fraction(1))
+
+    found = routing_saving([used("input_cache_read", 100), used("output_text", 1)], policy, PRICES)
+
+    assert (50, 42, 0) == (found.baseline_cost, found.cheaper, found.lost_cache)
+    assert {("odd", "input_cache_read"): 100} == {k[1:3]: q for k, q in found.unpriced.items()}
 
 
 def test_a_route_can_lose() -> None:

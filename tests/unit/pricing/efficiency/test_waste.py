@@ -66,12 +66,45 @@ def test_a_model_of_ones_own_pays_from_a_volume_on() -> None:
 
     200 tokens in 2 months cost 6,000 now, 2 x 1,500 + 200 x 5 = 4,000 on it.
     """
-    rows = [used("input_uncached", 100), used("output_text", 100)]
+    rows = [used("input_uncached", 100), used("output_text", 100), used("audio_seconds", 7)]
 
     case = custom_model_case(rows, OWN, PRICES, Fraction(2))
 
+    assert {} == case.unpriced, "seconds are no tokens that it would serve"
     assert dollars(6_000, 4_000, 2_000) == (case.cost_now, case.cost_custom, case.saving)
     assert Fraction(60) == case.break_even_tokens
+
+
+def test_training_is_paid_once() -> None:
+    """12,000 over 12 months: a month bears 1,000, a year all of it, and three years no more."""
+    case = custom_model_case(
+        [used("output_text", 10)], replace(OWN, hosting=Fraction(7)), PRICES, Fraction(1)
+    )
+
+    costs = [replace(case, months=Fraction(months)).cost_custom for months in (1, 12, 36)]
+
+    assert [1_000 + 7 + 50, 12_000 + 12 * 7 + 50, 12_000 + 36 * 7 + 50] == costs
+
+
+def test_a_model_that_nobody_used_pays_and_loses_nothing() -> None:
+    """Its name may be a slip: no volume is told, and that it was not used is."""
+    rows = [used("output_text", 10, model="cheap"), used("meter:seconds@1", 5)]
+
+    case = custom_model_case(rows, OWN, PRICES, Fraction(1))
+
+    assert (None, True) == (case.break_even_tokens, case.unused)
+    assert not custom_model_case([used("output_text", 1)], OWN, PRICES, Fraction(1)).unused
+
+
+def test_of_a_price_that_is_just_as_high_nothing_is_spared() -> None:
+    """Division by a margin of 0: no volume pays. Without fixed cost the first token does."""
+    even = replace(OWN, per_token=Fraction(50))
+    free = replace(OWN, training=Fraction(0), hosting=Fraction(0))
+    rows = [used("output_text", 10)]
+
+    cases = [custom_model_case(rows, model, PRICES, Fraction(1)) for model in (even, free)]
+
+    assert [None, 0] == [case.break_even_tokens for case in cases]
 
 
 def test_it_never_pays_where_its_tokens_cost_more() -> None:

@@ -52,9 +52,12 @@ def _growth(of: str) -> GrowthRead:
 def _contribution() -> str:
     parts = [Part("acme", Fraction(150), Fraction(300)), Part("[b]", Fraction(0), Fraction(-1))]
     pairs = [(OCTOBER, NOVEMBER, contributions(parts))]
-    nothing = {OCTOBER: Fraction(0), NOVEMBER: Fraction(7)}
+    unpriced = {
+        OCTOBER: {"[audio]_seconds": Fraction(3)},
+        NOVEMBER: {"output_text": Fraction(7)},
+    }
     question = ContributionQuestion(SPAN)
-    answer = ContributionAnswer(question, pairs, "USD", date(2023, 11, 30), 0, nothing)
+    answer = ContributionAnswer(question, pairs, "USD", date(2023, 11, 30), 0, unpriced)
     return contributions_read(answer).model_dump_json(by_alias=True)
 
 
@@ -116,6 +119,7 @@ def test_contribution_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "growth 99.33 %" in result.output
     assert "[b]" in result.output
     assert "Tokens without a known cost, in no figure: 0 → 7" in result.output
+    assert "Without a known cost, in no figure: [audio]_seconds, 3 → 0" in result.output
 
 
 def test_other_forms_are_the_apis_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

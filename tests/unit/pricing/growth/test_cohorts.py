@@ -53,6 +53,17 @@ def test_units_are_added_up_by_group() -> None:
     }
 
 
+def test_revenue_of_tokens_that_come_to_nothing_has_no_price() -> None:
+    """Ada's 10 are taken back by bob's -10: of the cell nothing is left to have brought in 3."""
+    other = Cell("large", "output_text")
+    ada = UnitUse("acme", 1, {CELL: Fraction(10), other: Fraction(1)}, {CELL: Fraction(3)})
+    bob = UnitUse("acme", 1, {CELL: Fraction(-10), other: Fraction(20)}, {other: Fraction(5)})
+
+    (group,) = groups_of({"ada": ada, "bob": bob}).values()
+
+    assert {other: 5} == group.revenue
+
+
 def test_kept_units_have_no_breadth() -> None:
     """Their change is frequency and depth: 2 → 4 days of 5 tokens each."""
     split = split_tokens(groups_of({"ada": used(10, 2)}), groups_of({"ada": used(20, 4)}))

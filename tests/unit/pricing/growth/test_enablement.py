@@ -129,6 +129,32 @@ def test_who_cannot_be_compared_is_told() -> None:
     assert effect_of(alone, {}, DAYS, by_user) is None
 
 
+def test_who_has_just_come_is_not_compared() -> None:
+    """Two start the day before their training and use 10 a day ever since, as everybody does.
+
+    Half of their days before are from when they were not there: told as growth, it would be 5 a
+    day that training never made, and the placebo, without them, would not see it.
+    """
+    newcomers = {someone(0): DAY, someone(1): DAY}
+    trained = {**newcomers, someone(2): DAY, someone(3): DAY}
+    daily = dict(daily_of({someone(number): (10, 10) for number in range(8)}))
+    yesterday = DAY - timedelta(days=1)
+    for person in newcomers:
+        daily[person] = {day: f for day, f in daily[person].items() if day >= yesterday}
+    base = training_of(trained, 8)
+    first = {**base.first_active, **dict.fromkeys(newcomers, yesterday)}
+    firsts = [first, {**first, someone(0): DAY - timedelta(days=DAYS)}]
+
+    samples = [sample_of(Training(trained, trained, own, THROUGH), DAYS) for own in firsts]
+
+    assert [(2, 2), (3, 1)] == [(sample.trained, sample.too_new) for sample in samples]
+    effect = effect_of(samples[0], daily, DAYS, by_user)
+    assert effect is not None
+    assert 0 == effect.estimate
+    naive = Training(trained, trained, dict.fromkeys(first, LONG_AGO), THROUGH)
+    assert Fraction(5, 2) == measured(naive, daily).estimate
+
+
 def test_days_that_are_just_over_are_compared() -> None:
     """The two days after the 15th are over when the 17th is; a day less, and they are not."""
     trained = {someone(0): DAY, someone(1): DAY}
@@ -212,6 +238,35 @@ def test_what_all_have_in_common_changes_nothing(gains: list[int], common: int) 
     one, other = (measured(training_of(trained, 6), daily) for daily in (plain, moved))
 
     assert (one.estimate, one.interval) == (other.estimate, other.interval)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=5), st.integers(0, 10**6))
+def test_where_both_sides_change_alike_training_made_nothing(gains: list[int], base: int) -> None:
+    """Each of the trained has a twin among the others: the estimate is 0, and is within."""
+    count = len(gains)
+    figures = {someone(n): (base, base + gains[n % count]) for n in range(2 * count)}
+
+    effect = measured(
+        training_of({someone(n): DAY for n in range(count)}, 2 * count), daily_of(figures)
+    )
+
+    assert (0, 0) == (effect.estimate, effect.relative or 0)
+    assert effect.interval is None or effect.interval.holds_zero
+    assert (effect.interval is None) == (len(set(gains)) == 1)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=6, max_size=6), st.permutations(range(6)))
+def test_the_order_of_people_changes_nothing(gains: list[int], order: list[int]) -> None:
+    """Whoever is read first: estimate, interval and means are the same."""
+    trained = {someone(n): DAY for n in range(3)}
+    daily = daily_of({someone(n): (7, gain) for n, gain in enumerate(gains)})
+    turned = {someone(n): daily[someone(n)] for n in order}
+    training = training_of(trained, 6)
+    first = {someone(n): LONG_AGO for n in order}
+
+    assert measured(training, daily) == measured(
+        Training(dict(reversed(trained.items())), trained, first, THROUGH), turned
+    )
 
 
 def _covered(random: Random, interval_of: str) -> bool:

@@ -17,6 +17,7 @@ from services.pricing.domain.growth.factors import (
     split_tokens,
 )
 from services.pricing.domain.growth.kinds import TOKEN_PARTS
+from services.pricing.domain.growth.shapley import product_effects
 
 CHEAP, DEAR = Cell("small", "output_text"), Cell("large", "output_text")
 READ, REASONING = Cell("small", "input_cache_read"), Cell("small", "output_reasoning")
@@ -41,7 +42,9 @@ def uses(draw: st.DrawFn) -> GroupUse:
     units = draw(st.integers(0, 50))
     if not units:
         return GroupUse()
-    counts = draw(st.dictionaries(st.sampled_from(CELLS), st.integers(1, 10**12), min_size=1))
+    counts = draw(st.dictionaries(st.sampled_from(CELLS), st.integers(-(10**6), 10**12)))
+    if sum(counts.values()) <= 0:
+        return GroupUse()  # corrections outweigh usage
     prices = {cell: draw(st.fractions(0, 1, max_denominator=10**6)) for cell in counts}
     revenue = {cell: counts[cell] * price for cell, price in prices.items()}
     tokens = {cell: Fraction(count) for cell, count in counts.items()}
@@ -119,6 +122,62 @@ def test_a_new_price_alone_is_price_alone() -> None:
     after = {"a": use(2, 4, tokens, {CHEAP: "0.02", READ: "0.001"})}
 
     assert {"price": 1} == told(split_revenue(before, after).effects)
+
+
+def test_what_others_do_is_no_effect_of_a_group() -> None:
+    """One tenant's price doubles, 100 tokens from 1 to 2; nine small ones come meanwhile.
+
+    Its price made 100. With all factors changing in any order, by the number of all units as well,
+    it would be told as 235: more units would be 100 tokens each until the shares have changed.
+    """
+    before = {"big": use(1, 1, {CHEAP: 100}, {CHEAP: "1"})}
+    small = {f"small-{n}": use(1, 1, {CHEAP: 1}, {CHEAP: "1"}) for n in range(9)}
+    after = {"big": use(1, 1, {CHEAP: 100}, {CHEAP: "2"}), **small}
+
+    effects = told(split_revenue(before, after).effects)
+
+    assert {"breadth", "group_mix", "price"} == effects.keys()
+    assert 100 == effects["price"]
+    assert 9 == effects["breadth"] + effects["group_mix"]
+    all_units = product_effects([Fraction(1)] * 3, [Fraction(10), Fraction(1, 10), Fraction(2)])
+    assert 235 == 100 * all_units[2]
+
+
+@given(GROUPS, GROUPS)
+@settings(max_examples=60, deadline=None)
+def test_groups_are_split_each_alone(before: Groups, after: Groups) -> None:
+    """All but breadth and mix are sums over the groups; these two together are, too."""
+    names = before.keys() | after.keys()
+    alone = [
+        split_revenue(*({n: side[n] for n in (name,) if n in side} for side in (before, after)))
+        for name in names
+    ]
+    effects = split_revenue(before, after).effects
+
+    for name in FACTORS[2:]:
+        assert effects[name] == sum((one.effects[name] for one in alone), Fraction(0))
+    units = [sum((o.effects[n] for o in alone), Fraction(0)) for n in FACTORS[:2]]
+    assert effects["breadth"] + effects["group_mix"] == sum(units)
+
+
+@given(GROUPS, GROUPS)
+@settings(max_examples=60, deadline=None)
+def test_going_back_turns_every_sign(before: Groups, after: Groups) -> None:
+    """Neither of the two spans is the base: of tokens, of their parts, and of revenue."""
+    for split in (split_tokens, split_revenue):
+        there, back = split(before, after), split(after, before)
+
+        assert {name: -effect for name, effect in back.effects.items()} == there.effects
+        assert {n: -e for n, e in (back.depth or {}).items()} == (there.depth or {})
+
+
+@given(GROUPS, GROUPS)
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_groups_changes_nothing(before: Groups, after: Groups) -> None:
+    """Whichever tenant is read first."""
+    turned = [dict(reversed(list(side.items()))) for side in (before, after)]
+
+    assert split_revenue(before, after) == split_revenue(*turned)
 
 
 @given(GROUPS, GROUPS)

@@ -31,14 +31,14 @@ def sides(draw: st.DrawFn) -> Side:
     totals: dict[str, Fraction] = {}
     for name in draw(st.lists(st.sampled_from(NAMES), unique=True)):
         group = name.partition("/")[0]
-        counts = draw(st.dictionaries(st.sampled_from(CELLS), st.integers(1, 10**9)))
+        counts = draw(st.dictionaries(st.sampled_from(CELLS), st.integers(-(10**6), 10**9)))
         revenue = {cell: draw(AMOUNTS) for cell in CELLS if draw(st.booleans())}
         for cell, amount in revenue.items():
             cells = by_group.setdefault(group, {})
             cells[cell] = cells.get(cell, Fraction(0)) + amount
-        if counts:
+        if sum(counts.values()) > 0:
             tokens = {cell: Fraction(count) for cell, count in counts.items()}
-            own = {cell: amount for cell, amount in revenue.items() if cell in tokens}
+            own = {cell: amount for cell, amount in revenue.items() if tokens.get(cell)}
             units[name] = UnitUse(group, draw(st.integers(1, 31)), tokens, own)
         totals[name] = sum(revenue.values(), Fraction(0))
     other = draw(AMOUNTS)
@@ -67,6 +67,58 @@ def test_tokens_and_revenue_add_up(before: Side, after: Side, earlier: frozenset
     _adds_up(tokens)
     _adds_up(revenue)
     assert (after.tokens, after.revenue) == (tokens.after, revenue.after)
+
+
+@given(sides(), EARLIER)
+@settings(max_examples=60, deadline=None)
+def test_nothing_that_changed_is_nothing_told(side: Side, earlier: frozenset[str]) -> None:
+    """Every line is 0: effects, cohorts, what the kept ones changed, what is outside."""
+    for grow in (growth_of_tokens, growth_of_revenue):
+        growth = grow(side, side, earlier)
+
+        assert growth.cohorts is not None
+        lines = [*growth.effects.values(), *growth.cohorts.kept.values(), growth.cohorts.outside]
+        lines += [one.change for one in growth.cohorts.cohorts]
+        assert {0} == {*lines, *(growth.depth or {}).values()}
+        assert {"new", "returned", "lost"}.isdisjoint(
+            one.cohort for one in growth.cohorts.cohorts if one.units
+        )
+
+
+@given(sides(), sides())
+@settings(max_examples=60, deadline=None)
+def test_going_back_turns_every_sign(before: Side, after: Side) -> None:
+    """Effects, and the kept ones' part; who came is then lost, and nobody else is."""
+    for grow in (growth_of_tokens, growth_of_revenue):
+        there, back = grow(before, after, ()), grow(after, before, ())
+
+        assert {name: -effect for name, effect in back.effects.items()} == there.effects
+        assert there.cohorts is not None
+        assert back.cohorts is not None
+        assert {n: -e for n, e in back.cohorts.kept.items()} == there.cohorts.kept
+        came, gone = (
+            {one.cohort: one.change for one in side.cohorts}
+            for side in (there.cohorts, back.cohorts)
+        )
+        assert (came["new"], came["lost"]) == (-gone["lost"], -gone["new"])
+
+
+@given(sides(), sides())
+@settings(max_examples=60, deadline=None)
+def test_of_units_that_are_groups_the_kept_ones_made_all_but_breadth_and_mix(
+    before: Side, after: Side
+) -> None:
+    """Who came and went is breadth and mix to the last token: both tables say the same."""
+    one, other = (
+        Side({name: use._replace(group=name) for name, use in side.units.items()})
+        for side in (before, after)
+    )
+
+    growth = growth_of_tokens(one, other, ())
+
+    assert growth.cohorts is not None
+    told = {name: growth.effects[name] for name in ("frequency", "depth")}
+    assert told == growth.cohorts.kept
 
 
 def test_revenue_that_its_group_used_no_tokens_for_is_told_apart() -> None:
