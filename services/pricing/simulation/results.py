@@ -6,8 +6,8 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
+from services.pricing.domain.distribution import Distribution
 from services.pricing.domain.rating import COST_CURRENCY
-from services.pricing.domain.simulation.measures import Distribution
 from services.pricing.domain.simulation.outcomes import Group, Outcome, Sum
 from services.pricing.schemas import simulation_result as schemas
 from services.pricing.schemas.simulation import SeatCounts

@@ -1,4 +1,7 @@
-"""How money is spread over people: exact measures of a list of amounts."""
+"""How amounts are spread over people or other units: exact measures of a list of amounts.
+
+The mean of a few large and many small amounts says little; these stand beside it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

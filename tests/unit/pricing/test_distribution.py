@@ -1,11 +1,11 @@
-"""How revenue is spread over people: by hand, and what must hold of every list."""
+"""How amounts are spread over people and units: by hand, and what must hold of every list."""
 
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pricing.domain.simulation.measures import Distribution
+from services.pricing.domain.distribution import Distribution
 
 AMOUNTS = st.lists(st.fractions(0, 10**6, max_denominator=100), min_size=1, max_size=60)
 
@@ -36,6 +36,14 @@ def test_four_people_of_whom_one_has_everything() -> None:
     spread = of(0, 0, 0, 8)
 
     assert (Fraction(3, 4), Fraction(4, 10)) == (spread.gini, spread.top_decile_share)
+
+
+def test_the_one_at_the_border_of_a_tenth_counts_in_part() -> None:
+    """Of eleven equals a tenth has a tenth; of 1, 1, 2, 16 it is 0.4 x 16 of 20, and Gini 0.575."""
+    spread = of(2, 16, 1, 1)
+
+    assert Fraction(1, 10) == of(*[1] * 11).top_decile_share
+    assert (Fraction(32, 100), Fraction(575, 1_000)) == (spread.top_decile_share, spread.gini)
 
 
 def test_nobody_has_no_measures() -> None:
