@@ -11,11 +11,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import httpx
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 
 from services.pricing.api_client import connect, refuse
+from services.pricing.contribution_plots import contribution_plot
 from services.pricing.domain.growth.windows import Step
 from services.pricing.growth_inputs import Entry, Log, located, read_entries
+from services.pricing.growth_plots import enablement_plot, growth_plot
 from services.pricing.growth_words import (
     show_contribution,
     show_enablement,
@@ -25,7 +28,14 @@ from services.pricing.growth_words import (
 from services.pricing.handlers.growth.contribution import Dimension, Of
 from services.pricing.handlers.growth.growth import Total, Unit
 from services.pricing.handlers.growth.windows import Against
-from services.pricing.schemas.growth.enablement import DEFAULT_PROGRAM, ENTRIES_PER_REQUEST
+from services.pricing.plotting import Spec, write_plots
+from services.pricing.schemas.growth.contribution import ContributionsRead
+from services.pricing.schemas.growth.enablement import (
+    DEFAULT_PROGRAM,
+    ENTRIES_PER_REQUEST,
+    EnablementRead,
+)
+from services.pricing.schemas.growth.growth import GrowthRead
 from shared.errors import TallyrollError
 
 app = typer.Typer(no_args_is_help=True, help="What growth is made of, and what training changed.")
@@ -45,6 +55,7 @@ Before = Annotated[Against, typer.Option(help="compare with the days before, or 
 Currency = Annotated[str | None, typer.Option(help="of revenue, where there are several")]
 As = Annotated[Form, typer.Option("--format", help="table, json, csv, or a Vega-Lite plot")]
 Out = Annotated[Path | None, typer.Option(help="a file; standard output by default")]
+Plots = Annotated[Path | None, typer.Option(help="folder for the picture, and its spec")]
 Url = Annotated[
     str, typer.Option(envvar=["TALLYROLL_PRICING_URL", "PRICING"], help="base URL of pricing")
 ]
@@ -67,13 +78,15 @@ def show(
     currency: Currency = None,
     form: As = "table",
     out: Out = None,
+    plots: Plots = None,
     url: Url = LOCAL,
     api_key: ApiKey = "",
 ) -> None:
     """Split the growth of tokens or revenue by factor and by cohort; each split adds up."""
     days = _days(first, end, against, base_from, base_to)
     asked = {**days, "of": of, "unit": unit, "currency": currency}
-    _answer(_Asked(url, api_key, "growth", asked), form, out, show_growth)
+    drawn = _Drawn(plots, GrowthRead, growth_plot)
+    _answer(_Asked(url, api_key, "growth", asked), form, out, show_growth, drawn)
 
 
 @top_app.command()
@@ -91,13 +104,15 @@ def contribution(
     top: Annotated[int, typer.Option(help="parts that are named")] = 20,
     form: As = "table",
     out: Out = None,
+    plots: Plots = None,
     url: Url = LOCAL,
     api_key: ApiKey = "",
 ) -> None:
     """Tell what each part made of a growth, and what it would have been without it."""
     days = _days(first, end, against, base_from, base_to)
     asked = {**days, "of": of, "by": by, "each": each, "currency": currency, "top": top}
-    _answer(_Asked(url, api_key, "contribution", asked), form, out, show_contribution)
+    drawn = _Drawn(plots, ContributionsRead, contribution_plot)
+    _answer(_Asked(url, api_key, "contribution", asked), form, out, show_contribution, drawn)
 
 
 @top_app.command()
@@ -134,12 +149,14 @@ def training(
     ] = "user",
     form: As = "table",
     out: Out = None,
+    plots: Plots = None,
     url: Url = LOCAL,
     api_key: ApiKey = "",
 ) -> None:
     """Tell what training changed, against those who were not trained, with an interval."""
     asked = {"program": program, "days": days, "cluster": cluster}
-    _answer(_Asked(url, api_key, "enablement", asked), form, out, show_enablement)
+    drawn = _Drawn(plots, EnablementRead, enablement_plot)
+    _answer(_Asked(url, api_key, "enablement", asked), form, out, show_enablement, drawn)
 
 
 @app.command("trained")
@@ -173,6 +190,20 @@ class _Asked:
             return answer.text
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """An answer as a picture and its spec, named as the answer; nothing without a folder."""
+
+    folder: Path | None
+    model: type[BaseModel]
+    plot: Callable[[Any], Spec]
+
+    def draw(self, name: str, figures: str) -> None:
+        """Write both of an answer in JSON."""
+        if self.folder is not None:
+            write_plots({name: self.plot(self.model.model_validate_json(figures))}, self.folder)
+
+
 def _days(
     first: datetime,
     end: datetime,
@@ -190,9 +221,16 @@ def _days(
 
 
 def _answer(
-    asked: _Asked, form: Form, out: Path | None, words: Callable[[Console, Any], None]
+    asked: _Asked,
+    form: Form,
+    out: Path | None,
+    words: Callable[[Console, Any], None],
+    drawn: _Drawn | None = None,
 ) -> None:
     text = _run(asked.url, lambda: asked.read(form))
+    if drawn is not None and drawn.folder is not None:
+        figures = text if form in ("table", "json") else _run(asked.url, lambda: asked.read("json"))
+        drawn.draw(asked.path, figures)
     if form == "table":
         with out.open("w", encoding="utf-8") if out else nullcontext() as file:
             words(Console(file=file, highlight=False), json.loads(text))

@@ -66,7 +66,7 @@ def short(number: float) -> str:
 
 def signed(number: float) -> str:
     """Return a change as labels have it, with its sign."""
-    return f"+{short(number)}" if number > 0 else short(number).replace("-", "\N{MINUS SIGN}")
+    return f"+{short(number)}" if number > 0 else short(number)
 
 
 def days_of(first: date, end: date) -> str:
@@ -95,6 +95,9 @@ def png_of(spec: Spec) -> bytes:
 
 def _three_digits(number: float) -> str:
     """Return a number with three digits at least, and no zeros behind the point."""
-    whole = len(str(int(abs(number)))) if abs(number) >= 1 else 0
-    text = f"{number:,.{max(3 - whole, 0)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    if abs(number) < 1:
+        text = f"{number:.3g}"
+    else:
+        text = f"{number:,.{max(3 - len(str(int(abs(number)))), 0)}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace("-", "\N{MINUS SIGN}")
