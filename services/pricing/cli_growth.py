@@ -1,20 +1,19 @@
 """`tallyrollctl growth …`, `contribution` and `agents`: what growth is made of."""
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import httpx
 import typer
 from pydantic import BaseModel
 from rich.console import Console
 
 from services.pricing.api_client import connect, refuse
+from services.pricing.cli_asking import answer_of, tell
 from services.pricing.contribution_plots import contribution_plot
 from services.pricing.domain.growth.windows import Step
 from services.pricing.growth_inputs import Entry, Log, located, read_entries
@@ -41,7 +40,6 @@ from shared.errors import TallyrollError
 app = typer.Typer(no_args_is_help=True, help="What growth is made of, and what training changed.")
 top_app = typer.Typer()
 
-Answer = TypeVar("Answer")
 LOCAL = "http://127.0.0.1:8002"
 Form = Literal["table", "json", "csv", "vega-lite"]
 Day = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="UTC day, inclusive")]
@@ -227,9 +225,11 @@ def _answer(
     words: Callable[[Console, Any], None],
     drawn: _Drawn | None = None,
 ) -> None:
-    text = _run(asked.url, lambda: asked.read(form))
+    text = answer_of(asked.url, lambda: asked.read(form))
     if drawn is not None and drawn.folder is not None:
-        figures = text if form in ("table", "json") else _run(asked.url, lambda: asked.read("json"))
+        figures = (
+            text if form in ("table", "json") else answer_of(asked.url, lambda: asked.read("json"))
+        )
         drawn.draw(asked.path, figures)
     if form == "table":
         with out.open("w", encoding="utf-8") if out else nullcontext() as file:
@@ -242,7 +242,7 @@ def _answer(
 
 def _write(file: Path, log: Log, url: str, api_key: str) -> None:
     entries = _read(file, log)
-    added = _run(url, lambda: _send(url, api_key, log, entries))
+    added = answer_of(url, lambda: _send(url, api_key, log, entries))
     known = len(entries) - added
     typer.echo(f"{log}: {added} entries added, {known} stood already")
 
@@ -251,7 +251,7 @@ def _read(file: Path, log: Log) -> Sequence[Entry]:
     try:
         return read_entries(file, log)
     except TallyrollError as error:
-        _tell(error)
+        tell(error)
         raise typer.Exit(1) from error
 
 
@@ -269,22 +269,3 @@ async def _send(url: str, api_key: str, log: Log, entries: Sequence[Entry]) -> i
                 raise
             added += len(answer.json()["entries"])
     return added
-
-
-def _run(url: str, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-    """Return what the API answers; a refusal is told with its faults, and is exit code 1."""
-    try:
-        return asyncio.run(ask())
-    except TallyrollError as error:
-        _tell(error)
-        raise typer.Exit(1) from error
-    except httpx.HTTPError as error:
-        message = f"{url} does not answer: {error or type(error).__name__}"
-        typer.secho(message, fg=typer.colors.RED, err=True)
-        raise typer.Exit(1) from error
-
-
-def _tell(error: TallyrollError) -> None:
-    typer.secho(str(error), fg=typer.colors.RED, err=True)
-    for fault in error.faults:
-        typer.echo(f"  {fault.path}: {fault.message} ({fault.code})", err=True)

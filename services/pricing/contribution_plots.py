@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from services.pricing.plotting import (
+    AMOUNTS,
     BLUE,
     GREY,
     INK,
     ORANGE,
     SERIES,
-    SHORT,
     Rows,
     Spec,
     days_of,
@@ -98,7 +98,7 @@ def _title(read: ContributionsRead, found: ContributionRead) -> str:
 
 def _bars(title: str) -> Spec:
     place = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": PLAIN}
-    amount = {"field": "points", "type": "quantitative", "title": title, "axis": _short()}
+    amount = {"field": "points", "type": "quantitative", "title": title, "axis": AMOUNTS}
     colour = {
         "field": "sign",
         "type": "nominal",
@@ -130,7 +130,7 @@ def _without(whole: float, unit: str) -> Spec:
         "type": "quantitative",
         "title": title,
         "scale": {"zero": False, "padding": 36},
-        "axis": _short(),
+        "axis": AMOUNTS,
     }
     both = {"y": place, "x": {"field": "without", **amount}}
     level = [{"at": whole, "label": f"with all: {short(whole)}"}]
@@ -186,7 +186,7 @@ def _several(read: ContributionsRead) -> Spec:
         "title": "days from",
         "axis": {"labelAngle": 0 if len(known) <= FLAT_MAX else -40, "ticks": False},
     }
-    points = {"field": "points", "type": "quantitative", "title": POINTS, "axis": _short()}
+    points = {"field": "points", "type": "quantitative", "title": POINTS, "axis": AMOUNTS}
     bars = {
         "x": days,
         "y": {**points, "aggregate": "sum", "stack": "zero"},
@@ -246,7 +246,3 @@ def _title_of_several(read: ContributionsRead, names: Sequence[str]) -> str:
     if not names:
         return f"Growth of {read.of}: there was nothing to grow from"
     return f"Growth of {read.of} by {read.by}: {names[0]} moved it most"
-
-
-def _short() -> Spec:
-    return {"labelExpr": SHORT}

@@ -2,11 +2,11 @@
 
 from services.pricing.growth_words import EFFECTS
 from services.pricing.plotting import (
+    AMOUNTS,
     BLUE,
     GREY,
     INK,
     ORANGE,
-    SHORT,
     Rows,
     Spec,
     days_of,
@@ -49,7 +49,7 @@ def growth_plot(read: GrowthRead) -> Spec:
         "title": None,
         "axis": {"labelLimit": 330, "domain": False, "ticks": False},
     }
-    amount = {"type": "quantitative", "title": read.currency or read.of, "axis": _short()}
+    amount = {"type": "quantitative", "title": read.currency or read.of, "axis": AMOUNTS}
     bar = {
         "y": place,
         "x": {"field": "from", **amount},
@@ -84,7 +84,7 @@ def enablement_plot(read: EnablementRead) -> Spec:
     change = {
         "type": "quantitative",
         "title": "change, a user and day: estimate with its 95 % interval; 0 is no effect",
-        "axis": _short(),
+        "axis": AMOUNTS,
     }
     at = {"y": test, "color": colour, "x": {"field": "estimate", **change}}
     layers = [
@@ -195,10 +195,6 @@ def _bar(name: str, start: float, end: float, sign: str) -> Spec:
         "change": end - start,
         "label": label,
     }
-
-
-def _short() -> Spec:
-    return {"labelExpr": SHORT}
 
 
 def _text() -> Spec:

@@ -9,14 +9,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from shared.money import parse_exact
+
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 VEGA_LITE = "5.20"
 SCALE = 2
 WIDTH = 620
 
 BLUE, ORANGE, RED, GREY = "#2f6db3", "#e8882e", "#c0392b", "#8a8f98"
-INK, PALE_BLUE, PALE_ORANGE = "#333a45", "#a9c5e6", "#f4c796"
-SERIES = (BLUE, ORANGE, "#5fa55a", "#8e6bb0", "#3aa6a6", "#b0843a", "#d17ba6")
+INK, PURPLE, PALE_BLUE, PALE_ORANGE = "#333a45", "#8e6bb0", "#a9c5e6", "#f4c796"
+SERIES = (BLUE, ORANGE, "#5fa55a", PURPLE, "#3aa6a6", "#b0843a", "#d17ba6")
 """Told apart by people who do not see red and green apart: they differ in lightness, too."""
 
 Spec = dict[str, Any]
@@ -27,6 +29,8 @@ SHORT = (
     " : replace(format(datum.value, '.3~s'), 'G', 'B')"
 )
 """Labels of an axis: 1.5k, 20M, 3B; its own format would have one prefix for all of them."""
+AMOUNTS = {"labelExpr": SHORT, "tickCount": 8, "labelOverlap": True}
+"""An axis of amounts."""
 UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 
 
@@ -67,6 +71,22 @@ def short(number: float) -> str:
 def signed(number: float) -> str:
     """Return a change as labels have it, with its sign."""
     return f"+{short(number)}" if number > 0 else short(number)
+
+
+def dollars(number: float) -> str:
+    """Return US dollars as labels have them; the sign stands before the unit."""
+    text = short(number)
+    return f"\N{MINUS SIGN}${text[1:]}" if number < 0 else f"${text}"
+
+
+def percent(share: float) -> str:
+    """Return a share as labels have it."""
+    return f"{short(share * 100)} %"
+
+
+def float_of(exact: str | None) -> float:
+    """Return an exact number for a picture: the one place where it need not be exact."""
+    return 0.0 if exact is None else float(parse_exact(exact))
 
 
 def days_of(first: date, end: date) -> str:

@@ -53,9 +53,17 @@ class CacheUse:
     fresh: Fraction
     read: Fraction
     written: Fraction
-    saved: Fraction
+    saved_by_reads: Fraction
+    """What was read, fresh, less what reading it cost."""
+    lost_by_writes: Fraction
+    """What writing cost above the same input fresh."""
     could_save: Fraction
     """More than `saved`, if the target were reached; 0 where it is, or would cost more."""
+
+    @property
+    def saved(self) -> Fraction:
+        """What is left of the reads when the writes are paid, below 0 for a loss."""
+        return self.saved_by_reads - self.lost_by_writes
 
     @property
     def hit_ratio(self) -> Fraction | None:
@@ -95,19 +103,18 @@ def _use(
 ) -> CacheUse:
     fresh, read = _sum(rows, UNCACHED), _sum(rows, READ)
     written = sum((row.quantity for row in rows if is_write(row.kind)), Fraction(0))
-    saved = sum((_saved(row, coster) for row in rows), Fraction(0))
+    reads_saved = sum((_saved(row, coster) for row in rows if row.kind == READ), Fraction(0))
+    writes_saved = sum((_saved(row, coster) for row in rows if is_write(row.kind)), Fraction(0))
     wanted = max(target.hit_ratio * (fresh + read + written) - read, Fraction(0))
     reads = min(wanted, fresh * target.reads_per_write / (target.reads_per_write + 1))
     share = reads / fresh if fresh else Fraction(0)
     gains = (_gain(row, share, target, coster) for row in rows if row.kind == UNCACHED)
     could_save = max(sum(gains, Fraction(0)), Fraction(0))
-    return CacheUse(*key, fresh, read, written, saved, could_save)
+    return CacheUse(*key, fresh, read, written, reads_saved, -writes_saved, could_save)
 
 
 def _saved(row: Usage, coster: Coster) -> Fraction:
     """Return what a row saved against fresh input; 0 where a price is missing: it is listed."""
-    if row.kind == UNCACHED:
-        return Fraction(0)
     own, fresh = coster.price(row), coster.price(row._replace(kind=UNCACHED))
     return Fraction(0) if own is None or fresh is None else row.quantity * (fresh - own)
 
