@@ -70,7 +70,7 @@ def _row(part: PartRead, whole: float, *, in_points: bool) -> dict[str, Any]:
     points = float((part.points if in_points else part.change) or 0)
     without = float(part.growth_if_unchanged or 0) if in_points else whole - points
     return {
-        "name": part.name if part.kind != "not_allocable" else f"not allocable: {part.name}",
+        "name": part.name,
         "points": points,
         "without": without,
         "whole": whole,
