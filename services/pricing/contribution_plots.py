@@ -13,6 +13,7 @@ from services.pricing.plotting import (
     Rows,
     Spec,
     days_of,
+    plain,
     short,
     signed,
     spec_of,
@@ -76,8 +77,8 @@ def _row(part: PartRead, whole: float, *, in_points: bool) -> dict[str, Any]:
         "whole": whole,
         "sign": "more" if points >= 0 else "less",
         "end": max(points, 0.0),
-        "label": signed(points),
-        "without_label": short(without),
+        "label": signed(points, plain) if in_points else signed(points),
+        "without_label": plain(without) if in_points else short(without),
         "rest": part.growth_of_the_rest,
     }
 
@@ -88,12 +89,11 @@ def _title(read: ContributionsRead, found: ContributionRead) -> str:
     if found.growth_percent is None:
         unit = f" {read.currency}" if read.currency else ""
         return f"{moved}{short(abs(change))}{unit}: there was nothing to grow from"
-    percent = float(found.growth_percent)
-    moved += f"{short(abs(percent))} %"
+    moved += f"{plain(abs(float(found.growth_percent)))} %"
     if not found.parts or not change:
         return moved
     first = found.parts[0]
-    return f"{moved}; without {first.name} by {short(float(first.growth_if_unchanged or 0))} %"
+    return f"{moved}; without {first.name} by {plain(float(first.growth_if_unchanged or 0))} %"
 
 
 def _bars(title: str) -> Spec:
@@ -133,7 +133,8 @@ def _without(whole: float, unit: str) -> Spec:
         "axis": AMOUNTS,
     }
     both = {"y": place, "x": {"field": "without", **amount}}
-    level = [{"at": whole, "label": f"with all: {short(whole)}"}]
+    told = plain(whole) if unit == "%" else short(whole)
+    level = [{"at": whole, "label": f"with all: {told}"}]
     at = {"x": {"field": "at", **amount}}
     return {
         "width": 250,

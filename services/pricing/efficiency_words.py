@@ -37,6 +37,10 @@ def show_efficiency(console: Console, found: EfficiencyRead) -> None:
     console.print(f"  Would be known by: {escape(retried.known_by)}")
     if found.routing:
         console.print(_table("Routing", found.routing))
+        for policy in found.routing:
+            if policy.unused_baseline:
+                asked = escape(f"{policy.name}: nobody asked for {policy.baseline.model}")
+                console.print(f"{asked}, so nothing could be saved.")
     if found.custom_models:
         console.print(_table("Custom models", found.custom_models))
     console.print("Assumed:")

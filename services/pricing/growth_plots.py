@@ -10,6 +10,7 @@ from services.pricing.plotting import (
     Rows,
     Spec,
     days_of,
+    plain,
     short,
     signed,
     spec_of,
@@ -148,7 +149,11 @@ def _growth_title(read: GrowthRead) -> str:
         return f"{of} stayed at {short(float(read.after))}"
     went = "grew" if change > 0 else "fell"
     known = read.growth_percent is not None
-    by = f"by {short(abs(float(read.growth_percent or 0)))} %" if known else f"by {short(change)}"
+    by = (
+        f"by {plain(abs(float(read.growth_percent or 0)))} %"
+        if known
+        else f"by {short(abs(change))}"
+    )
     effects = _told(read.effects)
     if not effects:
         return f"{of} {went} {by}"

@@ -4,7 +4,7 @@ Nothing is computed from the numbers of a plot: they are binary, the exact ones 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,13 +64,23 @@ def short(number: float) -> str:
     """Return a number as labels have it: three digits, and k, M or B."""
     for unit, letter in UNITS:
         if abs(number) >= unit:
-            return f"{_three_digits(number / unit)}{letter}"
-    return _three_digits(number)
+            return f"{plain(number / unit)}{letter}"
+    return plain(number)
 
 
-def signed(number: float) -> str:
+def plain(number: float) -> str:
+    """Return a number with three digits at least, and no zeros behind the point."""
+    if abs(number) < 1:
+        text = f"{number:.3g}"
+    else:
+        text = f"{number:,.{max(3 - len(str(int(abs(number)))), 0)}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def signed(number: float, words: Callable[[float], str] = short) -> str:
     """Return a change as labels have it, with its sign."""
-    return f"+{short(number)}" if number > 0 else short(number)
+    return f"+{words(number)}" if number > 0 else words(number)
 
 
 def dollars(number: float) -> str:
@@ -81,7 +91,7 @@ def dollars(number: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share as labels have it."""
-    return f"{short(share * 100)} %"
+    return f"{plain(share * 100)} %"
 
 
 def float_of(exact: str | None) -> float:
@@ -111,13 +121,3 @@ def png_of(spec: Spec) -> bytes:
     import vl_convert  # noqa: PLC0415 - 80 MB that few commands need
 
     return bytes(vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=SCALE))
-
-
-def _three_digits(number: float) -> str:
-    """Return a number with three digits at least, and no zeros behind the point."""
-    if abs(number) < 1:
-        text = f"{number:.3g}"
-    else:
-        text = f"{number:,.{max(3 - len(str(int(abs(number)))), 0)}f}"
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-    return text.replace("-", "\N{MINUS SIGN}")

@@ -48,6 +48,7 @@ def test_a_terminal_shows_all_sides_and_what_is_not_known(monkeypatch: pytest.Mo
         "Retried: not known. Usage by day has a status",
         "Would be known by: An event that names the one which it repeats",
         "to the small one",
+        "of nothing: nobody asked for cheap, so nothing could be saved.",
         "Waste is what is known at least",
     ):
         assert words in result.output

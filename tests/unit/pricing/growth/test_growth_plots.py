@@ -137,6 +137,14 @@ def test_growth_from_nothing_is_told_in_amounts() -> None:
     assert "Revenue grew by 40 USD: there was nothing to grow from" == plot["title"]["text"]
 
 
+def test_percentages_are_written_in_full() -> None:
+    """From 1 to 88 is 8,700 %: no label has thousands of percent by a letter."""
+    plot = contribution_plot(_contributed({"acme": (1, 88)}))
+
+    assert "Revenue grew by 8,700 %; without acme by 0 %" == plot["title"]["text"]
+    assert ["+8,700"] == [row["label"] for row in plot["data"]["values"]]
+
+
 def test_stacks_sum_to_the_growth_with_a_line_without_the_largest() -> None:
     """Seven parts have colours, the rest are one; the dashed line leaves out who moved most.
 
