@@ -41,10 +41,10 @@ def custom_model_plot(case: CustomModelRead, days: str) -> Spec | None:
     if case.break_even_tokens is not None:
         marks += _mark(even, f"pays from {short(even)} a month", ORANGE, above=4)
     return spec_of(
-        _title(case, months),
+        _title(case, _rows(curves, (today,))),
         [
             f"{days}; of the mix of tokens that {case.replaces.model} served then",
-            f"fixed: {dollars(fixed)} a month; {dollars(rate * MILLION)} for each million tokens",
+            f"{dollars(fixed)} a month until training is paid, {dollars(rate * MILLION)} a million",
         ],
         _rows(curves, (0.0, farthest)),
         height=300,
@@ -52,10 +52,11 @@ def custom_model_plot(case: CustomModelRead, days: str) -> Spec | None:
     )
 
 
-def _title(case: CustomModelRead, months: float) -> str:
-    saving = float_of(case.saving) / months
-    verb = "save" if saving >= 0 else "lose"
-    title = f"{case.name} would {verb} {dollars(abs(saving))} a month"
+def _title(case: CustomModelRead, used: Rows) -> str:
+    """Say what both curves say at the volume that was used."""
+    now, own = (row["cost"] for row in used)
+    verb = "save" if now >= own else "lose"
+    title = f"{case.name} would {verb} {dollars(abs(now - own))} a month"
     return title if case.break_even_tokens is not None else f"{title}; no volume pays for it"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from services.pricing.domain.column import Column
 from services.pricing.domain.distribution import Distribution
 from services.pricing.domain.growth.cohorts import (
     Cohort,
@@ -184,6 +185,6 @@ def _figures(before: Side, after: Side) -> tuple[UnitFigures, UnitFigures]:
 
 
 def _figures_of(side: Side) -> UnitFigures:
-    tokens = list(side.unit_tokens.values())
-    tail = Distribution.of(tokens) if any(tokens) else None
+    tokens = side.unit_tokens.values()
+    tail = Distribution.of(Column.of(tokens)) if any(tokens) else None
     return UnitFigures(len(side.units), sum(use.days for use in side.units.values()), tail)
