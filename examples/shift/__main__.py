@@ -16,13 +16,13 @@ from examples.shift.scaling import END, RULE, SCENARIO, START, TraceHour, read_h
 from examples.shift.trying import Year, own_plans, provider_prices, try_plans
 from examples.shift.vendors import try_vendors
 from services.pricing.handlers.timelines import SoldPlan
+from services.pricing.plotting import write_plots
 from services.pricing.schemas.simulation import MigrationAsked, PlanChoice
 from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.backtest import TenantResult
 from services.pricing.simulation.mean_person import seats_break_even
 from services.pricing.simulation.moving import plan_migration
 from services.pricing.simulation.plot_specs import plots_of
-from services.pricing.simulation.plots import write_plots
 from services.pricing.simulation.results import Tested, written
 from services.pricing.simulation.run import mean_person
 from services.pricing.simulation.usage_store import UsageStore

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
+from services.pricing.plotting import BLUE, ORANGE, Spec, spec_of
 from services.pricing.schemas.simulation_result import SimulationResult
-from services.pricing.simulation.plot_specs import Spec, spec_of
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2430; max-width: 920px; margin: 40px auto;
@@ -131,14 +131,14 @@ def vendor_plot(vendors: Sequence[Mapping[str, Any]], result: SimulationResult) 
         height={"step": 22},
         layer=[
             {
-                "mark": {"type": "bar", "color": "#2f6db3"},
+                "mark": {"type": "bar", "color": BLUE},
                 "encoding": {
                     "y": {"field": "plan", "type": "nominal", "sort": "-x", "title": None},
                     "x": {"field": "amount", "type": "quantitative", "title": "USD"},
                 },
             },
             {
-                "mark": {"type": "rule", "color": "#e8882e", "strokeWidth": 2},
+                "mark": {"type": "rule", "color": ORANGE, "strokeWidth": 2},
                 "encoding": {"x": {"datum": float(cost.shown)}},
             },
         ],

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.pricing.api import BillingReader, vendor_of
+from services.pricing.contribution_plots import contribution_plot
 from services.pricing.domain.growth.windows import Step
 from services.pricing.growth_files import (
     contribution_csv,
@@ -17,13 +18,7 @@ from services.pricing.growth_files import (
     growth_csv,
     roster_csv,
 )
-from services.pricing.growth_plots import (
-    Spec,
-    contribution_plot,
-    enablement_plot,
-    growth_plot,
-    roster_plot,
-)
+from services.pricing.growth_plots import enablement_plot, growth_plot, roster_plot
 from services.pricing.handlers.agents import RosterQuestion, read_roster
 from services.pricing.handlers.growth import contribution, enablement, growth
 from services.pricing.handlers.growth.contribution import ContributionQuestion, Dimension, Of
@@ -31,6 +26,7 @@ from services.pricing.handlers.growth.enablement import EnablementQuestion
 from services.pricing.handlers.growth.growth import GrowthQuestion, Total
 from services.pricing.handlers.growth.sides import Unit
 from services.pricing.handlers.growth.windows import Against, Span
+from services.pricing.plotting import Spec
 from services.pricing.schemas.agents import RosterRead, roster_read
 from services.pricing.schemas.fields import Day, InDigits
 from services.pricing.schemas.growth.contribution import ContributionsRead, contributions_read

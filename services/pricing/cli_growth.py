@@ -1,21 +1,23 @@
 """`tallyrollctl growth …`, `contribution` and `agents`: what growth is made of."""
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import httpx
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 
 from services.pricing.api_client import connect, refuse
+from services.pricing.cli_asking import answer_of, tell
+from services.pricing.contribution_plots import contribution_plot
 from services.pricing.domain.growth.windows import Step
 from services.pricing.growth_inputs import Entry, Log, located, read_entries
+from services.pricing.growth_plots import enablement_plot, growth_plot
 from services.pricing.growth_words import (
     show_contribution,
     show_enablement,
@@ -26,13 +28,19 @@ from services.pricing.handlers.growth.contribution import Dimension, Of
 from services.pricing.handlers.growth.growth import Total
 from services.pricing.handlers.growth.sides import Unit
 from services.pricing.handlers.growth.windows import Against
-from services.pricing.schemas.growth.enablement import DEFAULT_PROGRAM, ENTRIES_PER_REQUEST
+from services.pricing.plotting import Spec, write_plots
+from services.pricing.schemas.growth.contribution import ContributionsRead
+from services.pricing.schemas.growth.enablement import (
+    DEFAULT_PROGRAM,
+    ENTRIES_PER_REQUEST,
+    EnablementRead,
+)
+from services.pricing.schemas.growth.growth import GrowthRead
 from shared.errors import TallyrollError
 
 app = typer.Typer(no_args_is_help=True, help="What growth is made of, and what training changed.")
 top_app = typer.Typer()
 
-Answer = TypeVar("Answer")
 LOCAL = "http://127.0.0.1:8002"
 Form = Literal["table", "json", "csv", "vega-lite"]
 Day = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="UTC day, inclusive")]
@@ -46,6 +54,7 @@ Before = Annotated[Against, typer.Option(help="compare with the days before, or 
 Currency = Annotated[str | None, typer.Option(help="of revenue, where there are several")]
 As = Annotated[Form, typer.Option("--format", help="table, json, csv, or a Vega-Lite plot")]
 Out = Annotated[Path | None, typer.Option(help="a file; standard output by default")]
+Plots = Annotated[Path | None, typer.Option(help="folder for the picture, and its spec")]
 Url = Annotated[
     str, typer.Option(envvar=["TALLYROLL_PRICING_URL", "PRICING"], help="base URL of pricing")
 ]
@@ -68,13 +77,15 @@ def show(
     currency: Currency = None,
     form: As = "table",
     out: Out = None,
+    plots: Plots = None,
     url: Url = LOCAL,
     api_key: ApiKey = "",
 ) -> None:
     """Split the growth of tokens or revenue by factor and by cohort; each split adds up."""
     days = _days(first, end, against, base_from, base_to)
     asked = {**days, "of": of, "unit": unit, "currency": currency}
-    _answer(_Asked(url, api_key, "growth", asked), form, out, show_growth)
+    drawn = _Drawn(plots, GrowthRead, growth_plot)
+    _answer(_Asked(url, api_key, "growth", asked), form, out, show_growth, drawn)
 
 
 @top_app.command()
@@ -92,13 +103,15 @@ def contribution(
     top: Annotated[int, typer.Option(help="parts that are named")] = 20,
     form: As = "table",
     out: Out = None,
+    plots: Plots = None,
     url: Url = LOCAL,
     api_key: ApiKey = "",
 ) -> None:
     """Tell what each part made of a growth, and what it would have been without it."""
     days = _days(first, end, against, base_from, base_to)
     asked = {**days, "of": of, "by": by, "each": each, "currency": currency, "top": top}
-    _answer(_Asked(url, api_key, "contribution", asked), form, out, show_contribution)
+    drawn = _Drawn(plots, ContributionsRead, contribution_plot)
+    _answer(_Asked(url, api_key, "contribution", asked), form, out, show_contribution, drawn)
 
 
 @top_app.command()
@@ -135,12 +148,14 @@ def training(
     ] = "user",
     form: As = "table",
     out: Out = None,
+    plots: Plots = None,
     url: Url = LOCAL,
     api_key: ApiKey = "",
 ) -> None:
     """Tell what training changed, against those who were not trained, with an interval."""
     asked = {"program": program, "days": days, "cluster": cluster}
-    _answer(_Asked(url, api_key, "enablement", asked), form, out, show_enablement)
+    drawn = _Drawn(plots, EnablementRead, enablement_plot)
+    _answer(_Asked(url, api_key, "enablement", asked), form, out, show_enablement, drawn)
 
 
 @app.command("trained")
@@ -174,6 +189,20 @@ class _Asked:
             return answer.text
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """An answer as a picture and its spec, named as the answer; nothing without a folder."""
+
+    folder: Path | None
+    model: type[BaseModel]
+    plot: Callable[[Any], Spec]
+
+    def draw(self, name: str, figures: str) -> None:
+        """Write both of an answer in JSON."""
+        if self.folder is not None:
+            write_plots({name: self.plot(self.model.model_validate_json(figures))}, self.folder)
+
+
 def _days(
     first: datetime,
     end: datetime,
@@ -191,9 +220,18 @@ def _days(
 
 
 def _answer(
-    asked: _Asked, form: Form, out: Path | None, words: Callable[[Console, Any], None]
+    asked: _Asked,
+    form: Form,
+    out: Path | None,
+    words: Callable[[Console, Any], None],
+    drawn: _Drawn | None = None,
 ) -> None:
-    text = _run(asked.url, lambda: asked.read(form))
+    text = answer_of(asked.url, lambda: asked.read(form))
+    if drawn is not None and drawn.folder is not None:
+        figures = (
+            text if form in ("table", "json") else answer_of(asked.url, lambda: asked.read("json"))
+        )
+        drawn.draw(asked.path, figures)
     if form == "table":
         with out.open("w", encoding="utf-8") if out else nullcontext() as file:
             words(Console(file=file, highlight=False), json.loads(text))
@@ -205,7 +243,7 @@ def _answer(
 
 def _write(file: Path, log: Log, url: str, api_key: str) -> None:
     entries = _read(file, log)
-    added = _run(url, lambda: _send(url, api_key, log, entries))
+    added = answer_of(url, lambda: _send(url, api_key, log, entries))
     known = len(entries) - added
     typer.echo(f"{log}: {added} entries added, {known} stood already")
 
@@ -214,7 +252,7 @@ def _read(file: Path, log: Log) -> Sequence[Entry]:
     try:
         return read_entries(file, log)
     except TallyrollError as error:
-        _tell(error)
+        tell(error)
         raise typer.Exit(1) from error
 
 
@@ -232,22 +270,3 @@ async def _send(url: str, api_key: str, log: Log, entries: Sequence[Entry]) -> i
                 raise
             added += len(answer.json()["entries"])
     return added
-
-
-def _run(url: str, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-    """Return what the API answers; a refusal is told with its faults, and is exit code 1."""
-    try:
-        return asyncio.run(ask())
-    except TallyrollError as error:
-        _tell(error)
-        raise typer.Exit(1) from error
-    except httpx.HTTPError as error:
-        message = f"{url} does not answer: {error or type(error).__name__}"
-        typer.secho(message, fg=typer.colors.RED, err=True)
-        raise typer.Exit(1) from error
-
-
-def _tell(error: TallyrollError) -> None:
-    typer.secho(str(error), fg=typer.colors.RED, err=True)
-    for fault in error.faults:
-        typer.echo(f"  {fault.path}: {fault.message} ({fault.code})", err=True)

@@ -17,9 +17,9 @@ from rich.table import Table
 from services.pricing.api_client import connect, send
 from services.pricing.cli_pricebook import LOCAL, ApiKey, Url
 from services.pricing.handlers.simulations import csv_text
+from services.pricing.plotting import write_plots
 from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.plot_specs import plots_of
-from services.pricing.simulation.plots import write_plots
 from shared.errors import TallyrollError
 
 app = typer.Typer()

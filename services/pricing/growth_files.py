@@ -1,15 +1,10 @@
 """Answers about growth as CSV files: the figures of the JSON answer, a header line, UTF-8."""
 
-import csv
-from collections.abc import Iterable, Sequence
-from io import StringIO
-
+from services.pricing.csv_tables import Row, csv_table
 from services.pricing.schemas.agents import OutcomeRead, RosterRead
 from services.pricing.schemas.growth.contribution import ContributionsRead, PartRead
 from services.pricing.schemas.growth.enablement import EffectRead, EnablementRead
 from services.pricing.schemas.growth.growth import GrowthRead
-
-Row = Sequence[object]
 
 DAYS = ("from", "to", "base_from", "base_to")
 
@@ -26,7 +21,7 @@ def growth_csv(read: GrowthRead) -> str:
         ]
         rows.append(("cohort", "outside", "", "", "", read.cohorts.outside))
         rows += [("kept", one.name, "", "", "", one.amount) for one in read.cohorts.kept]
-    return _written(("split", "name", "units", "before", "after", "change"), rows)
+    return csv_table(("split", "name", "units", "before", "after", "change"), rows)
 
 
 def contribution_csv(read: ContributionsRead) -> str:
@@ -40,7 +35,7 @@ def contribution_csv(read: ContributionsRead) -> str:
         for one in read.comparisons
         for part in one.parts
     ]
-    return _written((*DAYS, *names), rows)
+    return csv_table((*DAYS, *names), rows)
 
 
 def enablement_csv(read: EnablementRead) -> str:
@@ -52,7 +47,7 @@ def enablement_csv(read: EnablementRead) -> str:
         for test, effect in (("effect", one.effect), ("placebo", one.placebo))
         if effect is not None
     ]
-    return _written(("figure", "test", *names), rows)
+    return csv_table(("figure", "test", *names), rows)
 
 
 AGENT_COLUMNS = (
@@ -72,18 +67,4 @@ def roster_csv(read: RosterRead) -> str:
         )
         for one in read.agents
     ]
-    return _written((*AGENT_COLUMNS, *outcomes), rows)
-
-
-def _written(names: Row, rows: Iterable[Row]) -> str:
-    text = StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(names)
-    writer.writerows(["" if value is None else _safe(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def _safe(value: object) -> str:
-    """Return a cell that no spreadsheet takes for a formula; numbers below 0 stay numbers."""
-    text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "@", "\t", "\r")) else text
+    return csv_table((*AGENT_COLUMNS, *outcomes), rows)

@@ -1,116 +1,128 @@
-"""Answers about growth as Vega-Lite specifications, with their figures inside.
+"""Answers about growth as Vega-Lite specifications, with their figures inside."""
 
-Nothing is computed from the numbers of a plot: they are binary, the exact ones are in the answer.
-"""
-
-from typing import Any
-
+from services.pricing.growth_words import EFFECTS
+from services.pricing.plotting import (
+    AMOUNTS,
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    Rows,
+    Spec,
+    days_of,
+    plain,
+    short,
+    signed,
+    spec_of,
+)
 from services.pricing.schemas.agents import RosterRead
-from services.pricing.schemas.growth.contribution import ContributionsRead
-from services.pricing.schemas.growth.enablement import EnablementRead
+from services.pricing.schemas.growth.enablement import EffectRead, EnablementRead
 from services.pricing.schemas.growth.growth import Amount, GrowthRead
 
-Spec = dict[str, Any]
-
-SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-WIDTH = 560
-RISE, FALL, WHOLE, PART = "#2a7f62", "#b5483a", "#4a5568", "#7a8aa0"
+RISE, FALL, WHOLE, PART = BLUE, ORANGE, INK, GREY
 SIGNS = {"domain": ["whole", "more", "less"], "range": [WHOLE, RISE, FALL]}
+UNITS_OF = {"tokens": "tokens", "active_days": "active days"}
 
 
 def growth_plot(read: GrowthRead) -> Spec:
     """Return a waterfall from the earlier total over the effects to the later one."""
-    bars = [_bar(str(read.base_first), 0.0, float(read.before), "whole")]
     level = float(read.before)
+    bars = [
+        _bar(
+            f"before \N{MIDDLE DOT} {days_of(read.base_first, read.base_end)}", 0.0, level, "whole"
+        )
+    ]
     for one in _told(read.effects):
         upper = level + float(one.amount)
-        bars.append(
-            _bar(one.name.replace("_", " "), level, upper, "more" if upper > level else "less")
-        )
+        words = EFFECTS[one.name].format(unit=read.unit)
+        name = f"{one.name.replace('_', ' ')} \N{MIDDLE DOT} {words}"
+        bars.append(_bar(name, level, upper, "more" if upper > level else "less"))
         level = upper
-    bars.append(_bar(str(read.first), 0.0, float(read.after), "whole"))
-    title = f"{read.of} by {read.unit}: {read.base_first} to {read.end}"
-    encoding = {
-        "x": {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": _flat()},
-        "y": {"field": "from", "type": "quantitative", "title": _unit(read), "axis": _short()},
-        "y2": {"field": "to"},
+    bars.append(
+        _bar(
+            f"after \N{MIDDLE DOT} {days_of(read.first, read.end)}", 0.0, float(read.after), "whole"
+        )
+    )
+    place = {
+        "field": "name",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {"labelLimit": 330, "domain": False, "ticks": False},
+    }
+    amount = {"type": "quantitative", "title": read.currency or read.of, "axis": AMOUNTS}
+    bar = {
+        "y": place,
+        "x": {"field": "from", **amount},
+        "x2": {"field": "to"},
         "color": {"field": "sign", "type": "nominal", "scale": SIGNS, "legend": None},
         "tooltip": [{"field": "name"}, {"field": "change", "format": ",.2f"}],
     }
-    return _spec(title, bars, {"mark": {"type": "bar", "size": 36}, "encoding": encoding})
-
-
-def contribution_plot(read: ContributionsRead) -> Spec:
-    """Return the points of each part: bars of one comparison, or stacked over several."""
-    points = [
-        {"days": str(one.first), "name": part.name, "points": float(part.points)}
-        for one in read.comparisons
-        for part in one.parts
-        if part.points is not None
-    ]
-    amount = {"field": "points", "type": "quantitative", "title": "percentage points of growth"}
-    name = {"field": "name", "type": "nominal", "title": read.by}
-    title = f"What each {read.by} made of the growth of {read.of}"
-    if len(read.comparisons) > 1:
-        encoding: Spec = {
-            "x": {"field": "days", "type": "ordinal", "title": "days from", "axis": _flat()},
-            "y": {**amount, "stack": True},
-            "color": name,
-        }
-    else:
-        encoding = {
-            "y": {**name, "sort": None, "axis": {"labelLimit": 240}},
-            "x": amount,
-            "color": {
-                "condition": {"test": "datum.points < 0", "value": FALL},
-                "value": RISE,
-            },
-        }
-    encoding["tooltip"] = [{"field": "name"}, {"field": "points", "format": ",.3f"}]
-    return _spec(title, points, {"mark": "bar", "encoding": encoding})
+    label = {"y": place, "x": {"field": "end", **amount}, "text": {"field": "label"}}
+    return spec_of(
+        _growth_title(read),
+        f"the effects sum to the change; {read.of} by {read.unit}",
+        bars,
+        height={"step": 32},
+        layer=[
+            {"mark": {"type": "bar", "size": 20}, "encoding": bar},
+            {"mark": _text(), "encoding": label},
+        ],
+    )
 
 
 def enablement_plot(read: EnablementRead) -> Spec:
     """Return each estimate with its interval beside its placebo, each figure on its own scale."""
     rows = [
-        {
-            "figure": one.figure.replace("_", " "),
-            "test": test,
-            "estimate": float(effect.estimate),
-            "lower": float(effect.lower),
-            "upper": float(effect.upper),
-        }
+        _estimate(UNITS_OF[one.figure], test, effect)
         for one in read.measured
         for test, effect in (("after training", one.effect), ("placebo before", one.placebo))
         if effect is not None and effect.lower is not None and effect.upper is not None
     ]
-    colour = {"field": "test", "type": "nominal", "legend": None, "scale": {"range": [RISE, PART]}}
-    test = {"field": "test", "type": "nominal", "title": None}
-    interval = {"field": "lower", "type": "quantitative", "title": "a user and day, 95 % interval"}
+    colours = {"domain": ["after training", "placebo before"], "range": [RISE, PART]}
+    colour = {"field": "test", "type": "nominal", "legend": None, "scale": colours}
+    test = {"field": "test", "type": "nominal", "title": None, "sort": colours["domain"]}
+    change = {
+        "type": "quantitative",
+        "title": "change, a user and day: estimate with its 95 % interval; 0 is no effect",
+        "axis": AMOUNTS,
+    }
+    at = {"y": test, "color": colour, "x": {"field": "estimate", **change}}
     layers = [
-        {"mark": {"type": "rule", "strokeDash": [4, 4]}, "encoding": {"x": {"datum": 0}}},
+        {
+            "mark": {"type": "rule", "strokeDash": [4, 4], "color": INK},
+            "encoding": {"x": {"datum": 0, "type": "quantitative"}},
+        },
         {
             "mark": {"type": "rule", "size": 3},
-            "encoding": {"y": test, "x": interval, "x2": {"field": "upper"}, "color": colour},
+            "encoding": {**at, "x": {"field": "lower", **change}, "x2": {"field": "upper"}},
         },
+        {"mark": {"type": "point", "filled": True, "size": 110, "opacity": 1}, "encoding": at},
         {
-            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
-            "encoding": {
-                "y": test,
-                "x": {"field": "estimate", "type": "quantitative"},
-                "color": colour,
-            },
+            "mark": _text(),
+            "encoding": {**at, "x": {"field": "upper", **change}, "text": {"field": "label"}},
         },
     ]
-    title = f"What {read.program} changed: {read.trained} trained against {read.others} others"
-    facet = {
-        "facet": {"row": {"field": "figure", "type": "nominal", "title": None}},
-        "spec": {"width": WIDTH, "height": 90, "layer": layers},
-        "resolve": {"scale": {"x": "independent"}},
-    }
-    spec = _spec(title, rows, facet)
-    del spec["width"]
-    return spec
+    return spec_of(
+        _enablement_title(read),
+        [
+            f"{read.trained} people trained, {read.others} not; {read.days} days before and after",
+            "an interval that holds 0 does not tell an effect from chance",
+        ],
+        rows,
+        width=None,
+        facet={
+            "row": {
+                "field": "figure",
+                "type": "nominal",
+                "title": None,
+                "sort": list(UNITS_OF.values()),
+                "header": {"labelAngle": 0, "labelOrient": "top", "labelAnchor": "start"},
+            }
+        },
+        spec={"width": 560, "height": {"step": 34}, "layer": layers},
+        resolve={"scale": {"x": "independent"}},
+    )
 
 
 def roster_plot(read: RosterRead) -> Spec:
@@ -131,32 +143,68 @@ def roster_plot(read: RosterRead) -> Spec:
     return _spec(title, rows, {"mark": "bar", "encoding": encoding})
 
 
+def _growth_title(read: GrowthRead) -> str:
+    change, of = float(read.change), read.of.capitalize()
+    if not change:
+        return f"{of} stayed at {short(float(read.after))}"
+    went = "grew" if change > 0 else "fell"
+    known = read.growth_percent is not None
+    by = (
+        f"by {plain(abs(float(read.growth_percent or 0)))} %"
+        if known
+        else f"by {short(abs(change))}"
+    )
+    effects = _told(read.effects)
+    if not effects:
+        return f"{of} {went} {by}"
+    largest = max(effects, key=lambda one: float(one.amount) * (1 if change > 0 else -1))
+    return f"{of} {went} {by}, the largest part by {largest.name.replace('_', ' ')}"
+
+
+def _enablement_title(read: EnablementRead) -> str:
+    effect = next((one.effect for one in read.measured if one.figure == "tokens"), None)
+    if effect is None or effect.lower is None or effect.upper is None:
+        return f"What {read.program} changed is not known yet"
+    if float(effect.lower) <= 0 <= float(effect.upper):
+        return f"{read.program.capitalize()} changed nothing that can be told from chance"
+    return f"{read.program.capitalize()}: {signed(float(effect.estimate))} tokens a user and day"
+
+
+def _estimate(figure: str, test: str, effect: EffectRead) -> Spec:
+    lower, estimate, upper = (
+        float(number or 0) for number in (effect.lower, effect.estimate, effect.upper)
+    )
+    label = f"{signed(estimate)}  ({short(lower)} … {short(upper)})"
+    return {
+        "figure": figure,
+        "test": test,
+        "estimate": estimate,
+        "lower": lower,
+        "upper": upper,
+        "label": label,
+    }
+
+
 def _told(effects: list[Amount]) -> list[Amount]:
     return [one for one in effects if float(one.amount)]
 
 
 def _bar(name: str, start: float, end: float, sign: str) -> Spec:
-    return {"name": name, "from": start, "to": end, "sign": sign, "change": end - start}
-
-
-def _unit(read: GrowthRead) -> str:
-    return read.currency or read.of
-
-
-def _flat() -> Spec:
-    return {"labelAngle": -30}
-
-
-def _short() -> Spec:
-    # An axis' own format has one prefix for all of its labels: 0.1k.
-    return {"labelExpr": "format(datum.value, '.3~s')"}
-
-
-def _spec(title: str, values: list[Spec], more: Spec) -> Spec:
+    label = short(end) if sign == "whole" else signed(end - start)
     return {
-        "$schema": SCHEMA,
-        "title": title,
-        "width": WIDTH,
-        "data": {"values": values},
-        **more,
+        "name": name,
+        "from": start,
+        "to": end,
+        "end": max(start, end),
+        "sign": sign,
+        "change": end - start,
+        "label": label,
     }
+
+
+def _text() -> Spec:
+    return {"type": "text", "align": "left", "dx": 6, "fontSize": 12, "color": INK}
+
+
+def _spec(title: str, values: Rows, more: Spec) -> Spec:
+    return spec_of(title, [], values, **more)

@@ -17,6 +17,7 @@ WITHOUT = {
         "post /v1/subscriptions/{subscription_id}/changes/preview": NOTHING_IS_WRITTEN,
         "put /v1/adjustment-settings": "replaces the whole; the same again changes nothing",
         "post /v1/efficiency": NOTHING_IS_WRITTEN,
+        "post /v1/efficiency/plots": NOTHING_IS_WRITTEN,
         "delete /v1/envelopes/{name}": "what has ended stays ended",
         "put /v1/reservations/{reservation_id}": "the client's id is the key; the same again is the"
         " reservation that is there",

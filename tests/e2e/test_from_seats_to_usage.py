@@ -15,9 +15,9 @@ from examples.shift.scaling import HOURS_A_DAY, PEOPLE, read_hours
 from examples.shift.trying import DAYS, Year
 from examples.shift.vendors import SHAPES
 from services.pricing.domain.simulation.reach import Reach
+from services.pricing.plotting import write_plots
 from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.plot_specs import plots_of
-from services.pricing.simulation.plots import write_plots
 from services.pricing.simulation.usage_store import Span
 from shared.money import parse_exact
 

@@ -25,6 +25,10 @@ from services.pricing.schemas.efficiency_report import (
 from shared.accounts.repository import Account
 
 MONTH_DAYS = Fraction(365, 12)
+WASTE = (
+    "Waste is what is known at least: what broke off before its usage was told has no tokens, and"
+    " thinking counts where the provider tells it apart from text."
+)
 
 
 async def efficiency(
@@ -46,6 +50,9 @@ def report_of(
     unused = unknown_baselines(rows, policies)
     months = (asked.end - asked.start).days / MONTH_DAYS
     return EfficiencyRead(
+        start=asked.start,
+        end=asked.end,
+        tenant=asked.tenant,
         assumptions=_assumptions(asked),
         cache=CacheRead.of(cache_report(rows, prices, asked.cache.to_domain())),
         waste=WasteRead.of(waste_report(rows, prices)),
@@ -63,7 +70,8 @@ def report_of(
 def _assumptions(asked: EfficiencyWrite) -> list[str]:
     hits, reads = asked.cache.hit_ratio, asked.cache.reads_per_write
     stated = [
-        f"Cache: at the target {hits} of all input is read, and what is written {reads} times."
+        f"Cache: at the target {hits} of all input is read, and what is written {reads} times.",
+        WASTE,
     ]
     for policy in asked.routing:
         chosen = policy.chosen.model

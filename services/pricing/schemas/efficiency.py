@@ -54,6 +54,10 @@ class ModelNamed(BaseModel):
     provider: Named
     model: Named
 
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        return cls(provider=model.provider, model=model.model)
+
     def to_domain(self) -> Model:
         return Model(self.provider, self.model)
 

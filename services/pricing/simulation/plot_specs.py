@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+from services.pricing.plotting import BLUE, GREY, ORANGE, RED, Rows, Spec, spec_of
 from services.pricing.schemas.simulation_result import EvenAt, Money, PlanOutcome, SimulationResult
 from services.pricing.simulation.backtest import TODAY
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 TENANTS_SHOWN = 30
 """Those whose bills change most, by any plan; more would not be told apart."""
 
-BLUE, ORANGE, RED, GREY = "#2f6db3", "#e8882e", "#c0392b", "#8a8f98"
 PERIOD = "period after the move"
 LEVEL = {"labelAngle": 0}
-Spec = dict[str, Any]
-Rows = list[dict[str, Any]]
 
 
 def plots_of(result: SimulationResult) -> dict[str, Spec]:
@@ -27,25 +24,6 @@ def plots_of(result: SimulationResult) -> dict[str, Spec]:
         "migration": _migration(result),
     }
     return {name: spec for name, spec in made.items() if spec is not None}
-
-
-def spec_of(title: str, subtitle: str, rows: Rows, **more: Any) -> Spec:
-    """Return a spec with its data in it."""
-    return {
-        "$schema": SCHEMA,
-        "title": {"text": title, "subtitle": subtitle, "anchor": "start", "offset": 14},
-        "data": {"values": rows},
-        "background": "white",
-        "config": {
-            "view": {"stroke": None},
-            "axis": {"labelFontSize": 12, "titleFontSize": 12, "gridColor": "#eceef1"},
-            "axisY": {"labelLimit": 260},
-            "legend": {"labelFontSize": 12, "titleFontSize": 12},
-            "title": {"fontSize": 16, "subtitleFontSize": 12, "subtitleColor": GREY},
-        },
-        "width": 620,
-        **more,
-    }
 
 
 def _window(result: SimulationResult) -> str:

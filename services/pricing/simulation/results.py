@@ -6,8 +6,9 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
+from services.pricing.domain.column import Column
+from services.pricing.domain.distribution import Distribution
 from services.pricing.domain.rating import COST_CURRENCY
-from services.pricing.domain.simulation.measures import Distribution
 from services.pricing.domain.simulation.outcomes import Group, Outcome, Sum
 from services.pricing.schemas import simulation_result as schemas
 from services.pricing.schemas.simulation import SeatCounts
@@ -107,7 +108,7 @@ class Writer:
             for result, one in zip(results, tried, strict=True)
             for units in one.people
         ]
-        spread = Distribution.of(amounts)
+        spread = Distribution.of(Column.of(amounts))
         pairs = [
             (units, before)
             for result, one in zip(results, tried, strict=True)

@@ -88,7 +88,34 @@ async def test_all_tenants_together(client: httpx.AsyncClient, headers: Headers)
     assert ("16", "2.5") == (found["waste"]["total"]["cost"], found["waste"]["total"]["failed"])
     (route,) = found["routing"]
     assert ("12.7", False) == (route["saving"], route["unused_baseline"])
+    assert [("coder", "12.7")] == [(one["agent"], one["saving"]) for one in route["by_agent"]]
     assert any("as many tokens" in one for one in found["assumptions"])
+
+
+@pytest.mark.usefixtures("used")
+async def test_retries_are_said_to_be_not_known(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """No amount that looks like one, and no silence: why, and what would make it known."""
+    retried = (await ask(client, headers))["waste"]["retried"]
+
+    assert {"known", "reason", "known_by"} == retried.keys()
+    assert retried["known"] is False
+    assert retried["reason"]
+    assert retried["known_by"]
+
+
+@pytest.mark.usefixtures("used")
+async def test_pictures_are_specs_by_name(client: httpx.AsyncClient, headers: Headers) -> None:
+    """The same question has the same figures as plots; what has nothing to show is left out."""
+    body = ASKED | {"routing": [ROUTE]}
+
+    answer = await client.post("/v1/efficiency/plots", json=body, headers=headers)
+
+    assert answer.is_success, answer.text
+    assert ["caches", "waste", "routing-1"] == list(answer.json())
+    waste = answer.json()["waste"]["data"]["values"]
+    assert [("failed", 2.5)] == [(row["part"], row["amount"]) for row in waste]
 
 
 @pytest.mark.usefixtures("used")

@@ -57,11 +57,19 @@ class CacheUse:
     fresh: Fraction
     read: Fraction
     written: Fraction
-    saved: Fraction
+    saved_by_reads: Fraction
+    """What was read, fresh, less what reading it cost."""
+    lost_by_writes: Fraction
+    """What writing cost above the same input fresh."""
     could_save: Fraction
     """More than `saved`, if the target were reached; 0 where it is, or would cost more."""
     reads_to_pay: Fraction | None
     """Reads of what is written from which on writing pays; None without a write that could."""
+
+    @property
+    def saved(self) -> Fraction:
+        """What is left of the reads when the writes are paid, below 0 for a loss."""
+        return self.saved_by_reads - self.lost_by_writes
 
     @property
     def hit_ratio(self) -> Fraction | None:
@@ -106,14 +114,15 @@ def _use(
 ) -> CacheUse:
     fresh, read = _sum(rows, UNCACHED), _sum(rows, READ)
     written = sum((row.quantity for row in rows if is_write(row.kind)), Fraction(0))
-    saved = sum((_saved(row, coster) for row in rows), Fraction(0))
+    reads_saved = sum((_saved(row, coster) for row in rows if row.kind == READ), Fraction(0))
+    writes_saved = sum((_saved(row, coster) for row in rows if is_write(row.kind)), Fraction(0))
     wanted = max(target.hit_ratio * (fresh + read + written) - read, Fraction(0))
     reads = min(wanted, fresh * target.reads_per_write / (target.reads_per_write + 1))
     share = reads / fresh if fresh else Fraction(0)
     gains = (_gain(row, share, target, coster) for row in rows if row.kind == UNCACHED)
     could_save = max(sum(gains, Fraction(0)), Fraction(0))
     to_pay = _reads_to_pay([row for row in rows if is_write(row.kind)], coster)
-    return CacheUse(*key, fresh, read, written, saved, could_save, to_pay)
+    return CacheUse(*key, fresh, read, written, reads_saved, -writes_saved, could_save, to_pay)
 
 
 def _saved(row: Usage, coster: Coster) -> Fraction:

@@ -17,6 +17,7 @@ from services.pricing.domain.efficiency.costing import (
     UNCACHED,
     Coster,
     UnpricedKey,
+    by_agent_and_model,
     is_usage,
 )
 from services.pricing.domain.usage import Usage
@@ -63,30 +64,67 @@ class RoutingPolicy:
 
 
 @dataclass(frozen=True)
-class RoutingSaving:
-    """What a policy would have saved in US dollars; every part is 0 or more but for `cheaper`.
+class AgentSaving:
+    """What a policy would have saved of one agent's requests, before what deciding costs.
 
-    saving = cheaper - lost_cache - repeated - router_cost, exactly.
+    In US dollars, each part 0 or more: the agent would have paid held_out + chosen_cost +
+    lost_cache + repeated in place of baseline_cost.
     """
 
-    policy: RoutingPolicy
+    agent: str
     baseline_cost: Fraction
     """Of what the policy is about and both models have a price for, as it was."""
-    cheaper: Fraction
-    """Routed requests on the baseline less the same on the chosen model."""
+    held_out: Fraction
+    """Of `baseline_cost`, requests that stay where they are, to compare with."""
+    chosen_cost: Fraction
+    """The routed requests on the chosen model."""
     lost_cache: Fraction
     repeated: Fraction
-    unpriced: dict[UnpricedKey, Fraction]
+
+    @property
+    def cheaper(self) -> Fraction:
+        """Routed requests on the baseline less the same on the chosen model, below 0 if dearer."""
+        return self.baseline_cost - self.held_out - self.chosen_cost
 
     @property
     def saving(self) -> Fraction:
         """What is left, below 0 for a loss."""
-        return self.cheaper - self.lost_cache - self.repeated - self.policy.router_cost
+        return self.cheaper - self.lost_cache - self.repeated
+
+
+@dataclass(frozen=True)
+class RoutingSaving:
+    """What a policy would have saved in US dollars, by agent and in all.
+
+    saving = cheaper - lost_cache - repeated - router_cost, exactly; the router is no agent's.
+    """
+
+    policy: RoutingPolicy
+    agents: tuple[AgentSaving, ...]
+    unpriced: dict[UnpricedKey, Fraction]
+
+    @property
+    def all_agents(self) -> AgentSaving:
+        """The sums over the agents, under an empty name."""
+        return AgentSaving("", *(_sum(self.agents, name) for name in PARTS))
+
+    @property
+    def saving(self) -> Fraction:
+        """What is left, below 0 for a loss."""
+        return self.all_agents.saving - self.policy.router_cost
 
     @property
     def share(self) -> Fraction | None:
         """The saving as a part of the baseline's cost; None without cost."""
-        return self.saving / self.baseline_cost if self.baseline_cost else None
+        cost = self.all_agents.baseline_cost
+        return self.saving / cost if cost else None
+
+
+PARTS = ("baseline_cost", "held_out", "chosen_cost", "lost_cache", "repeated")
+
+
+def _sum(agents: Sequence[AgentSaving], name: str) -> Fraction:
+    return sum((getattr(one, name) for one in agents), Fraction(0))
 
 
 def routing_saving(
@@ -97,10 +135,21 @@ def routing_saving(
     Order and splitting of the rows change nothing.
     """
     coster = Coster(prices)
+    groups = by_agent_and_model(rows, lambda row: _is_about(policy, row))
+    writes = _writes_of(row for own in groups.values() for row in own)
+    agents = tuple(_of_agent(key[0], groups[key], policy, writes, coster) for key in groups)
+    return RoutingSaving(policy, agents, coster.unpriced)
+
+
+def _of_agent(
+    agent: str,
+    rows: Sequence[Usage],
+    policy: RoutingPolicy,
+    writes: Sequence[str],
+    coster: Coster,
+) -> AgentSaving:
     baseline = chosen = lost = Fraction(0)
-    about = [row for row in rows if _is_about(policy, row)]
-    writes = _writes_of(about)
-    for row in about:
+    for row in rows:
         there = row._replace(provider=policy.chosen.provider, model=policy.chosen.model)
         was, would = coster.cost(row), coster.cost(there)
         more = None if would is None else _lost(there, policy, writes, coster)
@@ -108,13 +157,13 @@ def routing_saving(
             continue
         baseline, chosen, lost = baseline + was, chosen + would, lost + more
     routed = 1 - policy.hold_out
-    return RoutingSaving(
-        policy=policy,
-        baseline_cost=baseline,
-        cheaper=routed * (baseline - chosen),
+    return AgentSaving(
+        agent,
+        baseline,
+        held_out=policy.hold_out * baseline,
+        chosen_cost=routed * chosen,
         lost_cache=routed * lost,
         repeated=routed * (1 - policy.gate) * baseline,
-        unpriced=coster.unpriced,
     )
 
 

@@ -1,8 +1,11 @@
 """What was paid for and came to nothing: aborted and failed requests, and thinking in them.
 
 Each amount is a part of the one before, so they are never added up: thinking of what was aborted is
-in what was aborted. What was retried is not told: the sums of a day do not know which request
-repeated which; the run tree does.
+in what was aborted. All are what is known at least: a request that broke off before its provider
+told its usage has no tokens, and thinking that a provider does not tell apart is text.
+
+What was retried is not known. Usage by day has a status and no mark of which request repeated
+which; tries inside a provider's own client are one event.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +20,8 @@ from services.pricing.domain.efficiency.costing import (
     by_agent_and_model,
 )
 from services.pricing.domain.usage import Usage
+
+AMOUNTS = ("cost", "reasoning", "aborted", "failed", "aborted_reasoning", "failed_reasoning")
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,15 @@ class Waste:
     """Of `cost`, requests that broke off."""
     failed: Fraction
     """Of `cost`, requests that failed."""
-    unused_reasoning: Fraction
-    """Of `reasoning`, that of aborted and failed requests: nobody saw an answer of it."""
+    aborted_reasoning: Fraction
+    """Of `aborted`, the thinking."""
+    failed_reasoning: Fraction
+    """Of `failed`, the thinking."""
+
+    @property
+    def unused_reasoning(self) -> Fraction:
+        """Of `reasoning`, that of aborted and failed requests: no whole answer came of it."""
+        return self.aborted_reasoning + self.failed_reasoning
 
     @property
     def share(self) -> Fraction | None:
@@ -52,10 +64,7 @@ class WasteReport:
     @property
     def total(self) -> Waste:
         """The same of all together, under empty names."""
-        sums = (
-            sum((getattr(one, name) for one in self.agents), Fraction(0))
-            for name in ("cost", "reasoning", "aborted", "failed", "unused_reasoning")
-        )
+        sums = (sum((getattr(one, name) for one in self.agents), Fraction(0)) for name in AMOUNTS)
         return Waste("", "", "", *sums)
 
 
@@ -76,6 +85,12 @@ def _waste(key: tuple[str, str, str], rows: Sequence[Usage], coster: Coster) -> 
         )
         return sum(chosen, Fraction(0))
 
-    unused = of(status="aborted", kind=REASONING) + of(status="failed", kind=REASONING)
-    aborted, failed = of(status="aborted"), of(status="failed")
-    return Waste(*key, of(), of(kind=REASONING), aborted, failed, unused)
+    return Waste(
+        *key,
+        cost=of(),
+        reasoning=of(kind=REASONING),
+        aborted=of(status="aborted"),
+        failed=of(status="failed"),
+        aborted_reasoning=of(status="aborted", kind=REASONING),
+        failed_reasoning=of(status="failed", kind=REASONING),
+    )

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from services.pricing.domain.column import Column
+from services.pricing.domain.distribution import Distribution
 from services.pricing.domain.growth.cohorts import (
     Cohort,
     CohortChange,
@@ -21,7 +23,6 @@ from services.pricing.domain.growth.factors import (
     split_tokens,
     sum_tree,
 )
-from services.pricing.domain.growth.tails import Tail, tail_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class UnitFigures:
 
     units: int
     active_days: int
-    tail: Tail | None
+    tail: Distribution | None
 
 
 @dataclass(frozen=True)
@@ -180,12 +181,10 @@ def _kept_groups(before: Side, after: Side, cohorts: Mapping[str, Cohort]) -> tu
 
 
 def _figures(before: Side, after: Side) -> tuple[UnitFigures, UnitFigures]:
-    one, other = (
-        UnitFigures(
-            len(side.units),
-            sum(use.days for use in side.units.values()),
-            tail_of(side.unit_tokens.values()),
-        )
-        for side in (before, after)
-    )
-    return one, other
+    return _figures_of(before), _figures_of(after)
+
+
+def _figures_of(side: Side) -> UnitFigures:
+    tokens = side.unit_tokens.values()
+    tail = Distribution.of(Column.of(tokens)) if any(tokens) else None
+    return UnitFigures(len(side.units), sum(use.days for use in side.units.values()), tail)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.pricing.domain.distribution import Distribution
 from services.pricing.domain.growth.cohorts import Cohort
 from services.pricing.domain.growth.contribution import growth_of
 from services.pricing.domain.growth.growth import CohortSplit, UnitFigures
@@ -52,12 +53,14 @@ class Cohorts(BaseModel):
 
 
 class TailRead(BaseModel):
-    """How tokens are distributed over units; shares in percent, `gini` from 0 to 1."""
+    """How tokens are distributed over units; null where corrections leave less than nothing."""
 
     mean: Shown
     median: Shown
-    top_decile_share: Shown
-    gini: Shown
+    top_decile_share: Shown | None = Field(
+        description="of the largest tenth, in percent; a unit at its border counts in part"
+    )
+    gini: Shown | None = Field(description="0: all alike, towards 1: one has all")
 
 
 class Units(BaseModel):
@@ -145,16 +148,21 @@ def _cohorts(split: CohortSplit) -> Cohorts:
 
 
 def _units(figures: UnitFigures, unnamed: int) -> Units:
-    tail = figures.tail
     return Units(
         units=figures.units,
         active_days=figures.active_days,
         unnamed=unnamed,
-        tokens=tail
-        and TailRead(
-            mean=shown(tail.mean),
-            median=shown(tail.median),
-            top_decile_share=shown(tail.top_decile_share),
-            gini=shown(tail.gini),
-        ),
+        tokens=figures.tail and _tail(figures.tail),
+    )
+
+
+def _tail(tail: Distribution) -> TailRead | None:
+    if tail.mean is None or tail.median is None:
+        return None
+    share = tail.top_decile_share
+    return TailRead(
+        mean=shown(tail.mean),
+        median=shown(tail.median),
+        top_decile_share=None if share is None else shown(share * 100),
+        gini=None if tail.gini is None else shown(tail.gini),
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.pricing.domain.efficiency.caching import CacheTarget, cache_report
 from services.pricing.domain.usage import Usage
-from tests.unit.pricing.efficiency.prices import PRICES, used
+from tests.unit.pricing.efficiency.prices import PRICES, dollars, used
 
 TARGET = CacheTarget(Fraction("0.6"), Fraction(2))
 NOTHING_MORE = CacheTarget(Fraction(0), Fraction(1))
@@ -43,7 +43,7 @@ def test_reads_save_and_writes_cost() -> None:
     (use,) = cache_report(rows, PRICES, TARGET).uses
 
     assert Fraction("0.3") == use.hit_ratio
-    assert Fraction(2_450) == use.saved
+    assert dollars(2_700, 250, 2_450) == (use.saved_by_reads, use.lost_by_writes, use.saved)
     assert Fraction(2_325) == use.could_save
 
 

@@ -41,7 +41,7 @@ def test_without_assumptions_it_is_the_difference() -> None:
     """1,600 - 330."""
     found = routing_saving(ASKED, ALL, PRICES)
 
-    assert (Fraction(1_600), Fraction(1_270)) == (found.baseline_cost, found.saving)
+    assert (Fraction(1_600), Fraction(1_270)) == (found.all_agents.baseline_cost, found.saving)
 
 
 def test_every_assumption_takes_its_part() -> None:
@@ -61,9 +61,9 @@ def test_every_assumption_takes_its_part() -> None:
     found = routing_saving(ASKED, policy, PRICES)
 
     assert dollars(1_143, 90, 288, 700) == (
-        found.cheaper,
-        found.lost_cache,
-        found.repeated,
+        found.all_agents.cheaper,
+        found.all_agents.lost_cache,
+        found.all_agents.repeated,
         found.saving,
     )
 
@@ -135,6 +135,23 @@ def test_only_requests_of_the_baseline_are_routed() -> None:
     assert routing_saving(ASKED, replace(ALL, agent="coder"), PRICES) == routing_saving(
         rows, replace(ALL, agent="coder"), PRICES
     )
+
+
+def test_each_agent_has_its_part() -> None:
+    """A tenth of 1,600 and of 250 stays; the rest costs 330 and 40; the router is nobody's."""
+    rows = [*ASKED, used("output_text", 5, agent="other")]
+    policy = replace(ALL, hold_out=Fraction(1, 10), router_cost=Fraction(65))
+
+    found = routing_saving(rows, policy, PRICES)
+
+    assert [
+        ("coder", *dollars(1_600, 160, 297, 1_143)),
+        ("other", *dollars(250, 25, 36, 189)),
+    ] == [
+        (one.agent, one.baseline_cost, one.held_out, one.chosen_cost, one.saving)
+        for one in found.agents
+    ]
+    assert Fraction(1_143 + 189 - 65) == found.saving
 
 
 def test_what_one_side_has_no_price_for_is_on_neither_side() -> None:

@@ -35,6 +35,7 @@ def test_waste_is_told_in_parts_of_the_cost() -> None:
 
     assert dollars(950, 300, 50) == (waste.cost, waste.aborted, waste.failed)
     assert dollars(250, 250) == (waste.reasoning, waste.unused_reasoning)
+    assert dollars(200, 50) == (waste.aborted_reasoning, waste.failed_reasoning)
     assert Fraction(350, 950) == waste.share
 
 

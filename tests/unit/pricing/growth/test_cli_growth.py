@@ -32,6 +32,7 @@ CELL = Cell("small", "output_text")
 OCTOBER = Window(date(2023, 10, 1), date(2023, 11, 1))
 NOVEMBER = Window(date(2023, 11, 1), date(2023, 12, 1))
 DAYS = ["--from", "2023-11-01", "--to", "2023-12-01"]
+PNG = b"\x89PNG\r\n\x1a\n"
 SPAN = Span(NOVEMBER.first, NOVEMBER.end)
 
 
@@ -134,6 +135,27 @@ def test_other_forms_are_the_apis_own(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     assert text.replace("\r\n", "\n") == shown.output.replace("\r\n", "\n")
     assert ("", text.encode()) == (kept.output, out.read_bytes())
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_pictures_are_files_beside_the_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    """A spec and a PNG, named as the answer, in whatever form that is told; from one answer.
+
+    Only a form that holds no figures by name needs a second one.
+    """
+    api = _Api(_contribution())
+
+    command = ["contribution", *DAYS, "--format", form, "--plots", str(tmp_path / "new")]
+    result = _run(monkeypatch, api, *command)
+
+    assert 0 == result.exit_code
+    assert ["contribution.png", "contribution.vl.json"] == sorted(
+        path.name for path in (tmp_path / "new").iterdir()
+    )
+    assert (tmp_path / "new" / "contribution.png").read_bytes().startswith(PNG)
+    assert (2 if form == "csv" else 1) == len(api.asked)
 
 
 def test_a_refusal_is_told_with_its_faults(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ from services.pricing.domain.growth.growth import (
     growth_of_revenue,
     growth_of_tokens,
 )
-from services.pricing.domain.growth.tails import tail_of
 from services.pricing.domain.growth.windows import Window
 
 CELLS = [Cell("small", "output_text"), Cell("large", "input_uncached")]
@@ -139,20 +138,20 @@ def test_revenue_that_its_group_used_no_tokens_for_is_told_apart() -> None:
 
 
 def test_tails_by_hand() -> None:
-    """1, 1, 2, 16: mean 5, median 1.5; the largest tenth, one of four, has 80 %; Gini 0.575."""
-    tail = tail_of([Fraction(amount) for amount in (2, 16, 1, 1)])
+    """1, 1, 2, 16: mean 5, median 1.5; four tenths of one unit of four hold 32 %; Gini 0.575."""
+    amounts = {f"acme/{n}": amount for n, amount in enumerate((2, 16, 1, 1))}
+    units = {
+        name: UnitUse("acme", 1, {CELLS[0]: Fraction(amount)}, {})
+        for name, amount in amounts.items()
+    }
 
-    assert tail is not None
-    assert [5, Fraction("1.5"), 80, Fraction("0.575")] == [
-        *(tail.mean, tail.median, tail.top_decile_share, tail.gini)
+    nobody, four = growth_of_tokens(Side({}), Side(units), earlier=()).units
+
+    assert nobody.tail is None
+    assert four.tail is not None
+    assert [5, Fraction("1.5"), Fraction("0.32"), Fraction("0.575")] == [
+        *(four.tail.mean, four.tail.median, four.tail.top_decile_share, four.tail.gini)
     ]
-    equal = tail_of([Fraction(3)] * 20)
-    assert equal is not None
-    assert [0, 10] == [equal.gini, equal.top_decile_share]
-    assert tail_of([]) is None
-    eleven = tail_of([Fraction(1)] * 11)
-    assert eleven is not None
-    assert Fraction(200, 11) == eleven.top_decile_share
 
 
 @given(st.dates(max_value=date(2200, 1, 1)), st.integers(1, 400), st.integers(1, 40))

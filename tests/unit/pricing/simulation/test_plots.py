@@ -5,9 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from services.pricing.plotting import png_of, write_plots
 from services.pricing.schemas.simulation_result import SimulationResult
 from services.pricing.simulation.plot_specs import plots_of
-from services.pricing.simulation.plots import png_of, write_plots
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

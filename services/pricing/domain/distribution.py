@@ -1,4 +1,7 @@
-"""How money is spread over people: exact measures of a list of amounts."""
+"""How amounts are spread over people or other units: exact measures of a list of amounts.
+
+The mean of a few large and many small amounts says little; these stand beside it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,9 +75,8 @@ class Distribution:
     gini: Fraction | None = None
 
     @classmethod
-    def of(cls, amounts: Sequence[Fraction]) -> "Distribution":
+    def of(cls, column: Column) -> "Distribution":
         """Measure amounts in any order: as integers over one denominator, since people are many."""
-        column = Column.of(amounts)
         rising = sorted(column.numerators)
         total = column.total
         if not rising:
