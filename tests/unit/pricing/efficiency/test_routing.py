@@ -81,7 +81,7 @@ def test_a_cache_that_lives_an_hour_is_lost_at_its_price() -> None:
         for hours in (20, 5)
     ]
 
-    assert dollars(350, 200) == tuple(one.lost_cache for one in lost)
+    assert dollars(350, 200) == tuple(one.all_agents.lost_cache for one in lost)
 
 
 def test_without_a_price_for_writes_they_are_fresh_input() -> None:
@@ -90,7 +90,11 @@ def test_without_a_price_for_writes_they_are_fresh_input() -> None:
 
     found = routing_saving([used("input_cache_read", 100), used("output_text", 1)], policy, PRICES)
 
-    assert dollars(150, 111, 270) == (found.baseline_cost, found.cheaper, found.lost_cache)
+    assert dollars(150, 111, 270) == (
+        found.all_agents.baseline_cost,
+        found.all_agents.cheaper,
+        found.all_agents.lost_cache,
+    )
     assert {} == found.unpriced
 
 
@@ -100,7 +104,7 @@ def test_writing_that_is_cheaper_than_reading_is_no_gain() -> None:
 
     found = routing_saving([used("input_cache_read", 100)], policy, PRICES)
 
-    assert (0, 0) == (found.lost_cache, found.saving)
+    assert (0, 0) == (found.all_agents.lost_cache, found.saving)
 
 
 def test_a_share_is_of_the_baseline_and_of_nothing_there_is_none() -> None:
@@ -117,7 +121,11 @@ def test_a_loss_that_nobody_can_tell_is_no_loss_of_nothing() -> None:
 
     found = routing_saving([used("input_cache_read", 100), used("output_text", 1)], policy, PRICES)
 
-    assert (50, 42, 0) == (found.baseline_cost, found.cheaper, found.lost_cache)
+    assert (50, 42, 0) == (
+        found.all_agents.baseline_cost,
+        found.all_agents.cheaper,
+        found.all_agents.lost_cache,
+    )
     assert {("odd", "input_cache_read"): 100} == {k[1:3]: q for k, q in found.unpriced.items()}
 
 

@@ -88,7 +88,7 @@ def _contributed(*steps: Mapping[str, tuple[int, int]]) -> ContributionsRead:
         for n, parts in enumerate(steps)
     ]
     question = ContributionQuestion(Span(NOVEMBER.first, NOVEMBER.end))
-    unpriced = dict.fromkeys(windows, Fraction(0))
+    unpriced: dict[Window, dict[str, Fraction]] = {window: {} for window in windows}
     return contributions_read(ContributionAnswer(question, pairs, "USD", None, 0, unpriced))
 
 
