@@ -213,9 +213,9 @@ def _with_users(sides: Sides, store: UsageStore, drafts: Sequence[Customer]) -> 
         Span(key, customer.tenant_id, period.start, period.end)
         for key, (customer, period) in enumerate(keyed)
     ]
-    used = store.people(spans)
+    counts = store.users(spans)
     users = {
-        (customer.tenant_id, period): len({user for user, _, _ in used.get(key, {}) if user})
+        (customer.tenant_id, period): counts.get(key, 0)
         for key, (customer, period) in enumerate(keyed)
     }
     always = sides.seats == "users"

@@ -106,6 +106,21 @@ def with_users(bill: Bill, users: int, *, always: bool) -> Bill:
     return replace(bill, priced=replace(bill.priced, parts=parts))
 
 
+def all_alike(bills: Sequence[Bill], others: Sequence[Bill]) -> bool:
+    """Tell whether bills rate the same periods by the same terms: then they come to the same."""
+    return len(bills) == len(others) and all(map(_is_alike, bills, others))
+
+
+def _is_alike(bill: Bill, other: Bill) -> bool:
+    one, same = bill.priced, other.priced
+    if not (one.is_whole and same.is_whole) or bill.holders or other.holders:
+        return False
+    hashes = {(priced.sold[-1].price_hash, priced.sold[-1].plan.key) for priced in (one, same)}
+    part, its = one.parts[0], same.parts[0]
+    read = part.seats == its.seats and part.readings == its.readings
+    return len(hashes) == 1 and one.period == same.period and read
+
+
 def seat_classes(plan: Plan) -> list[str]:
     """Return the classes of the seats that a plan charges for, in its order."""
     return [c.price.seat_class for c in plan.charges if isinstance(c.price, PerSeat)]
@@ -131,8 +146,9 @@ class Reaches:
         """Return what a bill depends on: everything, where several subscriptions share usage."""
         if bill.holders:
             return EVERY_ROW
-        reach = Reach()
-        for part in bill.priced.parts:
+        first, *others = bill.priced.parts
+        reach = self._of_plan(first.plan)
+        for part in others:
             reach |= self._of_plan(part.plan)
         return reach
 

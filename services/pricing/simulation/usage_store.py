@@ -126,6 +126,19 @@ class UsageStore:
             found[key][user, model, kind] = Fraction(quantity, scale)
         return found
 
+    def users(self, spans: Sequence[Span]) -> dict[int, int]:
+        """Return how many users used something on the days of each key."""
+        query = """
+            select key, count(distinct "user") from (
+                select wanted.key, people."user", model, kind
+                from people join wanted on people.tenant_id = wanted.tenant_id
+                 and people.usage_day >= wanted.first_day and people.usage_day < wanted.end_day
+                where people."user" <> ''
+                group by all having sum(quantity) <> 0
+            ) group by key
+        """
+        return dict(self._ask(query, spans))
+
     def tenants(self) -> list[str]:
         """Return who used anything, in the order of their ids."""
         rows = self.database.execute("select distinct tenant_id from usage order by 1").fetchall()

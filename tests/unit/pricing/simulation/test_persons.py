@@ -27,7 +27,7 @@ KINDS = ("input_uncached", "output_text")
 
 def test_fees_are_shared_and_usage_is_followed() -> None:
     """A fee of 60 over three seats is 20 each; 30 of usage go 2 : 1 to those who used it."""
-    revenue = Revenue({(MODEL, "output_text"): [Fraction(30)]}, fixed=[Fraction(60)])
+    revenue = Revenue({(MODEL, "output_text"): {1: 30}}, fixed={1: 60})
     used = {
         ("ann", MODEL, "output_text"): Fraction(200),
         ("bob", MODEL, "output_text"): Fraction(100),
@@ -35,25 +35,27 @@ def test_fees_are_shared_and_usage_is_followed() -> None:
 
     amounts, nobody = revenue_by_person(revenue, People(used, seats=3))
 
-    assert [Fraction(40), Fraction(30), Fraction(20)] == amounts
+    assert [Fraction(40), Fraction(30), Fraction(20)] == amounts.numbers
     assert 0 == nobody
 
 
 def test_usage_of_nobody_is_nobodys() -> None:
     """A third was used without a name, and another model by nobody who is known."""
-    revenue = Revenue({(MODEL, "output_text"): [Fraction(30)], ("other", "images"): [Fraction(5)]})
+    revenue = Revenue({(MODEL, "output_text"): {1: 30}, ("other", "images"): {2: 10}})
     used = {("ann", MODEL, "output_text"): Fraction(200), ("", MODEL, "output_text"): Fraction(100)}
 
-    assert ([Fraction(20)], Fraction(15)) == revenue_by_person(revenue, People(used))
+    amounts, nobody = revenue_by_person(revenue, People(used))
+
+    assert ([Fraction(20)], Fraction(15)) == (amounts.numbers, nobody)
 
 
 def test_without_people_all_is_nobodys() -> None:
     """Revenue is not lost where no person is known."""
-    revenue = Revenue({}, fixed=[Fraction(7)])
+    revenue = Revenue({}, fixed={1: 7})
 
     amounts, nobody = revenue_by_person(revenue, People({}))
 
-    assert not amounts
+    assert not amounts.numbers
     assert 7 == nobody
 
 
@@ -85,6 +87,6 @@ def test_people_sum_to_the_statement(
     amounts, nobody = revenue_by_person(revenue, people)
     units, rest = minor_units_by_person(revenue, people, USD)
 
-    assert rated.total == revenue.total == sum(amounts) + nobody
+    assert rated.total == revenue.total == amounts.total + nobody
     assert round_to_minor_units(rated.total, USD) == sum(units) + rest
-    assert len(amounts) == len(units) == people.count
+    assert len(amounts.numbers) == len(units) == people.count
