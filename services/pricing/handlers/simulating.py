@@ -255,8 +255,9 @@ async def _with_readings(
         found: Sequence[Part] = await lookup.read(connection, customer.tenant_id, parts)
         tenant_id = customer.tenant_id
         missing.setdefault(tenant_id, set()).update(one.kind for one in lookup.missing)
-        priced = replace(bill.priced, parts=found)
-        done.setdefault((tenant_id, name), []).append(replace(bill, priced=priced))
+        same = found == bill.priced.parts
+        whole = bill if same else replace(bill, priced=replace(bill.priced, parts=found))
+        done.setdefault((tenant_id, name), []).append(whole)
     return [
         replace(
             customer,

@@ -97,11 +97,12 @@ def bill_by(period: Period, stretches: tuple[Stretch, ...], sold: SoldPlan) -> B
 
 def with_users(bill: Bill, users: int, *, always: bool) -> Bill:
     """Return a bill with a seat for each user, where no seats are paid for (or `always`)."""
+    paid = [any(part.seats.count(name) for name in part.seats.classes) for part in bill.priced.parts]
+    if all(paid) and not always:
+        return bill
     parts = [
-        replace(part, seats=seats_for(part.plan, Seats.of(users)))
-        if always or not any(part.seats.count(name) for name in part.seats.classes)
-        else part
-        for part in bill.priced.parts
+        replace(part, seats=seats_for(part.plan, Seats.of(users))) if always or not known else part
+        for part, known in zip(bill.priced.parts, paid, strict=True)
     ]
     return replace(bill, priced=replace(bill.priced, parts=parts))
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from math import lcm
 
+from services.pricing.domain.column import Column
 from services.pricing.domain.rating import COST_CURRENCY
 from services.pricing.domain.simulation.measures import Distribution
 from services.pricing.domain.simulation.outcomes import Group, Outcome, Sum
@@ -102,12 +104,13 @@ class Writer:
     def _people(self, results: Sequence[TenantResult], tried: Sequence[Tried]) -> schemas.People:
         """Return what people bring in a month: over the window, by the periods of their tenant."""
         unit = Fraction(1, 10**self.currency.exponent)
+        periods = lcm(*(result.periods for result in results))
         amounts = [
-            Fraction(units, result.periods) * unit
+            units * (periods // result.periods)
             for result, one in zip(results, tried, strict=True)
             for units in one.people
         ]
-        spread = Distribution.of(amounts)
+        spread = Distribution.of(Column(amounts, periods * unit.denominator))
         pairs = [
             (units, before)
             for result, one in zip(results, tried, strict=True)

@@ -72,9 +72,8 @@ class Distribution:
     gini: Fraction | None = None
 
     @classmethod
-    def of(cls, amounts: Sequence[Fraction]) -> "Distribution":
+    def of(cls, column: Column) -> "Distribution":
         """Measure amounts in any order: as integers over one denominator, since people are many."""
-        column = Column.of(amounts)
         rising = sorted(column.numerators)
         total = column.total
         if not rising:

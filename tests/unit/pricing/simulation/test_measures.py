@@ -5,6 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.pricing.domain.column import Column
 from services.pricing.domain.simulation.measures import Distribution
 
 AMOUNTS = st.lists(st.fractions(0, 10**6, max_denominator=100), min_size=1, max_size=60)
@@ -15,7 +16,7 @@ def fractions(*numbers: int) -> list[Fraction]:
 
 
 def of(*amounts: int) -> Distribution:
-    return Distribution.of(fractions(*amounts))
+    return Distribution.of(Column.of(fractions(*amounts)))
 
 
 def test_ten_people_by_hand() -> None:
@@ -40,7 +41,7 @@ def test_four_people_of_whom_one_has_everything() -> None:
 
 def test_nobody_has_no_measures() -> None:
     """Without people, or without a positive sum, nothing is claimed."""
-    assert Distribution(0, Fraction(0)) == Distribution.of([])
+    assert Distribution(0, Fraction(0)) == Distribution.of(Column.of([]))
     assert (None, None) == (of(0, 0).gini, of(0, 0).top_decile_share)
     assert None is of(-1, 5).gini
 
@@ -48,7 +49,7 @@ def test_nobody_has_no_measures() -> None:
 @given(AMOUNTS, st.integers(1, 5))
 def test_repeating_people_changes_no_share(amounts: list[Fraction], times: int) -> None:
     """Order and copies of everybody change neither the mean nor the shares."""
-    one, many = Distribution.of(amounts), Distribution.of(amounts[::-1] * times)
+    one, many = (Distribution.of(Column.of(some)) for some in (amounts, amounts[::-1] * times))
 
     assert one.mean == many.mean
     assert (one.gini, one.top_decile_share) == (many.gini, many.top_decile_share)
@@ -57,8 +58,8 @@ def test_repeating_people_changes_no_share(amounts: list[Fraction], times: int) 
 @given(AMOUNTS, st.fractions(Fraction(1, 100), 100, max_denominator=100))
 def test_measures_scale_with_money(amounts: list[Fraction], factor: Fraction) -> None:
     """In another currency amounts are others, and inequality is the same."""
-    one = Distribution.of(amounts)
-    other = Distribution.of([amount * factor for amount in amounts])
+    one = Distribution.of(Column.of(amounts))
+    other = Distribution.of(Column.of(amount * factor for amount in amounts))
 
     assert (one.gini, one.top_decile_share) == (other.gini, other.top_decile_share)
     assert one.median is not None
@@ -69,7 +70,7 @@ def test_measures_scale_with_money(amounts: list[Fraction], factor: Fraction) ->
 @given(AMOUNTS)
 def test_measures_lie_where_they_must(amounts: list[Fraction]) -> None:
     """The top tenth has a tenth at least; Gini lies between 0 and (n - 1)/n; ranks rise."""
-    spread = Distribution.of(amounts)
+    spread = Distribution.of(Column.of(amounts))
 
     assert spread.p90 is not None
     assert spread.p99 is not None
