@@ -61,4 +61,3 @@ A correction has `corrects` (the canonical id of the first event), `action` (`vo
 `revision` >= 1, `reason` and `actor` (the id of the key that sent it); for other events the four
 texts are empty. Only a void has no `occurred_at`, and no agent, model, provider, tokens or units.
 """
-

@@ -10,8 +10,8 @@ import msgspec
 
 from services.metering.domain.event import Outcome, TokenEvent, fingerprint, microseconds
 from services.metering.domain.plain import Column, PlainEvents
-from shared.events.message import Mode
 from shared.context_bands import context_band
+from shared.events.message import Mode
 from shared.events.usage_recorded import CONTENT_TYPE
 from shared.ids import length_prefixed, partition_of
 

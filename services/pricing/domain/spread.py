@@ -42,14 +42,11 @@ def _sums(draft: Draft, weights: Sequence[Column], total: Fraction) -> Details:
         return NO_DETAILS
     sums: dict[tuple[str, str], tuple[int, int]] = {}
     for group, (numerators, denominator) in zip(draft.groups, weights, strict=True):
-        row, weight = group.rows[0], sum(numerators)
-        name, known = (row.model, row.kind), sums.get((row.model, row.kind))
-        if known is not None and known[1] == denominator:
-            weight += known[0]
-        elif known is not None:
-            weight = weight * known[1] + known[0] * denominator
-            denominator *= known[1]
-        sums[name] = weight, denominator
+        row = group.rows[0]
+        weight, per = sums.get((row.model, row.kind), (0, denominator))
+        if per != denominator:
+            weight, per = weight * denominator, per * denominator
+        sums[row.model, row.kind] = weight + sum(numerators) * (per // denominator), per
     price = per = 1
     if len(sums) == 1:
         # One name has caused all of it.

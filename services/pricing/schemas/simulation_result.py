@@ -88,7 +88,9 @@ class EvenAt(BaseModel):
 class SeatEven(BaseModel):
     plan: str
     seat_fee: Money
-    cost_reaches_fee_at: EvenAt
+    cost_reaches_fee_at: EvenAt | None = Field(
+        description="null: some of the usage has no known cost"
+    )
     usage_costs_as_much_at: dict[str, EvenAt]
 
 

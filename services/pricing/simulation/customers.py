@@ -97,7 +97,9 @@ def bill_by(period: Period, stretches: tuple[Stretch, ...], sold: SoldPlan) -> B
 
 def with_users(bill: Bill, users: int, *, always: bool) -> Bill:
     """Return a bill with a seat for each user, where no seats are paid for (or `always`)."""
-    paid = [any(part.seats.count(name) for name in part.seats.classes) for part in bill.priced.parts]
+    paid = [
+        any(part.seats.count(name) for name in part.seats.classes) for part in bill.priced.parts
+    ]
     if all(paid) and not always:
         return bill
     parts = [

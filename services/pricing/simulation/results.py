@@ -9,6 +9,7 @@ from math import lcm
 
 from services.pricing.domain.column import Column
 from services.pricing.domain.rating import COST_CURRENCY
+from services.pricing.domain.simulation.break_even import BreakEven
 from services.pricing.domain.simulation.measures import Distribution
 from services.pricing.domain.simulation.outcomes import Group, Outcome, Sum
 from services.pricing.schemas import simulation_result as schemas
@@ -28,6 +29,7 @@ PLACES = Decimal("0.000001")
 HUNDRED = 100
 ASSUMPTIONS = (
     "Usage is that of the past, unchanged, except in scenarios with an elasticity.",
+    "Fees in advance count in the period that they are for, whichever statement charges them.",
     "A tenant's periods, pauses and trials are those of its subscription that began first.",
     "Late usage and corrections booked by the end of the window count on the day they belong to.",
     "Coupons, tax and prepaid credits come after rating: revenue is before all of them.",
@@ -167,18 +169,17 @@ class Writer:
 
     def seat(self, even: SeatBreaksEven) -> schemas.SeatEven:
         """Return where a seat breaks even."""
+        cost = even.against_cost
         return schemas.SeatEven(
             plan=even.plan,
             seat_fee=self.money(even.fee),
-            cost_reaches_fee_at=_even_at(even.against_cost.multiple, even.against_cost.tokens),
-            usage_costs_as_much_at={
-                name: _even_at(one.multiple, one.tokens) for name, one in even.against.items()
-            },
+            cost_reaches_fee_at=None if cost is None else _even_at(cost),
+            usage_costs_as_much_at={name: _even_at(one) for name, one in even.against.items()},
         )
 
 
-def _even_at(multiple: Fraction | None, tokens: Fraction | None) -> schemas.EvenAt:
-    texts = [None if value is None else number(value) for value in (multiple, tokens)]
+def _even_at(even: BreakEven) -> schemas.EvenAt:
+    texts = [None if value is None else number(value) for value in (even.multiple, even.tokens)]
     return schemas.EvenAt(multiple=texts[0], tokens=texts[1])
 
 

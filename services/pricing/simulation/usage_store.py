@@ -63,7 +63,7 @@ def _load(
     """
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
     names = ", ".join(f'"{name}"' for name in columns[1:-2])
-    texts = ", ".join(f"coalesce(\"{name}\", '') as \"{name}\"" for name in columns[1:-2])
+    texts = ", ".join(f'coalesce("{name}", \'\') as "{name}"' for name in columns[1:-2])
     decimals = "rtrim(split_part(quantity, '.', 2), '0')"
     database.execute(
         f"""create temp view given as select tenant_id, {texts}, usage_day, quantity

@@ -22,12 +22,13 @@ from services.pricing.settings import PricingSettings
 from services.pricing.simulating import Simulator
 from shared.accounts.repository import Account
 from shared.database import Database
+from shared.events.meter_wanted import MeterWanted
 from shared.money import parse_exact
 from tests.support.credit_values import grant
 from tests.support.pricing_service import Metering
 from tests.support.pricing_usage import usage_row
 
-from . import progressive_api, seats_api
+from . import meter_values_api, progressive_api, seats_api
 from .billing_api import Headers, days_of, neighbours, seal, statements_of
 from .fees_api import in_advance
 from .seats_api import Used, assign, november, sell_seats, to_hold
@@ -95,8 +96,9 @@ async def test_fees_in_advance_are_of_their_own_period(
 
     assert ["opening", "period", "period", "period"] == [one["kind"] for one in statements]
     assert [stated(statements, window) for window in windows] == list(map(simulated, results))
-    assert sum(parse_exact(one["total_exact"]) for one in statements) == (
-        simulated(results[-1])["globex"]
+    assert (
+        sum(parse_exact(one["total_exact"]) for one in statements)
+        == (simulated(results[-1])["globex"])
     )
     # November in arrears: 150 of 300 and 450 of 900, two seats and two for half of it, usage at 3.
     assert 150 + 450 + 60 + 30 + 54 == simulated(results[0])["globex"]
@@ -122,10 +124,7 @@ def bounded() -> tuple[Answer, tuple[str, ...]]:
         "plan-promised": {"commitment": {"amount": "300"}},
         "plan-exceeded": {"commitment": {"amount": "20", "overage_factor": "1.25"}},
     }
-    charges = [
-        {"key": key, "name": key, **tokens, **values}
-        for key, values in conditions.items()
-    ]
+    charges = [{"key": key, "name": key, **tokens, **values} for key, values in conditions.items()]
     seat = {"key": "seat", "name": "Seat", "model": "per_seat", "unit_amount": "17"}
     plans = [{"key": k, "name": k, "charges": [k, "seat"]} for k in conditions]
     plans += [
@@ -267,7 +266,37 @@ async def test_what_a_price_looks_at_is_there(
     assert Fraction("142.6") == parse_exact(statement["total_exact"])
     assert stated([statement]) == simulated(result) == simulated(result, "sold/all")
     assert "priced" == statement["cost"]["state"]
-    assert statement["cost"]["amount_exact"] == by_tenant(result, "today")["globex"]["cost"]["exact"]
+    assert (
+        statement["cost"]["amount_exact"] == by_tenant(result, "today")["globex"]["cost"]["exact"]
+    )
+
+
+async def test_values_of_meters_are_those_that_were_billed(
+    client: httpx.AsyncClient, headers: Headers, vendor: str, sold: Database, simulator: Simulator
+) -> None:
+    """The final value of the period counts, beside usage; a tried plan reads the newest one."""
+    question = MeterWanted(
+        vendor_id=vendor,
+        mode="test",
+        tenant_id="globex",
+        request_id="of-november",
+        name="people",
+        meter_version=1,
+        period_start=november(1),
+        period_end=date(2023, 12, 1),
+        booked_before=date(2023, 12, 1),
+    )
+    await meter_values_api.answer(sold, meter_values_api.valued(question, "42"))
+    await store_rows(
+        sold, Metering("", vendor), "globex", [usage_row(november(3), "output_text", 700)]
+    )
+    await seal(sold, vendor, *days_of(november(1), november(30)))
+
+    result = await simulate(client, headers, simulator, over("demo", "support"))
+
+    # 42 people at 5, and 700 at a cent.
+    assert {"globex": Fraction(217)} == simulated(result)
+    assert {"globex": Fraction(217)} == stated(await statements_of(client, headers))
 
 
 async def test_what_was_invoiced_on_the_way(

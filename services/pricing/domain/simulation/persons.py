@@ -2,11 +2,12 @@
 
 A line of usage goes to people by how much of that model's kind each used. What has no usage behind
 it (fees, seats, what is missing to a minimum) goes to everybody alike: to those who used anything,
-and to the seats that nobody used. Usage of nobody in particular is attributed to nobody.
+and to the seats that nobody used. What lowers a whole bill (its maximum) lowers what each person
+brings in, by the same part. Usage of nobody in particular is attributed to nobody.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -36,6 +37,11 @@ def _total(*several: Ratios) -> Fraction:
     )
 
 
+def _lowers(line: Line) -> bool:
+    """Tell whether a line takes off what others charge; such a line has no usage of its own."""
+    return line.amount < 0 and not line.details.groups
+
+
 @dataclass
 class Revenue:
     """Revenue of a tenant by what it is for; `fixed` has no usage behind it."""
@@ -43,14 +49,26 @@ class Revenue:
     by_sold: dict[Sold, Ratios] = field(default_factory=lambda: defaultdict(dict))
     fixed: Ratios = field(default_factory=dict)
 
-    def add(self, lines: Iterable[Line]) -> None:
-        """Add lines of a statement; details sum to their line, so nothing is left."""
+    def add(self, lines: Sequence[Line]) -> None:
+        """Add the lines of a statement; details sum to their line, so nothing is left.
+
+        A line that lowers all others, as the maximum of a plan does, takes a part of each.
+        """
+        lowered = sum_exact(line.amount for line in lines if _lowers(line))
+        kept, per = 1, 1
+        if lowered:
+            above = sum_exact(line.amount for line in lines) - lowered
+            kept, per = ((above + lowered) / above).as_integer_ratio()
         for line in lines:
+            if _lowers(line):
+                continue
             if not line.details.groups:
-                add_ratio(self.fixed, *line.amount.as_integer_ratio())
+                numerator, denominator = line.amount.as_integer_ratio()
+                add_ratio(self.fixed, numerator * kept, denominator * per)
             for group in line.details.groups:
                 numerators, denominator = group.amounts
-                add_ratio(self.by_sold[group.model, group.kind], sum(numerators), denominator)
+                sums = self.by_sold[group.model, group.kind]
+                add_ratio(sums, sum(numerators) * kept, denominator * per)
 
     def of(self, sold: Sold) -> Fraction:
         """Return what usage of a model and kind brings in."""

@@ -39,6 +39,24 @@ def test_fees_are_shared_and_usage_is_followed() -> None:
     assert 0 == nobody
 
 
+def test_a_maximum_lowers_what_each_brings_in() -> None:
+    """Usage of 90 and 10 and a fee of 20 for two are 120: capped at 60, each is half of it."""
+    tokens = charged(PerUnit(Fraction(1)), *KINDS, key="tokens")
+    plan = Plan("p", "P", (charged(Flat(Fraction(20)), key="fee"), tokens), maximum=Fraction(60))
+    used = {
+        ("ann", MODEL, "output_text"): Fraction(90),
+        ("bob", MODEL, "output_text"): Fraction(10),
+    }
+    rows = [usage("output_text", 100)]
+    rated = rate_period(RatingTerms("h", plan, USD, Seats.of(0), NOVEMBER), rows)
+    revenue = Revenue()
+    revenue.add(rated.lines)
+
+    amounts, nobody = revenue_by_person(revenue, People(used))
+
+    assert ([Fraction(50), Fraction(10)], Fraction(0)) == (amounts.numbers, nobody)
+
+
 def test_usage_of_nobody_is_nobodys() -> None:
     """A third was used without a name, and another model by nobody who is known."""
     revenue = Revenue({(MODEL, "output_text"): {1: 30}, ("other", "images"): {2: 10}})
@@ -66,19 +84,23 @@ QUANTITIES = st.dictionaries(
 )
 
 
-@given(QUANTITIES, st.integers(0, 6), st.integers(0, 10**6), st.integers(0, 10**4))
+CAPS = st.none() | st.integers(0, 10**6).map(Fraction)
+
+
+@given(QUANTITIES, st.integers(0, 6), st.tuples(st.integers(0, 10**6), st.integers(0, 10**4)), CAPS)
 def test_people_sum_to_the_statement(
-    used: dict[tuple[str, str, str], Fraction], seats: int, fee: int, price: int
+    used: dict[tuple[str, str, str], Fraction],
+    seats: int,
+    prices: tuple[int, int],
+    maximum: Fraction | None,
 ) -> None:
     """Whatever was used by whom: people and nobody sum to the statement, exactly and in cents."""
-    plan = Plan(
-        "p",
-        "P",
-        (
-            charged(Flat(Fraction(fee, 100)), key="fee"),
-            charged(PerUnit(Fraction(price, 7)), *KINDS, key="tokens"),
-        ),
+    fee, price = prices
+    charges = (
+        charged(Flat(Fraction(fee, 100)), key="fee"),
+        charged(PerUnit(Fraction(price, 7)), *KINDS, key="tokens"),
     )
+    plan = Plan("p", "P", charges, maximum=maximum)
     rows = [usage(kind, quantity) for (_, _, kind), quantity in used.items()]
     rated = rate_period(RatingTerms("h", plan, USD, Seats.of(seats), NOVEMBER), rows)
     revenue, people = Revenue(), People(used, seats)
