@@ -120,6 +120,10 @@ def show_result(console: Console, found: Mapping[str, Any]) -> None:
     """Print plans beside each other, where seats break even, a migration, what was assumed."""
     console.print(_plans(found))
     console.print(_people(found))
+    for plan in found["plans"]:
+        if bills := plan["blocked_bills"]:
+            text = f"In {bills} bills of {plan['plan']} a limit blocks usage"
+            console.print(f"{text}: it is not billed, and its cost counts.")
     for seat in found["seats"]:
         fee, cost = seat["seat_fee"]["shown"], seat["cost_reaches_fee_at"]
         even = "what its usage costs is not known in full"

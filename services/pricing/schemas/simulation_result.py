@@ -75,6 +75,10 @@ class PlanOutcome(BaseModel):
     people: People
     answers: list[Answer]
     unrated: list[list[str]]
+    blocked_bills: int = Field(
+        default=0,
+        description="bills in which a limit blocks usage: not billed, but its cost counts",
+    )
     tenants: list[TenantOutcome]
 
 

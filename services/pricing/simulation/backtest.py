@@ -43,12 +43,14 @@ class Tried:
     """A plan over a tenant's usage: each period's bill, and what people bring in, in minor units.
 
     `nobody` is the part that usage without a user brings in. `unrated` are (provider, model, kind).
+    In `blocked` of the bills a limit of the plan blocks usage.
     """
 
     bills: tuple[tuple[date, Fraction], ...]
     people: tuple[int, ...] = ()
     nobody: int = 0
     unrated: tuple[tuple[str, str, str], ...] = ()
+    blocked: int = 0
 
     @property
     def revenue(self) -> Fraction:
@@ -210,14 +212,15 @@ def tokens_of(rows: Iterable[Usage]) -> Fraction:
 
 
 def _try(used: _Used, customer: Customer, bills: Sequence[Bill], people: People) -> Tried:
-    revenue, amounts, unrated = Revenue(), [], set()
+    revenue, amounts, unrated, blocked = Revenue(), [], set(), 0
     for bill in bills:
         rated = _rate(used, customer, bill)
         revenue.add(rated.lines)
         amounts.append((bill.period.start, rated.total))
         unrated |= {(row.provider, row.model, row.kind) for row in rated.unrated}
+        blocked += any(line.blocked for line in rated.lines)
     by_person, nobody = minor_units_by_person(revenue, people, used.bench.currency)
-    return Tried(tuple(amounts), tuple(by_person), nobody, tuple(sorted(unrated)))
+    return Tried(tuple(amounts), tuple(by_person), nobody, tuple(sorted(unrated)), blocked)
 
 
 def _answer(

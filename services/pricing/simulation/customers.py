@@ -12,6 +12,7 @@ from services.pricing.domain.periods import Period
 from services.pricing.domain.plan import Plan
 from services.pricing.domain.seats import ANY_CLASS, Seats
 from services.pricing.domain.simulation.reach import EVERYTHING, Reach, reach_of
+from services.pricing.domain.split.parts import Part
 from services.pricing.domain.subscription.changes import ChoosePlan, SetOverrides
 from services.pricing.domain.subscription.ownership import Holder
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
@@ -97,16 +98,18 @@ def bill_by(period: Period, stretches: tuple[Stretch, ...], sold: SoldPlan) -> B
 
 def with_users(bill: Bill, users: int, *, always: bool) -> Bill:
     """Return a bill with a seat for each user, where no seats are paid for (or `always`)."""
-    paid = [
-        any(part.seats.count(name) for name in part.seats.classes) for part in bill.priced.parts
-    ]
-    if all(paid) and not always:
+    counted = [always or not _has_seats(part) for part in bill.priced.parts]
+    if not any(counted):
         return bill
     parts = [
-        replace(part, seats=seats_for(part.plan, Seats.of(users))) if always or not known else part
-        for part, known in zip(bill.priced.parts, paid, strict=True)
+        replace(part, seats=seats_for(part.plan, Seats.of(users))) if by_users else part
+        for part, by_users in zip(bill.priced.parts, counted, strict=True)
     ]
     return replace(bill, priced=replace(bill.priced, parts=parts))
+
+
+def _has_seats(part: Part) -> bool:
+    return any(part.seats.count(name) for name in part.seats.classes)
 
 
 def all_alike(bills: Sequence[Bill], others: Sequence[Bill]) -> bool:

@@ -90,6 +90,7 @@ class Writer:
             people=self._people(results, tried),
             answers=self._answers(name, results),
             unrated=[list(row) for row in sorted({row for one in tried for row in one.unrated})],
+            blocked_bills=sum(one.blocked for one in tried),
             tenants=[
                 self._tenant(outcome, result, result.tried[name])
                 for outcome, result in zip(outcomes, results, strict=True)

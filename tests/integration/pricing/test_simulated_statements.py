@@ -196,7 +196,7 @@ async def test_prepaid_credits_pay_what_was_rated(
 
     (statement,) = await statements_of(client, headers)
     drawn = sum(parse_exact(draw["amount_exact"]) for draw in statement["credits"])
-    assert (250, 381) == (drawn, parse_exact(statement["total_exact"]))
+    assert [250, 381] == [drawn, parse_exact(statement["total_exact"])]
     assert {"globex": Fraction(381)} == simulated(result) == stated([statement])
 
 
@@ -226,7 +226,7 @@ async def test_seats_with_pools_that_are_held_by_name(
 async def test_what_a_price_looks_at_is_there(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str, simulator: Simulator
 ) -> None:
-    """Batch, context, region and purpose move the price and the cost in a simulation as on a bill."""
+    """Batch, context, region and purpose move the price, and the cost, as on a bill."""
     factors = [
         {"name": name, "dimension": dimension, "value": value, "factor": factor}
         for name, dimension, value, factor in (
@@ -236,8 +236,14 @@ async def test_what_a_price_looks_at_is_there(
             ("explore", "purpose", "explore", "0.75"),
         )
     ]
-    cells = [{"unit_amount": "4"}, {"context_bands": ["200k"], "unit_amount": "10"}]
-    charge = {"key": "tokens", "name": "T", "model": "matrix", "per": "1000", "cells": cells}
+    cells: list[Answer] = [{"unit_amount": "4"}, {"context_bands": ["200k"], "unit_amount": "10"}]
+    charge: Answer = {
+        "key": "tokens",
+        "name": "T",
+        "model": "matrix",
+        "per": "1000",
+        "cells": cells,
+    }
     charge |= {"usage": {"kinds": ["input_uncached"]}, "multipliers": factors}
     plans = [{"key": "all", "name": "All", "charges": ["tokens"]}]
     content = {"currency": "USD", "charges": [charge], "plans": plans}
