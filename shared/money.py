@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from math import floor, gcd
+from math import floor, gcd, lcm
 from operator import attrgetter
 
 from shared.currencies import CURRENCIES, Currency
@@ -19,6 +19,7 @@ __all__ = [
     "CURRENCIES",
     "Currency",
     "allocate_minor_units",
+    "allocate_over",
     "exact",
     "format_decimal",
     "format_exact",
@@ -217,13 +218,23 @@ def allocate_minor_units(total: int, parts: Sequence[Fraction]) -> list[int]:
     reversal mirrors its original. Raises ValueError when `total` is not within one unit a part of
     the parts' sum: then it is no rounding of them.
     """
+    ratios = ratios_of(parts)
+    common = lcm(*(denominator for _, denominator in ratios))
+    return allocate_over(total, [part * (common // below) for part, below in ratios], common)
+
+
+def allocate_over(total: int, numerators: Sequence[int], denominator: int) -> list[int]:
+    """Return what `allocate_minor_units` does, of parts over one denominator (> 0)."""
     if total < 0:
-        return [-unit for unit in allocate_minor_units(-total, [-part for part in parts])]
-    units = [floor(part) for part in parts]
+        mirrored = allocate_over(-total, [-part for part in numerators], denominator)
+        return [-unit for unit in mirrored]
+    divided = [divmod(part, denominator) for part in numerators]
+    units = [whole for whole, _ in divided]
     missing = total - sum(units)
-    if not 0 <= missing <= len(parts):
-        raise ValueError(f"{total} is no rounding of parts that sum to {sum(parts)}")
-    by_fraction = sorted(range(len(parts)), key=lambda i: (units[i] - parts[i], i))
-    for index in by_fraction[:missing]:
-        units[index] += 1
+    if not 0 <= missing <= len(units):
+        parts = Fraction(sum(numerators), denominator)
+        raise ValueError(f"{total} is no rounding of parts that sum to {parts}")
+    by_fraction = sorted(range(len(units)), key=lambda place: (-divided[place][1], place))
+    for place in by_fraction[:missing]:
+        units[place] += 1
     return units

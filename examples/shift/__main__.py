@@ -45,7 +45,9 @@ def main(
     """Try plan shapes on three real traces scaled to a year; write a report, print the answer."""
     console = Console(highlight=False, soft_wrap=True)
     root.mkdir(parents=True, exist_ok=True)
-    console.print(RULE)
+    console.print(f"{RULE} Real are the requests with their tokens; scenario data is:")
+    for line in SCENARIO:
+        console.print(f"[dim]· {line}[/]")
     with console.status("Reading the traces"), TemporaryDirectory() as folder:
         summary = work_out(Path(folder))
     result = SimulationResult.model_validate(summary["simulation"])

@@ -26,8 +26,9 @@ def answer(result: SimulationResult, vendors: Sequence[Mapping[str, Any]]) -> li
 def _money_lines(plans: Mapping[str, PlanOutcome]) -> Iterator[str]:
     today, usage = plans[TODAY], plans[USAGE]
     yield (
-        f"Per seat (60 a month) the vendor earns {_whole(today)} a year; the usage costs it "
-        f"{_money(today.cost)}: a margin of {_percent(today.margin_percent)}."
+        f"Per seat (60 a month, {today.people.count} people: scenario data) the vendor earns "
+        f"{_whole(today)} a year; the usage costs it {_money(today.cost)}: a margin of "
+        f"{_percent(today.margin_percent)}."
     )
     yield (
         f"By usage (1.5 times the provider's price) it earns {_whole(usage)}, a margin of "
@@ -57,6 +58,7 @@ def _people_lines(usage: PlanOutcome) -> Iterator[str]:
 def _even_line(result: SimulationResult) -> str:
     (even,) = (seat for seat in result.seats if seat.plan == SEATS)
     at = even.cost_reaches_fee_at
+    assert at is not None, "every model of the traces has a price"
     return (
         f"A seat of 60 pays for {_times(at.multiple)} the mean person's usage "
         f"({_tokens(at.tokens)} tokens a month); beyond, it loses money."
@@ -106,7 +108,8 @@ def _money(money: Any) -> str:
 
 
 def _money_of(row: Mapping[str, Any]) -> str:
-    return f"{_grouped(row['revenue']['shown'])} USD ({row['plan']})"
+    by = ", by outcomes that are scenario data" if row["scenario_outcomes"] else ""
+    return f"{_grouped(row['revenue']['shown'])} USD ({row['plan']}{by})"
 
 
 def _grouped(text: str) -> str:
@@ -137,4 +140,5 @@ def _tokens(text: str | None) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    return " and ".join(names) if names else "nobody"
+    *most, last = names or ["nobody"]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -21,6 +21,10 @@ th:first-child, td:first-child, td.words { text-align: left; }
 img { max-width: 100%; margin: 14px 0; } .note { color: #5b6270; font-size: 13px; }
 li { margin: 5px 0; }
 """
+MARKS = (
+    "* By outcomes, which are scenario data. † A limit of the plan blocks usage: it is not billed, "
+    "and its cost counts."
+)
 PICTURES = ("revenue", "people", "tenants", "break-even", "migration")
 
 
@@ -81,7 +85,7 @@ def _vendors(vendors: Sequence[Mapping[str, Any]]) -> str:
     names = ("plan", "revenue", "person, month", "margin %", "what stands for what")
     rows = [
         [
-            row["plan"],
+            _marked(row),
             _shown(row["revenue"]),
             _shown(row["per_person_month"]),
             _short(row["margin_percent"]),
@@ -89,7 +93,13 @@ def _vendors(vendors: Sequence[Mapping[str, Any]]) -> str:
         ]
         for row in vendors
     ]
-    return _table(names, rows)
+    return _table(names, rows) + f'<p class="note">{escape(MARKS)}</p>'
+
+
+def _marked(row: Mapping[str, Any]) -> str:
+    """Return the name of a plan with the marks of what its numbers rest on."""
+    marks = [" *"] * row["scenario_outcomes"] + [" †"] * bool(row["blocked_bills"])
+    return f"{row['plan']}{''.join(marks)}"
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -105,13 +115,14 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def vendor_table(vendors: Sequence[Mapping[str, Any]]) -> Table:
     """Return the ten shapes for a terminal."""
-    table = Table(title="Ten vendor shapes over the same usage, USD", title_justify="left")
-    table.add_column("plan")
+    title = "Ten vendor shapes over the same usage, USD"
+    table = Table(title=title, title_justify="left", caption=MARKS, caption_justify="left")
+    table.add_column("plan", overflow="fold")
     for name in ("a year", "person, month", "margin %"):
         table.add_column(name, justify="right")
     for row in vendors:
         table.add_row(
-            row["plan"],
+            _marked(row),
             _shown(row["revenue"]),
             _shown(row["per_person_month"]),
             _short(row["margin_percent"]),

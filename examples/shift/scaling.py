@@ -13,7 +13,7 @@ from math import ceil
 from zlib import crc32
 
 from examples.demo.traces import Request, read_requests
-from shared.events.usage_recorded import context_band
+from shared.context_bands import context_band
 
 START, END = date(2025, 12, 1), date(2026, 12, 1)
 HOURS_A_DAY = 8

@@ -19,7 +19,9 @@ BOOKS = Path(__file__).parents[1] / "price-books"
 MONTHS = 12
 HUNDRED = 100
 LARGE = ("gpt-5", "claude-sonnet-4-6", "gemini-3.1-pro")
-ANSWERS, RESOLVED = "generative_answers", "resolved_conversations"
+ANSWERS, RESOLVED, RESOLUTIONS = "generative_answers", "resolved_conversations", "resolutions"
+OUTCOMES = frozenset({ANSWERS, RESOLVED, RESOLUTIONS})
+"""Counted by a scenario: the traces hold no outcomes."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ SOURCES = {
     ACTIONS: "20 credits for each 10,000 tokens begun, request by request",
     ANSWERS: "one for each request (scenario)",
     RESOLVED: f"one for every {REQUESTS_A_RESOLUTION} requests (scenario)",
-    "resolutions": f"one for every {REQUESTS_A_RESOLUTION} requests (scenario)",
+    RESOLUTIONS: f"one for every {REQUESTS_A_RESOLUTION} requests (scenario)",
 }
 SONNET, MINI = "claude-sonnet-4-6", "gpt-5-mini"
 SHAPES = (
@@ -69,7 +71,7 @@ SHAPES = (
     Shape("copilot-studio", "pay-as-you-go", units=(ANSWERS,)),
     Shape("chatgpt-flexible", "workspace", _all("gpt-5.4", "gpt-5.4-mini")),
     Shape("anthropic", "enterprise", _all(SONNET, "claude-haiku-4-5")),
-    Shape("intercom-fin", "fin", units=("resolutions",)),
+    Shape("intercom-fin", "fin", units=(RESOLUTIONS,)),
     Shape("hubspot-breeze", "professional-overage", units=(RESOLVED,)),
 )
 
@@ -106,7 +108,7 @@ def _units(shape: Shape, hour: TraceHour) -> dict[str, int]:
         ACTIONS: hour.action_credits,
         ANSWERS: hour.requests,
         RESOLVED: hour.requests // REQUESTS_A_RESOLUTION,
-        "resolutions": hour.requests // REQUESTS_A_RESOLUTION,
+        RESOLUTIONS: hour.requests // REQUESTS_A_RESOLUTION,
     }
     return {kind: counts[kind] for kind in shape.units}
 
@@ -137,4 +139,6 @@ def _row(
         "margin_percent": number(margin / revenue * HUNDRED) if revenue else None,
         "tenants": {t: writer.money(amount).model_dump() for t, amount in by_tenant.items()},
         "tokens_are_priced": not tokens_unrated,
+        "scenario_outcomes": not OUTCOMES.isdisjoint(shape.units),
+        "blocked_bills": sum(result.tried[name].blocked for result in results),
     }

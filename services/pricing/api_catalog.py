@@ -17,7 +17,7 @@ from services.pricing.api import (
 )
 from services.pricing.handlers import catalog
 from services.pricing.handlers.idempotency import once
-from services.pricing.handlers.preconditions import ENTITY_TAG, IfMatch, entity_tag
+from services.pricing.handlers.preconditions import entity_tag
 from services.pricing.repository import catalog as books
 from services.pricing.schemas.catalog import (
     PRICE_BOOK_EXAMPLE,
@@ -30,6 +30,7 @@ from services.pricing.schemas.catalog import (
     VersionRetire,
     VersionSummary,
 )
+from services.pricing.schemas.entity_tag import ENTITY_TAG, IfMatch
 from services.pricing.schemas.fields import InDigits
 from services.pricing.schemas.validation import read_price_book
 from shared.clock import Clock

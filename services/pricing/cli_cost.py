@@ -18,9 +18,9 @@ from services.pricing.list_prices import KIND_FIELDS, list_prices, list_release
 from services.pricing.settings import PricingSettings
 from shared.accounts.repository import Account
 from shared.clock import SystemClock, utc_day
+from shared.context_bands import BAND_ABOVE, CONTEXT_BANDS
 from shared.database import Database
 from shared.events.message import Mode
-from shared.events.usage_recorded import BAND_ABOVE, CONTEXT_BANDS
 from shared.money import format_shown
 
 app = typer.Typer()

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -102,9 +103,13 @@ async def _run(url: str, api_key: str, body: Mapping[str, Any]) -> dict[str, Any
         key = {"Idempotency-Key": str(uuid4())}
         asked = await send(client, "POST", "/v1/simulations", body, key)
         path = f"/v1/simulations/{asked['simulation_id']}"
-        while asked["state"] in {"queued", "running"}:
-            await asyncio.sleep(POLL_SECONDS)
-            asked = await send(client, "GET", path)
+        try:
+            while asked["state"] in {"queued", "running"}:
+                await asyncio.sleep(POLL_SECONDS)
+                asked = await send(client, "GET", path)
+        except asyncio.CancelledError:
+            typer.secho(f"It goes on; its result will be at {url}{path}/result", err=True)
+            raise
         if asked["state"] == "failed":
             failure = asked["failure"]
             raise TallyrollError(failure["code"], failure["message"])
@@ -114,9 +119,17 @@ async def _run(url: str, api_key: str, body: Mapping[str, Any]) -> dict[str, Any
 def show_result(console: Console, found: Mapping[str, Any]) -> None:
     """Print plans beside each other, where seats break even, a migration, what was assumed."""
     console.print(_plans(found))
+    console.print(_people(found))
+    for plan in found["plans"]:
+        if bills := plan["blocked_bills"]:
+            text = f"In {bills} bills of {plan['plan']} a limit blocks usage"
+            console.print(f"{text}: it is not billed, and its cost counts.")
     for seat in found["seats"]:
         fee, cost = seat["seat_fee"]["shown"], seat["cost_reaches_fee_at"]
-        console.print(f"A seat of {seat['plan']} brings in {fee}; {_even(cost, 'its usage costs')}")
+        even = "what its usage costs is not known in full"
+        if cost is not None:
+            even = _even(cost, "its usage costs as much")
+        console.print(f"A seat of {seat['plan']} brings in {fee}; {even}")
         for other, at in seat["usage_costs_as_much_at"].items():
             console.print(f"  {_even(at, f'{other} costs as much')}")
     moves = found["migration"]
@@ -132,37 +145,54 @@ def show_result(console: Console, found: Mapping[str, Any]) -> None:
 
 def _even(at: Mapping[str, Any], what: str) -> str:
     if at["tokens"] is None:
-        return f"{what} at no usage"
+        return f"{what} at no amount of usage"
     tokens = f"{int(at['tokens'].partition('.')[0]):,}"
     return f"{what} at {tokens} tokens a month, {at['multiple']} x the mean person's"
 
 
 def _plans(found: Mapping[str, Any]) -> Table:
+    """Return what plans bring in; so few columns that their numbers stand in 80 characters."""
     title = f"{found['tenants']} tenants, {found['start']} to {found['end']}, {found['currency']}"
-    table = Table(title=title, title_justify="left", border_style="dim")
-    table.add_column("plan")
-    names = ("revenue", "change", "cost", "margin %", "pay more", "pay less")
-    for name in (*names, "person: median", "p90", "p99", "top 10 %", "Gini"):
-        table.add_column(name, justify="right")
+    names = ("revenue", "change", "cost", "margin %", "pay more", "less")
+    table = _table(title, names)
     for plan in found["plans"]:
-        people = plan["people"]
         table.add_row(
             plan["plan"],
             *(_shown(plan[name]) for name in ("revenue", "change", "cost")),
             _rounded(plan["margin_percent"]),
             *(str(plan[name]["tenants"]) for name in ("pays_more", "pays_less")),
-            *(_shown(people[name]) for name in ("median", "p90", "p99")),
-            *(_rounded(people[name]) for name in ("top_decile_share", "gini")),
         )
         for answer in plan["answers"]:
-            cells = (_shown(answer[name]) for name in ("revenue", "cost"))
-            revenue, cost = cells
+            revenue, cost = (_shown(answer[name]) for name in ("revenue", "cost"))
             table.add_row(f"  elasticity {answer['elasticity']}", revenue, "", cost)
     return table
 
 
+def _people(found: Mapping[str, Any]) -> Table:
+    """Return how that is spread over people."""
+    count = found["plans"][0]["people"]["count"]
+    title = f"What a person brings in a month, of {count}"
+    table = _table(title, ("median", "p90", "p99", "top 10 %", "Gini"))
+    for plan in found["plans"]:
+        people = plan["people"]
+        table.add_row(
+            plan["plan"],
+            *(_shown(people[name]) for name in ("median", "p90", "p99")),
+            *(_rounded(people[name]) for name in ("top_decile_share", "gini")),
+        )
+    return table
+
+
+def _table(title: str, names: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", border_style="dim", pad_edge=False)
+    table.add_column("plan", overflow="fold")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
 def _shown(money: Mapping[str, str] | None) -> str:
-    return "?" if money is None else money["shown"]
+    return "?" if money is None else f"{Decimal(money['shown']):,}"
 
 
 def _rounded(number: str | None) -> str:

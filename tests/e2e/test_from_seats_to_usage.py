@@ -85,6 +85,13 @@ def test_ten_vendors_stand_in_one_table(summary: dict[str, Any]) -> None:
     outcomes = sum(hour.requests // 8 for hour in read_hours().values()) * HOURS_A_DAY * 261
     fin = parse_exact(rows["intercom-fin/fin"]["revenue"]["exact"])
     assert outcomes * Fraction(99, 100) == fin
+    assert {
+        "copilot-studio/pay-as-you-go",
+        "hubspot-breeze/professional-overage",
+        "intercom-fin/fin",
+    } == {name for name, row in rows.items() if row["scenario_outcomes"]}
+    # Its users stop at a limit of 50 dollars on demand.
+    assert ["cursor-individual/ultra"] == [n for n, row in rows.items() if row["blocked_bills"]]
 
 
 def test_the_answer_is_ten_lines_and_the_report_shows_it(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from shared.events.usage_recorded import context_band
+from shared.context_bands import context_band
 from shared.ids import IDENTIFIER_PATTERN, canonical_event_id
 
 COUNT_MAX = 10**15

@@ -10,8 +10,9 @@ import msgspec
 
 from services.metering.domain.event import Outcome, TokenEvent, fingerprint, microseconds
 from services.metering.domain.plain import Column, PlainEvents
+from shared.context_bands import context_band
 from shared.events.message import Mode
-from shared.events.usage_recorded import CONTENT_TYPE, context_band
+from shared.events.usage_recorded import CONTENT_TYPE
 from shared.ids import length_prefixed, partition_of
 
 HEADERS = [("content-type", CONTENT_TYPE.encode())]

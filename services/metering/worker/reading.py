@@ -20,7 +20,8 @@ import pyarrow as pa
 from services.metering.domain.event import COUNT_MAX, METER_PREFIX
 from services.metering.worker.identity import with_identity
 from services.metering.worker.json_records import ANY_TENANT, Written, read_json_record
-from shared.events.usage_recorded import BAND_ABOVE, BAND_UNKNOWN, CONTEXT_BANDS, SCHEMA
+from shared.context_bands import BAND_ABOVE, BAND_UNKNOWN, CONTEXT_BANDS
+from shared.events.usage_recorded import SCHEMA
 from shared.ids import IDENTIFIER_PATTERN, length_prefixed
 
 POSITION = ("partition", "offset", "index")

@@ -6,7 +6,7 @@ usage. A price book whose borders lie elsewhere could not be rated from what was
 
 from fractions import Fraction
 
-from shared.events.usage_recorded import BAND_ABOVE, CONTEXT_BANDS
+from shared.context_bands import BAND_ABOVE, CONTEXT_BANDS
 
 BOUNDS: dict[str, Fraction | None] = {
     **{name: Fraction(upper) for name, upper in CONTEXT_BANDS},

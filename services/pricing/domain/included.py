@@ -34,7 +34,8 @@ def take_free_units(draft: Draft) -> None:
 
 def burn_quantity_pools(draft: Draft) -> None:
     """Take what pools of units hold off what is left to price; block the rest if it is not sold."""
-    if not any(pool.measure == "quantity" for pool in draft.charge.conditions.pools):
+    pools = draft.charge.conditions.pools
+    if not pools or not any(pool.measure == "quantity" for pool in pools):
         return
     days = (row.usage_day for row in draft.rows)
     used = list(zip(days, draft.units, strict=True))

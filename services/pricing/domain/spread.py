@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
+from math import gcd
 
 from services.pricing.domain.column import Column
 from services.pricing.domain.details import NO_DETAILS, DetailGroup, Details, Name
@@ -39,23 +40,31 @@ def _sums(draft: Draft, weights: Sequence[Column], total: Fraction) -> Details:
     """Return one detail for each (model, kind), for sums alone: without agent, day and texts."""
     if not draft.amount:
         return NO_DETAILS
-    sums: dict[tuple[str, str], Fraction] = {}
-    for group, column in zip(draft.groups, weights, strict=True):
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for group, (numerators, denominator) in zip(draft.groups, weights, strict=True):
         row = group.rows[0]
-        name, known = (row.model, row.kind), sums.get((row.model, row.kind))
-        sums[name] = column.total if known is None else known + column.total
+        weight, per = sums.get((row.model, row.kind), (0, denominator))
+        if per != denominator:
+            weight, per = weight * denominator, per * denominator
+        sums[row.model, row.kind] = weight + sum(numerators) * (per // denominator), per
+    price = per = 1
     if len(sums) == 1:
         # One name has caused all of it.
-        sums = dict.fromkeys(sums, draft.amount)
+        sums = dict.fromkeys(sums, draft.amount.as_integer_ratio())
     elif total != draft.amount:
-        price = draft.amount / total
-        sums = {name: weight * price for name, weight in sums.items()}
+        price, per = (draft.amount / total).as_integer_ratio()
     return Details(
         tuple(
-            DetailGroup("", *name, NO_DAYS, Column([one.numerator], one.denominator), ())
-            for name, one in sums.items()
+            DetailGroup("", *name, NO_DAYS, _column(weight * price, denominator * per), ())
+            for name, (weight, denominator) in sums.items()
         )
     )
+
+
+def _column(numerator: int, denominator: int) -> Column:
+    """Return one number in lowest terms: those of many months are added up as integers."""
+    common = gcd(numerator, denominator)
+    return Column((numerator // common,), denominator // common)
 
 
 def _joined(parts: Sequence[Weighed]) -> Weighed:

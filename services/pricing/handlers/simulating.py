@@ -213,9 +213,9 @@ def _with_users(sides: Sides, store: UsageStore, drafts: Sequence[Customer]) -> 
         Span(key, customer.tenant_id, period.start, period.end)
         for key, (customer, period) in enumerate(keyed)
     ]
-    used = store.people(spans)
+    counts = store.users(spans)
     users = {
-        (customer.tenant_id, period): len({user for user, _, _ in used.get(key, {}) if user})
+        (customer.tenant_id, period): counts.get(key, 0)
         for key, (customer, period) in enumerate(keyed)
     }
     always = sides.seats == "users"
@@ -255,8 +255,9 @@ async def _with_readings(
         found: Sequence[Part] = await lookup.read(connection, customer.tenant_id, parts)
         tenant_id = customer.tenant_id
         missing.setdefault(tenant_id, set()).update(one.kind for one in lookup.missing)
-        priced = replace(bill.priced, parts=found)
-        done.setdefault((tenant_id, name), []).append(replace(bill, priced=priced))
+        same = found == bill.priced.parts
+        whole = bill if same else replace(bill, priced=replace(bill.priced, parts=found))
+        done.setdefault((tenant_id, name), []).append(whole)
     return [
         replace(
             customer,

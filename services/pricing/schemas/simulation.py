@@ -1,10 +1,18 @@
 """HTTP models of simulations: what is asked, and how it stands."""
 
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from services.pricing.domain.simulation.migration import Guard
@@ -109,17 +117,32 @@ class SimulationWrite(BaseModel):
     elasticities: list[Elasticity] = Field(default=[], max_length=ELASTICITIES_MAX)
     migration: MigrationAsked | None = None
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if not 1 <= (self.end - self.start).days <= WINDOW_DAYS_MAX:
+    @field_validator("end")
+    @classmethod
+    def _has_days(cls, end: date, info: ValidationInfo) -> date:
+        start = info.data.get("start")
+        if start is not None and not 1 <= (end - start).days <= WINDOW_DAYS_MAX:
             message = f"A window has 1 to {WINDOW_DAYS_MAX} days; `end` is exclusive."
             raise PydanticCustomError("invalid_window", message)
-        if len({plan.name for plan in self.plans}) < len(self.plans):
+        return end
+
+    @field_validator("plans")
+    @classmethod
+    def _names_each_once(cls, plans: list[PlanChoice]) -> list[PlanChoice]:
+        if len({plan.name for plan in plans}) < len(plans):
             raise PydanticCustomError("duplicate_plan", "Each plan is named once.")
-        if self.migration is not None and self.migration.to not in self.plans:
+        return plans
+
+    @field_validator("migration")
+    @classmethod
+    def _moves_to_one_of_them(
+        cls, migration: MigrationAsked | None, info: ValidationInfo
+    ) -> MigrationAsked | None:
+        plans = info.data.get("plans")
+        if migration is not None and plans is not None and migration.to not in plans:
             message = "Tenants move to one of `plans`, as it stands there."
             raise PydanticCustomError("unknown_target", message)
-        return self
+        return migration
 
     def scenarios(self) -> tuple[Fraction, ...]:
         """Return the elasticities that are not 0, each once, as they were given."""

@@ -75,6 +75,10 @@ class PlanOutcome(BaseModel):
     people: People
     answers: list[Answer]
     unrated: list[list[str]]
+    blocked_bills: int = Field(
+        default=0,
+        description="bills in which a limit blocks usage: not billed, but its cost counts",
+    )
     tenants: list[TenantOutcome]
 
 
@@ -88,7 +92,9 @@ class EvenAt(BaseModel):
 class SeatEven(BaseModel):
     plan: str
     seat_fee: Money
-    cost_reaches_fee_at: EvenAt
+    cost_reaches_fee_at: EvenAt | None = Field(
+        description="null: some of the usage has no known cost"
+    )
     usage_costs_as_much_at: dict[str, EvenAt]
 
 

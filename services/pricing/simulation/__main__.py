@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.pricing.repository import simulations
 from services.pricing.schemas.simulation import SimulationWrite
+from services.pricing.simulation.processes import Pool
 from services.pricing.simulation.run import simulate
 from shared.accounts.repository import Account
 from shared.database import Database
@@ -39,10 +40,11 @@ def main(
     """Run a simulation that was asked for. Exit code 0 also where it failed and says why."""
     configure_logging("pricing-simulation", "json")
     url = SimulationSettings().pricing_database_url.get_secret_value()
-    asyncio.run(_run(url, Account(vendor, mode), simulation_id))
+    with Pool() as pool:
+        asyncio.run(_run(url, Account(vendor, mode), simulation_id, pool))
 
 
-async def _run(url: str, account: Account, simulation_id: str) -> None:
+async def _run(url: str, account: Account, simulation_id: str, pool: Pool) -> None:
     database = Database(url, connections=1)
     try:
         async with database.transaction() as connection:
@@ -51,7 +53,7 @@ async def _run(url: str, account: Account, simulation_id: str) -> None:
         assert row is not None, "a simulation that was asked for"
         asked = SimulationWrite.model_validate(row["request"])
         try:
-            result = await simulate(url, account, asked)
+            result = await simulate(url, account, asked, pool)
         except TallyrollError as error:
             logger.warning("simulation_failed", simulation_id=simulation_id, code=error.code)
             failure = {"code": error.code, "message": error.message}

@@ -16,7 +16,7 @@ from services.pricing.domain.split.parts import Part
 from services.pricing.domain.subscription.ownership import owner_of
 from services.pricing.domain.usage import Usage, UsageGroup, canonical_usage
 from services.pricing.handlers.rating import amounts_by_terms
-from services.pricing.simulation.customers import Bill, Customer, Reaches
+from services.pricing.simulation.customers import Bill, Customer, Reaches, all_alike
 from services.pricing.simulation.usage_store import Span, UsageStore
 from shared.money import Currency, sum_exact
 
@@ -43,12 +43,14 @@ class Tried:
     """A plan over a tenant's usage: each period's bill, and what people bring in, in minor units.
 
     `nobody` is the part that usage without a user brings in. `unrated` are (provider, model, kind).
+    In `blocked` of the bills a limit of the plan blocks usage.
     """
 
     bills: tuple[tuple[date, Fraction], ...]
     people: tuple[int, ...] = ()
     nobody: int = 0
     unrated: tuple[tuple[str, str, str], ...] = ()
+    blocked: int = 0
 
     @property
     def revenue(self) -> Fraction:
@@ -168,6 +170,8 @@ def _reach(bill: Bill, bench: Bench) -> Reach:
     """Return what a bill depends on, with the days on which its own terms change."""
     starts = [part.period.start for part in bill.priced.parts[1:]]
     reach = bench.reaches.of(bill)
+    if not (starts or reach.cuts):
+        return reach
     inside = frozenset(c for c in reach.cuts if bill.period.start < c < bill.period.end)
     return replace(reach, cuts=inside | frozenset(starts))
 
@@ -182,7 +186,8 @@ def _try_customer(used: _Used, customer: Customer, people: People) -> TenantResu
     tried = {TODAY: _try(used, customer, customer.today, people)}
     answered = {}
     for name, bills in customer.by_plan.items():
-        tried[name] = _try(used, customer, bills, people)
+        on_it = all_alike(bills, customer.today)
+        tried[name] = tried[TODAY] if on_it else _try(used, customer, bills, people)
         for elasticity in bench.elasticities:
             answered[name, elasticity] = _answer(
                 used, customer, bills, elasticity, (tried[TODAY].revenue, tried[name].revenue)
@@ -207,14 +212,15 @@ def tokens_of(rows: Iterable[Usage]) -> Fraction:
 
 
 def _try(used: _Used, customer: Customer, bills: Sequence[Bill], people: People) -> Tried:
-    revenue, amounts, unrated = Revenue(), [], set()
+    revenue, amounts, unrated, blocked = Revenue(), [], set(), 0
     for bill in bills:
         rated = _rate(used, customer, bill)
         revenue.add(rated.lines)
         amounts.append((bill.period.start, rated.total))
         unrated |= {(row.provider, row.model, row.kind) for row in rated.unrated}
+        blocked += any(line.blocked for line in rated.lines)
     by_person, nobody = minor_units_by_person(revenue, people, used.bench.currency)
-    return Tried(tuple(amounts), tuple(by_person), nobody, tuple(sorted(unrated)))
+    return Tried(tuple(amounts), tuple(by_person), nobody, tuple(sorted(unrated)), blocked)
 
 
 def _answer(

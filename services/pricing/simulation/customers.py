@@ -12,6 +12,7 @@ from services.pricing.domain.periods import Period
 from services.pricing.domain.plan import Plan
 from services.pricing.domain.seats import ANY_CLASS, Seats
 from services.pricing.domain.simulation.reach import EVERYTHING, Reach, reach_of
+from services.pricing.domain.split.parts import Part
 from services.pricing.domain.subscription.changes import ChoosePlan, SetOverrides
 from services.pricing.domain.subscription.ownership import Holder
 from services.pricing.domain.subscription.timeline import Stretch, Timeline
@@ -97,13 +98,33 @@ def bill_by(period: Period, stretches: tuple[Stretch, ...], sold: SoldPlan) -> B
 
 def with_users(bill: Bill, users: int, *, always: bool) -> Bill:
     """Return a bill with a seat for each user, where no seats are paid for (or `always`)."""
+    counted = [always or not _has_seats(part) for part in bill.priced.parts]
+    if not any(counted):
+        return bill
     parts = [
-        replace(part, seats=seats_for(part.plan, Seats.of(users)))
-        if always or not any(part.seats.count(name) for name in part.seats.classes)
-        else part
-        for part in bill.priced.parts
+        replace(part, seats=seats_for(part.plan, Seats.of(users))) if by_users else part
+        for part, by_users in zip(bill.priced.parts, counted, strict=True)
     ]
     return replace(bill, priced=replace(bill.priced, parts=parts))
+
+
+def _has_seats(part: Part) -> bool:
+    return any(part.seats.count(name) for name in part.seats.classes)
+
+
+def all_alike(bills: Sequence[Bill], others: Sequence[Bill]) -> bool:
+    """Tell whether bills rate the same periods by the same terms: then they come to the same."""
+    return len(bills) == len(others) and all(map(_is_alike, bills, others))
+
+
+def _is_alike(bill: Bill, other: Bill) -> bool:
+    one, same = bill.priced, other.priced
+    if not (one.is_whole and same.is_whole) or bill.holders or other.holders:
+        return False
+    hashes = {(priced.sold[-1].price_hash, priced.sold[-1].plan.key) for priced in (one, same)}
+    part, its = one.parts[0], same.parts[0]
+    read = part.seats == its.seats and part.readings == its.readings
+    return len(hashes) == 1 and one.period == same.period and read
 
 
 def seat_classes(plan: Plan) -> list[str]:
@@ -131,8 +152,9 @@ class Reaches:
         """Return what a bill depends on: everything, where several subscriptions share usage."""
         if bill.holders:
             return EVERY_ROW
-        reach = Reach()
-        for part in bill.priced.parts:
+        first, *others = bill.priced.parts
+        reach = self._of_plan(first.plan)
+        for part in others:
             reach |= self._of_plan(part.plan)
         return reach
 

@@ -10,7 +10,7 @@ from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.cost.usage_cost import usage_cost
 from services.pricing.domain.periods import Period
 from services.pricing.domain.plan import Plan
-from services.pricing.domain.rating import RatingTerms, rate_period
+from services.pricing.domain.rating import COST_CURRENCY, RatingTerms, rate_period
 from services.pricing.domain.readings import Readings, UsageOfSeat
 from services.pricing.domain.seats import ANY_CLASS, Seats
 from services.pricing.domain.simulation.break_even import (
@@ -89,13 +89,13 @@ class MeanPerson:
 class SeatBreaksEven:
     """A plan with seats. `fee` is what a seat brings in without usage.
 
-    `against_cost`: beyond it the fee does not pay the provider. `against`: by plan without seats,
-    from which on the person would pay at least as much there.
+    `against_cost`: beyond it the fee does not pay the provider; None: nobody knows all costs.
+    `against`: by plan without seats, from which on the person would pay at least as much there.
     """
 
     plan: str
     fee: Fraction
-    against_cost: BreakEven
+    against_cost: BreakEven | None
     against: Mapping[str, BreakEven]
 
 
@@ -108,8 +108,9 @@ def seats_break_even(
     found = []
     for name, seat in seated.items():
         fee = mean.bill(seat, ZERO, prices)
-        known = not cost.unpriced and seat.currency == "USD"
-        against_cost = cost_break_even(fee, cost.known) if known else None
+        against_cost = None
+        if not cost.unpriced and seat.currency == COST_CURRENCY:
+            against_cost = BreakEven.of(cost_break_even(fee, cost.known), mean.tokens)
         against = {}
         for other, usage in plans.items():
             if other in seated:
@@ -117,7 +118,7 @@ def seats_break_even(
             bills = [partial(_bill, mean, one, prices) for one in (seat, usage)]
             multiple = price_break_even(*bills)
             against[other] = BreakEven.of(multiple, mean.tokens)
-        found.append(SeatBreaksEven(name, fee, BreakEven.of(against_cost, mean.tokens), against))
+        found.append(SeatBreaksEven(name, fee, against_cost, against))
     return found
 
 

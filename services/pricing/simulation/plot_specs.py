@@ -145,7 +145,9 @@ def _tenants(result: SimulationResult) -> Spec | None:
 def _break_even(result: SimulationResult) -> Spec | None:
     rows: Rows = []
     for seat in result.seats:
-        points = {"its provider cost": seat.cost_reaches_fee_at, **seat.usage_costs_as_much_at}
+        cost = seat.cost_reaches_fee_at
+        points = {"its provider cost": cost} if cost else {}
+        points |= seat.usage_costs_as_much_at
         label = f"{seat.plan} ({seat.seat_fee.shown})"
         rows += [_even_row(label, what, at) for what, at in points.items() if _positive(at)]
     if not rows:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,51 +46,37 @@ class Task:
 
 
 class Pool:
-    """Processes that rate, begun while usage is copied: to import all takes some seconds."""
+    """Processes that rate, forked from this one: they have what it has imported, at once.
 
-    def __init__(self) -> None:
-        self._executor: ProcessPoolExecutor | None = None
+    So it is made while there are neither threads nor connections yet. Where there are (in tests),
+    processes are begun anew (`spawn`), which takes some seconds each.
+    """
+
+    def __init__(self, start: Literal["fork", "spawn"] = "fork") -> None:
+        self._size = min(PROCESSES_MAX, os.cpu_count() or 1)
+        self._executor = ProcessPoolExecutor(self._size, get_context(start))
+        # Those that fork do so at the first thing to do; compiled prices are there by then.
+        list_prices()
+        self._executor.submit(list_prices)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-
-    def expect(self, tenants: int) -> None:
-        """Begin, if there will be enough to do for several."""
-        if tenants <= TENANTS_AT_ONCE or self._executor is not None:
-            return
-        workers = min(PROCESSES_MAX, os.cpu_count() or 1)
-        self._executor = ProcessPoolExecutor(workers, get_context("spawn"))
-        for _ in range(workers):
-            self._executor.submit(list_prices)
+        self._executor.shutdown(cancel_futures=True)
 
     async def rate(
         self, task: Task, tenants: Sequence[str]
     ) -> tuple[list[TenantResult], dict[str, str]]:
         """Return what was tried, by tenant in their order, and the tenants that could not be."""
-        starts = range(0, len(tenants), TENANTS_AT_ONCE)
-        chunks = [tenants[n : n + TENANTS_AT_ONCE] for n in starts]
-        if len(chunks) == 1:
-            # Not worth another process.
-            return await asyncio.to_thread(_rate_alone, task, chunks[0])
-        self.expect(len(tenants))
+        size = min(TENANTS_AT_ONCE, ceil(len(tenants) / self._size) or 1)
+        chunks = [tenants[n : n + size] for n in range(0, len(tenants), size)]
         loop = asyncio.get_running_loop()
         rated = await asyncio.gather(
             *(loop.run_in_executor(self._executor, rate_chunk, task, chunk) for chunk in chunks)
         )
         results = [result for some, _ in rated for result in some]
         return results, {tenant: why for _, others in rated for tenant, why in others.items()}
-
-
-def _rate_alone(task: Task, tenants: Sequence[str]) -> tuple[list[TenantResult], dict[str, str]]:
-    process = _Process(task)
-    try:
-        return process.rate(tenants)
-    finally:
-        process.close()
 
 
 def rate_chunk(task: Task, tenants: Sequence[str]) -> tuple[list[TenantResult], dict[str, str]]:
@@ -134,11 +121,6 @@ class _Process:
             if not in_one_currency(one, currency)
         }
         return try_customers(self._store, fitting, self._bench), left_out
-
-    def close(self) -> None:
-        self._store.close()
-        self._runner.run(self._entered.__aexit__(None, None, None))
-        self._runner.close()
 
 
 _processes: dict[str, _Process] = {}

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from math import lcm
 
 from services.pricing.domain.column import Column
 from services.pricing.domain.distribution import Distribution
 from services.pricing.domain.rating import COST_CURRENCY
+from services.pricing.domain.simulation.break_even import BreakEven
 from services.pricing.domain.simulation.outcomes import Group, Outcome, Sum
 from services.pricing.schemas import simulation_result as schemas
 from services.pricing.schemas.simulation import SeatCounts
@@ -27,6 +29,7 @@ PLACES = Decimal("0.000001")
 HUNDRED = 100
 ASSUMPTIONS = (
     "Usage is that of the past, unchanged, except in scenarios with an elasticity.",
+    "Fees in advance count in the period that they are for, whichever statement charges them.",
     "A tenant's periods, pauses and trials are those of its subscription that began first.",
     "Late usage and corrections booked by the end of the window count on the day they belong to.",
     "Coupons, tax and prepaid credits come after rating: revenue is before all of them.",
@@ -87,6 +90,7 @@ class Writer:
             people=self._people(results, tried),
             answers=self._answers(name, results),
             unrated=[list(row) for row in sorted({row for one in tried for row in one.unrated})],
+            blocked_bills=sum(one.blocked for one in tried),
             tenants=[
                 self._tenant(outcome, result, result.tried[name])
                 for outcome, result in zip(outcomes, results, strict=True)
@@ -103,12 +107,13 @@ class Writer:
     def _people(self, results: Sequence[TenantResult], tried: Sequence[Tried]) -> schemas.People:
         """Return what people bring in a month: over the window, by the periods of their tenant."""
         unit = Fraction(1, 10**self.currency.exponent)
+        periods = lcm(*(result.periods for result in results))
         amounts = [
-            Fraction(units, result.periods) * unit
+            units * (periods // result.periods)
             for result, one in zip(results, tried, strict=True)
             for units in one.people
         ]
-        spread = Distribution.of(Column.of(amounts))
+        spread = Distribution.of(Column(amounts, periods * unit.denominator))
         pairs = [
             (units, before)
             for result, one in zip(results, tried, strict=True)
@@ -165,18 +170,17 @@ class Writer:
 
     def seat(self, even: SeatBreaksEven) -> schemas.SeatEven:
         """Return where a seat breaks even."""
+        cost = even.against_cost
         return schemas.SeatEven(
             plan=even.plan,
             seat_fee=self.money(even.fee),
-            cost_reaches_fee_at=_even_at(even.against_cost.multiple, even.against_cost.tokens),
-            usage_costs_as_much_at={
-                name: _even_at(one.multiple, one.tokens) for name, one in even.against.items()
-            },
+            cost_reaches_fee_at=None if cost is None else _even_at(cost),
+            usage_costs_as_much_at={name: _even_at(one) for name, one in even.against.items()},
         )
 
 
-def _even_at(multiple: Fraction | None, tokens: Fraction | None) -> schemas.EvenAt:
-    texts = [None if value is None else number(value) for value in (multiple, tokens)]
+def _even_at(even: BreakEven) -> schemas.EvenAt:
+    texts = [None if value is None else number(value) for value in (even.multiple, even.tokens)]
     return schemas.EvenAt(multiple=texts[0], tokens=texts[1])
 
 

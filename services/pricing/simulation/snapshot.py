@@ -15,7 +15,8 @@ BEFORE = timedelta(days=31)
 
 _OWN = "vendor_id = $1 and mode = $2 and usage_day >= $3 and usage_day < $4 and booked_day < $4"
 _USAGE = f"""
-    select {", ".join(USAGE_COLUMNS)} from pricing.usage_daily where {_OWN}
+    select {", ".join(USAGE_COLUMNS).replace("batch", "batch::text")}
+    from pricing.usage_daily where {_OWN}
 """  # noqa: S608 - our own names
 _PEOPLE = f"""
     select {", ".join(f'"{name}"' for name in PEOPLE_COLUMNS)}

@@ -175,6 +175,20 @@ async def test_a_migration_is_applied_as_it_stands(
     assert ["100", "100", "100", "100", "110", "50", "300"] == totals
 
 
+HOSTILE: Answer = {
+    "plans": [tried("usage")],
+    "seats": "all",
+    "elasticities": ["0.5", "NaN", "1e999", "-11", "much"],
+    "migration": {
+        "to": tried("seats"),
+        "starts_on": "2023-12-01",
+        "max_rise_percent": "10",
+        "periods": 3,
+    },
+    "currency": "EUR",
+}
+
+
 async def test_what_cannot_be_simulated_is_told_at_once(
     client: httpx.AsyncClient, headers: Headers
 ) -> None:
@@ -190,10 +204,9 @@ async def test_what_cannot_be_simulated_is_told_at_once(
     ]
 
     refused = await ask(client, headers, WINDOW | {"plans": plans})
-    backwards = await ask(
-        client, headers, {"start": "2023-12-01", "end": "2023-11-01", "plans": plans}
-    )
-    rising = await ask(client, headers, WINDOW | {"plans": plans, "elasticities": ["0.5"]})
+    backwards = await ask(client, headers, {"start": "2023-12-01", "end": "2023-11-01", **HOSTILE})
+    many = {"plans": [{"price_book": "sold", "plan": f"p{n}"} for n in range(100)]}
+    too_many = await ask(client, headers, WINDOW | many)
 
     assert (400, "invalid_simulation") == (refused.status_code, refused.json()["code"])
     assert [
@@ -202,8 +215,16 @@ async def test_what_cannot_be_simulated_is_told_at_once(
         ("unknown_price_version", "plans[2]"),
         ("mixed_currencies", "plans"),
     ] == [(fault["code"], fault["path"]) for fault in refused.json()["faults"]]
-    assert ["invalid_window"] == [fault["code"] for fault in backwards.json()["faults"]]
-    assert ["invalid_elasticity"] == [fault["code"] for fault in rising.json()["faults"]]
+    assert [
+        ("invalid_window", "end"),
+        ("unknown_choice", "seats"),
+        *(("invalid_elasticity", f"elasticities[{place}]") for place in range(5)),
+        ("unknown_target", "migration"),
+        ("unknown_field", "currency"),
+    ] == [(fault["code"], fault["path"]) for fault in backwards.json()["faults"]]
+    assert [("list_too_long", "plans")] == [
+        (fault["code"], fault["path"]) for fault in too_many.json()["faults"]
+    ]
     listed = (await client.get("/v1/simulations", headers=headers)).json()
     assert [] == listed["simulations"]
 
@@ -296,10 +317,14 @@ async def test_processes_share_the_tenants(
     url = settings.pricing_database_url.get_secret_value()
     asked = SimulationWrite.model_validate(WINDOW | {"plans": [tried("seats"), tried("usage")]})
     account = Account(vendor, "test")
-    alone = await run_simulation(url, account, asked)
+    monkeypatch.setattr(processes, "PROCESSES_MAX", 1)
+    with processes.Pool("spawn") as pool:
+        alone = await run_simulation(url, account, asked, pool)
 
+    monkeypatch.setattr(processes, "PROCESSES_MAX", 2)
     monkeypatch.setattr(processes, "TENANTS_AT_ONCE", 1)
-    shared = await run_simulation(url, account, asked)
+    with processes.Pool("spawn") as pool:
+        shared = await run_simulation(url, account, asked, pool)
 
     assert 3 == alone.tenants
     assert alone == shared

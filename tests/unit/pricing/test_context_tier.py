@@ -7,7 +7,7 @@ import pytest
 from services.pricing.domain.charges.context_tier import ContextTier, ContextTiers
 from services.pricing.domain.context_bands import BOUNDS, band_of
 from services.pricing.domain.rating import rate_period
-from shared.events.usage_recorded import BAND_ABOVE, CONTEXT_BANDS, context_band
+from shared.context_bands import BAND_ABOVE, CONTEXT_BANDS, context_band
 from shared.money import exact
 from tests.support.pricing_values import MILLION, charged, sentences, terms, usage
 

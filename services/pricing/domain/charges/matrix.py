@@ -5,18 +5,22 @@ then the context band, then the service tier. Usage that no cell matches is not 
 stays unrated, and is never free by accident. Multipliers act on the cell's price.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import ClassVar
+from operator import itemgetter
+from typing import ClassVar, NamedTuple
 
 from services.pricing.domain.charges.price import ZERO, PricedRows, RowPrice, Situation
 from services.pricing.domain.patterns import ANY, Entry, PatternTable
 from services.pricing.domain.step import PRICE, Step
 from services.pricing.domain.usage import Usage, UsageGroup
 from services.pricing.domain.words import Words
+from shared.money import sum_exact
+
+KNOWN_MAX = 50_000
+"""Combinations of dimensions whose price is remembered."""
 
 CELL_DIMENSIONS = ("model", "kind", "context_band", "service_tier")
 """What a cell can speak of, in the order in which cells are compared."""
@@ -48,6 +52,18 @@ class Multiplier:
     factor: Fraction
 
 
+class _Price(NamedTuple):
+    """The price of rows that are alike, and what their step speaks of.
+
+    `same` tells steps apart, by the price, too: multipliers of one name may have several factors.
+    """
+
+    key: tuple[str, ...]
+    unit_amount: Fraction
+    rate: Fraction
+    same: tuple[object, ...]
+
+
 @dataclass(frozen=True)
 class Matrix(RowPrice):
     """Prices for each `per` units (> 0)."""
@@ -65,6 +81,10 @@ class Matrix(RowPrice):
     def table(self) -> PatternTable[Cell]:
         """The cells by their patterns."""
         return PatternTable(tuple(Entry(cell.patterns, cell) for cell in self.cells))
+
+    @cached_property
+    def _prices(self) -> dict[tuple[str, ...], _Price]:
+        return {}
 
     def cell_of(self, row: Usage) -> Cell | None:
         """Return the cell that prices a row."""
@@ -85,22 +105,30 @@ class Matrix(RowPrice):
     ) -> PricedRows:
         """Return a step for each (model, kind, price) that occurs."""
         del situation
-        # By the price, too: multipliers of one name may have several factors.
-        quantities: dict[tuple[tuple[str, ...], Fraction], Fraction] = defaultdict(Fraction)
+        used: dict[tuple[object, ...], tuple[_Price, list[Fraction]]] = {}
         amounts = []
         for group in groups:
-            key, unit_amount = self._price_of(group.rows[0])
-            quantities[key, unit_amount] += group.total
-            amounts.append(group.daily.quantities.times(unit_amount / self.per))
+            price = self._price_of(group.rows[0])
+            used.setdefault(price.same, (price, []))[1].append(group.total)
+            amounts.append(group.daily.quantities.times(price.rate))
         steps = []
-        for key, unit_amount in sorted(quantities):
-            quantity = quantities[key, unit_amount]
+        for price, quantities in sorted(used.values(), key=itemgetter(0)):
+            quantity = sum_exact(quantities)
             if quantity:
-                text = self._description(key, quantity, price=unit_amount, words=words)
-                steps.append(Step(PRICE, text, quantity * unit_amount / self.per))
+                text = self._description(price, quantity, words)
+                steps.append(Step(PRICE, text, quantity * price.rate))
         return PricedRows(steps, amounts)
 
-    def _price_of(self, row: Usage) -> tuple[tuple[str, ...], Fraction]:
+    def _price_of(self, row: Usage) -> _Price:
+        """Return the price of a row: the same for all that are alike, so it is kept."""
+        found = self._prices.get(row.dimensions)
+        if found is None:
+            if len(self._prices) >= KNOWN_MAX:
+                self._prices.clear()
+            found = self._prices[row.dimensions] = self._find_price(row)
+        return found
+
+    def _find_price(self, row: Usage) -> _Price:
         cell = self.cell_of(row)
         price = ZERO if cell is None else cell.unit_amount
         factors = self.factors_of(row)
@@ -109,12 +137,11 @@ class Matrix(RowPrice):
         names = (multiplier.name for multiplier in factors)
         band = row.context_band if cell is not None and cell.context_bands != (ANY,) else ""
         tier = row.service_tier if cell is not None and cell.service_tiers != (ANY,) else ""
-        return (row.model, row.kind, band, tier, *names), price
+        key = (row.model, row.kind, band, tier, *names)
+        return _Price(key, price, price / self.per, (key, price.as_integer_ratio()))
 
-    def _description(
-        self, key: tuple[str, ...], quantity: Fraction, *, price: Fraction, words: Words
-    ) -> str:
-        model, kind, *rest = key
+    def _description(self, price: _Price, quantity: Fraction, words: Words) -> str:
+        model, kind, *rest = price.key
         beside = f" ({', '.join(part for part in rest if part)})" if any(rest) else ""
         count = words.count(quantity, kind)
-        return f"{model}: {count}{beside} at {words.price(price, self.per)}"
+        return f"{model}: {count}{beside} at {words.price(price.unit_amount, self.per)}"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 
-from shared.events.usage_recorded import BAND_ABOVE, BAND_UNKNOWN, CONTEXT_BANDS
+from shared.context_bands import BAND_ABOVE, BAND_UNKNOWN, CONTEXT_BANDS
 
 BAND_EDGES: frozenset[int] = frozenset(upper for _, upper in CONTEXT_BANDS)
 """Where long-context prices can begin so that the bands of metering tell the sides apart."""

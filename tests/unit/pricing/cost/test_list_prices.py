@@ -12,7 +12,7 @@ from services.pricing.domain.cost.prices import Reason
 from services.pricing.domain.cost.provider_cost import ProviderPrices, provider_cost
 from services.pricing.domain.usage import Usage
 from services.pricing.list_prices import list_prices
-from shared.events.usage_recorded import context_band
+from shared.context_bands import context_band
 from tests.support.pricing_values import usage
 
 DAY = date(2026, 11, 20)

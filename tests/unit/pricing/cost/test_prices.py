@@ -14,7 +14,7 @@ from services.pricing.domain.cost.prices import (
     Step,
     UnitPrice,
 )
-from shared.events.usage_recorded import context_band
+from shared.context_bands import context_band
 
 SHORT, LONG = Fraction(3), Fraction(6)
 

@@ -42,9 +42,9 @@ def test_a_terminal_shows_what_decides() -> None:
     for words in (
         "1 tenants, 2023-11-01 to 2023-12-01, USD",
         "b/usage",
-        "A seat of b/seats brings in 20; its usage costs",
+        "A seat of b/seats brings in 20; its usage costs as much",
         "at 2,500 tokens a month, 2.5 x the mean person's",
-        "b/usage costs as much at no usage",
+        "b/usage costs as much at no amount of usage",
         "Moving to b/usage costs 1 in 1 periods: 1 capped.",
         "Left out: umbrella, pays in another currency than USD.",
         "Usage is that of the past.",
