@@ -36,7 +36,7 @@ def custom_model_plot(case: CustomModelRead, days: str) -> Spec | None:
         f"{case.replaces.model}, as now": (0.0, float_of(case.cost_now) / tokens),
         case.name: (fixed, rate),
     }
-    farthest = max(today, even) * BEYOND
+    farthest, million = max(today, even) * BEYOND, dollars(rate * MILLION)
     marks = _mark(today, f"used: {short(today)} a month", GREY, above=18)
     if case.break_even_tokens is not None:
         marks += _mark(even, f"pays from {short(even)} a month", ORANGE, above=4)
@@ -44,7 +44,7 @@ def custom_model_plot(case: CustomModelRead, days: str) -> Spec | None:
         _title(case, _rows(curves, (today,))),
         [
             f"{days}; of the mix of tokens that {case.replaces.model} served then",
-            f"{dollars(fixed)} a month until training is paid, {dollars(rate * MILLION)} a million",
+            f"{dollars(fixed)} a month until training is paid; a million tokens {million}",
         ],
         _rows(curves, (0.0, farthest)),
         height=300,
