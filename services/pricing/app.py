@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from types import FrameType
 
@@ -76,7 +77,8 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             seconds = settings.pricing_progressive_interval_seconds
             biller = ProgressiveBiller(database, clock, seconds)
             alerter = SpendAlerter(database, clock, seconds)
-            keeper = Housekeeper(database, clock)
+            runs_kept = timedelta(days=settings.pricing_runs_kept_days)
+            keeper = Housekeeper(database, clock, runs_kept)
             watcher = EnvelopeWatcher(database, clock, settings.pricing_envelope_interval_seconds)
             simulator = Simulator(database, settings.pricing_database_url.get_secret_value())
             for part in (relay, keeper, biller, alerter, watcher, simulator):
