@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from services.pricing.api import billing_router
 from services.pricing.api_adjustments import adjustments_router
+from services.pricing.api_agents import agents_router
 from services.pricing.api_budget_hints import budget_hints_router
 from services.pricing.api_catalog import books_router, versions_router
 from services.pricing.api_costs import provider_prices_router
@@ -122,6 +123,7 @@ def _add_routes(app: FastAPI, database: Database, clock: Clock, settings: Pricin
     app.include_router(budget_hints_router(database, clock))
     app.include_router(growth_router(database))
     app.include_router(growth_logs_router(database))
+    app.include_router(agents_router(database, clock, settings))
     app.include_router(simulations_router(database))
     app.include_router(wallets_router(database, clock))
     app.include_router(top_ups_router(database, clock))

@@ -163,7 +163,6 @@ def show_roster(console: Console, read: Answer) -> None:
         console.print(f"{read['more']} agents more")
     span = read["span"]
     console.print(f"{span['people']} people, {number(span['agents_per_person'])} agents each")
-    console.print(f"[dim]{escape(read['not_told'])}[/]")
     _print_state(console, read)
 
 

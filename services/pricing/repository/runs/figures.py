@@ -1,0 +1,217 @@
+"""Figures of agents over their runs: sums of squares too, as intervals need them.
+
+A run belongs to the days on which its last event happened, with all that it ever cost; its status
+is that of this event. An agent's part of it is what the agent's own calls cost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.pricing.domain.agents.run_prices import PricedBy, RunPrices
+from services.pricing.domain.agents.run_sums import STATED, UNSTATED, OutcomeSums, RunSums
+from services.pricing.domain.growth.windows import Window
+from services.pricing.repository.agents import Agent
+from services.pricing.repository.runs.costing import (
+    COSTS,
+    OWN,
+    VERSION,
+    price_values,
+    read_circumstances,
+    read_unpriced,
+)
+from services.pricing.repository.selection import keys
+from shared.accounts.repository import Account
+from shared.clock import day_start
+
+Seen = dict[str, tuple[datetime, datetime]]
+"""Version → when its runs' first and last events happened."""
+
+
+class FigureKey(NamedTuple):
+    """Whose figures in which window; `version` None: of all versions of the agent."""
+
+    window: int
+    agent: Agent
+    version: str | None
+
+
+@dataclass(frozen=True)
+class FigureQuestion:
+    """Runs that ended in one of the windows; `outcome` is the unit that counts outcomes, if any."""
+
+    account: Account
+    windows: Sequence[Window]
+    outcome: str | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Return the parameters of its queries."""
+        return {
+            **keys(self.account),
+            "starts": [day_start(window.first) for window in self.windows],
+            "ends": [day_start(window.end) for window in self.windows],
+            "since": day_start(min(window.first for window in self.windows)),
+            "outcome": self.outcome or "",
+        }
+
+
+async def read_priced_by(connection: AsyncConnection, question: FigureQuestion) -> list[PricedBy]:
+    """Return what the prices of the runs' usage depend on."""
+    return await read_circumstances(connection, _PARTS, question.values)
+
+
+async def read_figures(
+    connection: AsyncConnection, question: FigureQuestion, prices: RunPrices
+) -> tuple[dict[FigureKey, RunSums], dict[FigureKey, list[OutcomeSums]]]:
+    """Return sums over runs, and over runs by name and source of their outcomes."""
+    rows = await connection.execute(_FIGURES, question.values | price_values(prices))
+    runs: dict[FigureKey, RunSums] = {}
+    outcomes: dict[FigureKey, list[OutcomeSums]] = {}
+    for window, tenant, agent, by_version, version, name, source, numbers in rows.all():
+        key = FigureKey(window, Agent(tenant, agent), version if by_version else None)
+        if source is None:
+            runs[key] = _runs(numbers, prices)
+        else:
+            outcomes.setdefault(key, []).append(_outcomes(name, source, numbers, prices))
+    return runs, outcomes
+
+
+async def read_unpriced_kinds(
+    connection: AsyncConnection, question: FigureQuestion, prices: RunPrices
+) -> dict[tuple[int, Agent], dict[str, Fraction]]:
+    """Return by window, agent and kind what runs used and nobody knows the cost of."""
+    found: dict[tuple[int, Agent], dict[str, Fraction]] = {}
+    if prices.complete:
+        return found
+    values = question.values | price_values(prices)
+    by = ("number", "tenant_id", "agent")
+    for number, tenant, agent, kind, quantity in await read_unpriced(
+        connection, _PARTS, values, by=by
+    ):
+        found.setdefault((number, Agent(tenant, agent)), {})[kind] = Fraction(quantity)
+    return found
+
+
+async def read_versions(connection: AsyncConnection, account: Account) -> dict[Agent, Seen]:
+    """Return when each version of each agent was first and last seen in a run."""
+    found: dict[Agent, Seen] = {}
+    rows = (await connection.execute(_VERSIONS, keys(account))).all()
+    for tenant, agent, version, first, last in rows:
+        found.setdefault(Agent(tenant, agent), {})[version] = (first, last)
+    return found
+
+
+def _runs(numbers: Sequence[Decimal | None], prices: RunPrices) -> RunSums:
+    runs, aborted, failed, unpriced, valued, calls = (int(one or 0) for one in numbers[:6])
+    tokens, cost, wasted, priced_cost, squares, p50, p95 = numbers[6:]
+    return RunSums(
+        runs,
+        statuses={"aborted": aborted, "failed": failed},
+        unpriced=unpriced,
+        valued=valued,
+        calls=calls,
+        tokens=Fraction(tokens or 0),
+        cost=prices.dollars(cost),
+        wasted=prices.dollars(wasted),
+        priced_cost=prices.dollars(priced_cost),
+        squares=prices.dollars(squares) / prices.scale,
+        p50=None if p50 is None else prices.dollars(p50),
+        p95=None if p95 is None else prices.dollars(p95),
+    )
+
+
+def _outcomes(
+    name: str, source: str, numbers: Sequence[Decimal | None], prices: RunPrices
+) -> OutcomeSums:
+    outcomes, successes, runs, squares = (int(one or 0) for one in numbers[:4])
+    value, products = numbers[4:]
+    return OutcomeSums(
+        name,
+        source,
+        outcomes=outcomes,
+        value=Fraction(value or 0),
+        successes=successes,
+        runs=runs,
+        squares=squares,
+        products=prices.dollars(products),
+    )
+
+
+_PARTS = f"""
+    ended as (
+        select tenant_id, run_id, max(last_at) as ended_at,
+            (array_agg(status order by last_at desc, status))[1] as run_status
+        from pricing.run_part where {OWN} and last_at >= :since and events > 0
+        group by tenant_id, run_id
+    ), asked as (
+        select number - 1 as number, tenant_id, run_id, run_status
+        from unnest(cast(:starts as timestamptz[]), cast(:ends as timestamptz[]))
+            with ordinality as days (starts, ends, number)
+        join ended on ended_at >= starts and ended_at < ends
+    ), parts as materialized (
+        select number, tenant_id, part_key, run_id, run_status, agent, status, events,
+            {VERSION} as version
+        from asked join pricing.run_part using (tenant_id, run_id)
+        where {OWN} and events > 0
+        window same as (partition by tenant_id, run_id, agent)
+    )
+"""  # noqa: S608 - our own names
+
+_STATED = ", ".join(f"'{one}'" for one in STATED)
+_GROUP = "number, tenant_id, agent, by_version, version"
+_EACH = "number, tenant_id, agent, by_version, case when by_version then version else '' end"
+_RANK = "[(count(*) filter (where not unpriced) * {} + 99) / 100]"
+_COSTS = "(array_agg(cost order by cost) filter (where not unpriced))"
+_FIGURES = text(
+    f"""
+    with {_PARTS}, {COSTS}, both_ways (by_version) as (values (false), (true)),
+    runs as materialized (
+        select {_EACH} as version, run_id, min(run_status) as status, sum(events) as calls,
+            coalesce(sum(cost), 0) as cost, coalesce(bool_or(unpriced), false) as unpriced,
+            coalesce(sum(tokens), 0) as tokens
+        from parts cross join both_ways left join costs using (tenant_id, part_key)
+        group by {_EACH}, run_id
+    ), told as materialized (
+        select {_EACH} as version, run_id, name,
+            case when split_part(source, ':', 1) in ({_STATED})
+                then split_part(source, ':', 1) else '{UNSTATED}' end as source,
+            sum(told.events) as outcomes, sum(value) as value,
+            coalesce(sum(told.events) filter (where status = 'completed'), 0) as successes
+        from parts cross join both_ways join (
+            select tenant_id, part_key, name, source, events, value from pricing.run_outcome
+            where {OWN} and (events <> 0 or value <> 0)
+        ) told using (tenant_id, part_key)
+        group by {_EACH}, run_id, name, 8
+    ), valued as (
+        select distinct {_GROUP}, run_id, true as has_value from told where outcomes > 0
+    )
+    select {_GROUP}, '' as name, cast(null as text) as source, array[
+        count(*), count(*) filter (where status = 'aborted'),
+        count(*) filter (where status = 'failed'), count(*) filter (where unpriced),
+        count(has_value), sum(calls), sum(tokens),
+        sum(cost), sum(cost) filter (where status <> 'completed'),
+        sum(cost) filter (where not unpriced), sum(cost * cost) filter (where not unpriced),
+        {_COSTS}{_RANK.format(50)}, {_COSTS}{_RANK.format(95)}
+    ] as numbers
+    from runs left join valued using ({_GROUP}, run_id) group by {_GROUP}
+    union all
+    select {_GROUP}, name, source, array[
+        sum(outcomes), sum(successes), count(*) filter (where successes > 0),
+        sum(successes * successes), sum(value), sum(cost * successes)
+    ]
+    from told join runs using ({_GROUP}, run_id) group by {_GROUP}, name, source
+    """  # noqa: S608 - our own names
+)
+_VERSIONS = text(
+    f"""
+    select tenant_id, agent, agent_version, min(first_at), max(last_at) from pricing.run_part
+    where {OWN} and events > 0 group by tenant_id, agent, agent_version
+    """  # noqa: S608 - our own names
+)
