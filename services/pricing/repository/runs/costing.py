@@ -1,7 +1,7 @@
 """What parts of runs cost: texts that queries share, over a `with` query named `parts`.
 
-`parts` has (tenant_id, part_key, run_id, agent) of an account's parts. Costs are added up in
-numerics, in a common fraction of a dollar: exactly.
+`parts` has (place, tenant_id, part_key, …) of an account's parts, `place` counting them. Costs are
+added up in numerics, in a common fraction of a dollar: exactly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,12 +27,12 @@ Only where they name one alone; `same` is the window of an agent's parts of a ru
 _TYPES = {"batch": "boolean[]", "usage_day": "date[]"}
 _COLUMNS = ", ".join(PricedBy._fields)
 _ARRAYS = ", ".join(f"cast(:{name} as {_TYPES.get(name, 'text[]')})" for name in PricedBy._fields)
-_USED = """
+_USED = f"""
     parts join (
-        select * from pricing.run_usage where vendor_id = :vendor_id and mode = :mode
-            and quantity <> 0 and not starts_with(kind, 'meter:')
+        select tenant_id, part_key, {_COLUMNS}, quantity from pricing.run_usage
+        where {OWN} and quantity <> 0 and not starts_with(kind, 'meter:')
     ) used using (tenant_id, part_key)
-"""
+"""  # noqa: S608 - our own names
 _PRICES = f"""
     prices as (
         select * from unnest({_ARRAYS}, cast(:units as numeric[])) as prices ({_COLUMNS}, units)
@@ -40,14 +40,24 @@ _PRICES = f"""
 """  # noqa: S608 - our own names
 COSTS = f"""
     {_PRICES}, costs as (
-        select tenant_id, part_key, coalesce(sum(quantity * units), 0) as cost,
+        select place, coalesce(sum(quantity * units), 0) as cost,
             bool_or(units is null and kind <> :outcome) as unpriced,
-            coalesce(sum(quantity) filter (where kind = any(cast(:tokens as text[]))), 0) as tokens
+            coalesce(sum(quantity) filter (where kind = any(cast(:tokens as text[]))), 0) as tokens,
+            CARRIED
         from {_USED} left join prices using ({_COLUMNS})
-        group by tenant_id, part_key
+        group by place
     )
 """  # noqa: S608 - our own names
 """What `parts` used and cost, in 1/scale dollars; `:outcome` counts outcomes and needs no price."""
+
+
+def costs_with(*carried: str) -> str:
+    """Return the `with` queries `prices` and `costs`, which carries columns of its parts.
+
+    So nothing is joined to it: the planner takes parts for few, and would join them badly.
+    """
+    columns = ", ".join(f"min({name}) as {name}" for name in carried)
+    return COSTS.replace("CARRIED", columns)
 
 
 async def read_circumstances(

@@ -19,9 +19,9 @@ from services.pricing.domain.agents.run_sums import STATED, UNSTATED, OutcomeSum
 from services.pricing.domain.growth.windows import Window
 from services.pricing.repository.agents import Agent
 from services.pricing.repository.runs.costing import (
-    COSTS,
     OWN,
     VERSION,
+    costs_with,
     price_values,
     read_circumstances,
     read_unpriced,
@@ -74,12 +74,12 @@ async def read_figures(
     rows = await connection.execute(_FIGURES, question.values | price_values(prices))
     runs: dict[FigureKey, RunSums] = {}
     outcomes: dict[FigureKey, list[OutcomeSums]] = {}
-    for window, tenant, agent, by_version, version, name, source, numbers in rows.all():
+    for window, tenant, agent, by_version, version, name, source, of_runs, of_outcomes in rows:
         key = FigureKey(window, Agent(tenant, agent), version if by_version else None)
         if source is None:
-            runs[key] = _runs(numbers, prices)
+            runs[key] = _runs(of_runs, prices)
         else:
-            outcomes.setdefault(key, []).append(_outcomes(name, source, numbers, prices))
+            outcomes.setdefault(key, []).append(_outcomes(name, source, of_outcomes, prices))
     return runs, outcomes
 
 
@@ -156,8 +156,8 @@ _PARTS = f"""
             with ordinality as days (starts, ends, number)
         join ended on ended_at >= starts and ended_at < ends
     ), parts as materialized (
-        select number, tenant_id, part_key, run_id, run_status, agent, status, events,
-            {VERSION} as version
+        select row_number() over () as place, number, tenant_id, part_key, run_id, run_status,
+            agent, status, events, {VERSION} as version
         from asked join pricing.run_part using (tenant_id, run_id)
         where {OWN} and events > 0
         window same as (partition by tenant_id, run_id, agent)
@@ -165,50 +165,58 @@ _PARTS = f"""
 """  # noqa: S608 - our own names
 
 _STATED = ", ".join(f"'{one}'" for one in STATED)
+_CARRIED = ("number", "tenant_id", "agent", "version", "run_id", "run_status")
+_KEYS = ", ".join(_CARRIED)
 _GROUP = "number, tenant_id, agent, by_version, version"
-_EACH = "number, tenant_id, agent, by_version, case when by_version then version else '' end"
-_RANK = "[(count(*) filter (where not unpriced) * {} + 99) / 100]"
-_COSTS = "(array_agg(cost order by cost) filter (where not unpriced))"
+_KNOWN = "filter (where source is null and not unpriced)"
+_COSTS = f"(array_agg(cost order by cost) {_KNOWN})"
+_RANK = f"[(count(*) {_KNOWN} * {{}} + 99) / 100]"
 _FIGURES = text(
     f"""
-    with {_PARTS}, {COSTS}, both_ways (by_version) as (values (false), (true)),
-    runs as materialized (
-        select {_EACH} as version, run_id, min(run_status) as status, sum(events) as calls,
-            coalesce(sum(cost), 0) as cost, coalesce(bool_or(unpriced), false) as unpriced,
-            coalesce(sum(tokens), 0) as tokens
-        from parts cross join both_ways left join costs using (tenant_id, part_key)
-        group by {_EACH}, run_id
-    ), told as materialized (
-        select {_EACH} as version, run_id, name,
+    with {_PARTS}, {costs_with(*_CARRIED)}, lines as (
+        select {_KEYS}, events as calls, 0 as cost, false as unpriced, 0 as tokens,
+            cast(null as text) as name, cast(null as text) as source,
+            0 as outcomes, 0 as successes, 0 as value
+        from parts
+        union all
+        select {_KEYS}, 0, cost, unpriced, tokens, null, null, 0, 0, 0 from costs
+        union all
+        select {_KEYS}, 0, 0, false, 0, name,
             case when split_part(source, ':', 1) in ({_STATED})
-                then split_part(source, ':', 1) else '{UNSTATED}' end as source,
-            sum(told.events) as outcomes, sum(value) as value,
-            coalesce(sum(told.events) filter (where status = 'completed'), 0) as successes
-        from parts cross join both_ways join (
+                then split_part(source, ':', 1) else '{UNSTATED}' end,
+            told.events, case when status = 'completed' then told.events else 0 end, value
+        from parts join (
             select tenant_id, part_key, name, source, events, value from pricing.run_outcome
             where {OWN} and (events <> 0 or value <> 0)
         ) told using (tenant_id, part_key)
-        group by {_EACH}, run_id, name, 8
-    ), valued as (
-        select distinct {_GROUP}, run_id, true as has_value from told where outcomes > 0
+    ), each as (
+        select number, tenant_id, agent, by_version,
+            case when by_version then version else '' end as version, run_id, name, source,
+            min(run_status) as status, sum(calls) as calls, sum(cost) as cost,
+            bool_or(unpriced) as unpriced, sum(tokens) as tokens,
+            sum(outcomes) as outcomes, sum(successes) as successes, sum(value) as value
+        from lines cross join (values (false), (true)) as both_ways (by_version)
+        group by 1, 2, 3, 4, 5, 6, 7, 8
+    ), runs as (
+        select *, sum(cost) over same as run_cost, bool_or(outcomes > 0) over same as valued
+        from each window same as (partition by {_GROUP}, run_id)
     )
-    select {_GROUP}, '' as name, cast(null as text) as source, array[
+    select {_GROUP}, name, source, array[
         count(*), count(*) filter (where status = 'aborted'),
         count(*) filter (where status = 'failed'), count(*) filter (where unpriced),
-        count(has_value), sum(calls), sum(tokens),
+        count(*) filter (where valued), sum(calls), sum(tokens),
         sum(cost), sum(cost) filter (where status <> 'completed'),
         sum(cost) filter (where not unpriced), sum(cost * cost) filter (where not unpriced),
         {_COSTS}{_RANK.format(50)}, {_COSTS}{_RANK.format(95)}
-    ] as numbers
-    from runs left join valued using ({_GROUP}, run_id) group by {_GROUP}
-    union all
-    select {_GROUP}, name, source, array[
+    ] as of_runs, array[
         sum(outcomes), sum(successes), count(*) filter (where successes > 0),
-        sum(successes * successes), sum(value), sum(cost * successes)
-    ]
-    from told join runs using ({_GROUP}, run_id) group by {_GROUP}, name, source
+        sum(successes * successes), sum(value), sum(run_cost * successes)
+    ] as of_outcomes
+    from runs group by {_GROUP}, name, source
     """  # noqa: S608 - our own names
 )
+"""A run has a row of its own (no source), and one for each name and source of its outcomes."""
+
 _VERSIONS = text(
     f"""
     select tenant_id, agent, agent_version, min(first_at), max(last_at) from pricing.run_part
