@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.agents.roster import AgentDay, AgentUse
@@ -17,6 +18,7 @@ from services.pricing.handlers.growth import windows as asked
 from services.pricing.handlers.growth.windows import currency_of, windows_of
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.repository import agents
+from services.pricing.repository.agent_cards import list_standing, standing_of
 from services.pricing.repository.agents import Agent, AgentUsage, Span
 from services.pricing.repository.growth import revenue
 from services.pricing.repository.growth.usage import read_sealed_through
@@ -46,6 +48,12 @@ class AgentRow:
     revenue: Fraction
     users: int
     runs: AgentRuns
+    card: RowMapping | None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it used anything, or a run of it ended, in the days that are asked for."""
+        return self.after.active_days > 0 or self.after.cost > 0 or self.runs.now is not None
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ async def read_roster(
     runs = await read_agent_runs(connection, account, (base, window), question.outcome)
     seen = _seen(runs) | await agents.read_seen(connection, account)
     users = await agents.count_users(connection, account, window)
+    cards = await list_standing(connection, account)
     nothing = AgentUse()
     rows = [
         AgentRow(
@@ -86,6 +95,7 @@ async def read_roster(
             earned.get(agent, Fraction(0)),
             users.get(agent, 0),
             runs.get(agent, NO_RUNS),
+            standing_of(cards, agent),
         )
         for agent in before.keys() | after.keys() | runs.keys()
         if agent in seen

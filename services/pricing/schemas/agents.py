@@ -1,5 +1,6 @@
 """HTTP models of the roster of agents."""
 
+from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ from services.pricing.domain.growth.contribution import growth_of
 from services.pricing.domain.growth.shown import shown
 from services.pricing.domain.rating import COST_CURRENCY
 from services.pricing.handlers.agents import AgentRow, RosterAnswer
+from services.pricing.schemas.agent_card import Status
 from services.pricing.schemas.agent_runs import (
     BIASES,
     INTERVALS,
@@ -23,6 +25,8 @@ from services.pricing.schemas.agent_runs import (
     version_read,
 )
 from services.pricing.schemas.growth.growth import Days, Shown
+
+UNOWNED_SHOWN = 1_000
 
 
 class OutcomeRead(BaseModel):
@@ -46,6 +50,9 @@ class AgentRead(BaseModel):
 
     tenant: str
     agent: str
+    owner: str | None = Field(description="as its card says; null: nobody")
+    team: str | None
+    status: Status | None = Field(description="null: it has no card")
     first_day: date = Field(description="on which it used anything")
     last_day: date
     active_days: int = Field(description="with tokens")
@@ -78,6 +85,11 @@ class SpanRead(BaseModel):
     agents_per_person: Shown | None = Field(description="mean")
 
 
+class NamedAgent(BaseModel):
+    tenant: str
+    agent: str
+
+
 class RosterRead(Days):
     """All agents that used anything, the dearest first."""
 
@@ -88,6 +100,9 @@ class RosterRead(Days):
     span: SpanRead
     agents: list[AgentRead]
     more: int = Field(description="agents beyond those that are told")
+    without_owner: list[NamedAgent] = Field(
+        description=f"that are in use and nobody's, the dearest {UNOWNED_SHOWN}"
+    )
     runs_from: date = Field(description="runs whose last event is older are not kept any more")
     intervals: str = INTERVALS
     biases: tuple[str, ...] = BIASES
@@ -109,8 +124,14 @@ def roster_read(answer: RosterAnswer, *, top: int, runs_from: date) -> RosterRea
         span=SpanRead(people=people, agents_per_person=maybe(mean)),
         agents=[_agent(row, answer.currency) for row in answer.rows[:top]],
         more=max(len(answer.rows) - top, 0),
+        without_owner=_without_owner(answer.rows),
         runs_from=runs_from,
     )
+
+
+def _without_owner(rows: Sequence[AgentRow]) -> list[NamedAgent]:
+    unowned = [row.agent for row in rows if row.in_use and not (row.card and row.card["owner"])]
+    return [NamedAgent(tenant=of.tenant, agent=of.agent) for of in unowned[:UNOWNED_SHOWN]]
 
 
 def _agent(row: AgentRow, currency: str | None) -> AgentRead:
@@ -119,6 +140,9 @@ def _agent(row: AgentRow, currency: str | None) -> AgentRead:
     return AgentRead(
         tenant=row.agent.tenant,
         agent=row.agent.agent,
+        owner=row.card and row.card["owner"],
+        team=row.card and row.card["team"],
+        status=row.card and row.card["status"],
         first_day=row.seen[0],
         last_day=row.seen[1],
         active_days=use.active_days,
