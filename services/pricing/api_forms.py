@@ -52,11 +52,11 @@ class SpanParameters(BaseModel):
 
 @dataclass(frozen=True)
 class Forms:
-    """How a kind of answer is written as a file and as a plot."""
+    """How a kind of answer is written as a file and, where it can be, as a plot."""
 
     name: str
     csv: Callable[[Any], str]
-    plot: Callable[[Any], Spec]
+    plot: Callable[[Any], Spec] | None = None
 
     def answer(self, read: BaseModel, named: Form | None, accept: str) -> Response:
         """Return an answer in the named form, else the first accepted one, else as JSON."""
@@ -66,7 +66,7 @@ class Forms:
             headers = {"Content-Disposition": disposition}
             media = f"{CSV_TYPE}; charset=utf-8"
             return Response(self.csv(read), media_type=media, headers=headers)
-        if form == "vega-lite":
+        if form == "vega-lite" and self.plot is not None:
             return Response(json.dumps(self.plot(read)), media_type=PLOT_TYPE)
         return Response(read.model_dump_json(by_alias=True), media_type="application/json")
 
@@ -81,6 +81,7 @@ def _accepted(accept: str) -> Form:
     return next((forms[media] for media in wanted if media in forms), "json")
 
 
-def answers(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    content: dict[str, Any] = {CSV_TYPE: {}, PLOT_TYPE: {}}
+def answers(model: type[BaseModel], *, plot: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Return how the reference tells the forms of an answer."""
+    content: dict[str, Any] = {CSV_TYPE: {}} | ({PLOT_TYPE: {}} if plot else {})
     return {200: {"model": model, "content": content}}

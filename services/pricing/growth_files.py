@@ -4,7 +4,6 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-from services.pricing.schemas.agents import OutcomeRead, RosterRead
 from services.pricing.schemas.growth.contribution import ContributionsRead, PartRead
 from services.pricing.schemas.growth.enablement import EffectRead, EnablementRead
 from services.pricing.schemas.growth.growth import GrowthRead
@@ -26,7 +25,7 @@ def growth_csv(read: GrowthRead) -> str:
         ]
         rows.append(("cohort", "outside", "", "", "", read.cohorts.outside))
         rows += [("kept", one.name, "", "", "", one.amount) for one in read.cohorts.kept]
-    return _written(("split", "name", "units", "before", "after", "change"), rows)
+    return written(("split", "name", "units", "before", "after", "change"), rows)
 
 
 def contribution_csv(read: ContributionsRead) -> str:
@@ -40,7 +39,7 @@ def contribution_csv(read: ContributionsRead) -> str:
         for one in read.comparisons
         for part in one.parts
     ]
-    return _written((*DAYS, *names), rows)
+    return written((*DAYS, *names), rows)
 
 
 def enablement_csv(read: EnablementRead) -> str:
@@ -52,30 +51,11 @@ def enablement_csv(read: EnablementRead) -> str:
         for test, effect in (("effect", one.effect), ("placebo", one.placebo))
         if effect is not None
     ]
-    return _written(("figure", "test", *names), rows)
+    return written(("figure", "test", *names), rows)
 
 
-AGENT_COLUMNS = (
-    *("tenant", "agent", "first_day", "last_day", "active_days", "users"),
-    *("tokens", "tokens_before", "cost", "cost_before", "revenue", "margin"),
-    *("cache_hit_percent", "reasoning_percent", "aborted_percent", "failed_percent"),
-)
-
-
-def roster_csv(read: RosterRead) -> str:
-    """Return a row for each agent; lists are left out, outcomes are columns."""
-    outcomes = tuple(OutcomeRead.model_fields)
-    rows = [
-        (
-            *(getattr(one, name) for name in AGENT_COLUMNS),
-            *(one.outcome and getattr(one.outcome, name) for name in outcomes),
-        )
-        for one in read.agents
-    ]
-    return _written((*AGENT_COLUMNS, *outcomes), rows)
-
-
-def _written(names: Row, rows: Iterable[Row]) -> str:
+def written(names: Row, rows: Iterable[Row]) -> str:
+    """Return rows under their names as CSV; None is an empty cell."""
     text = StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(names)

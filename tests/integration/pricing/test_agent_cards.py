@@ -138,7 +138,7 @@ async def test_what_is_no_card_is_refused(
     assert (404, "unknown_agent_card") == (kept.status_code, kept.json()["code"])
 
 
-@pytest.mark.parametrize("agent", ["a%00b", "a%20b", "x" * 129, "%ff", "a%0Ab"])
+@pytest.mark.parametrize("agent", ["a%00b", "a%20b", "x" * 129, "%ff"])
 async def test_what_no_agent_is_called_is_refused(
     client: httpx.AsyncClient, headers: Headers, agent: str
 ) -> None:

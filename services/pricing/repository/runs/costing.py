@@ -13,16 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.agents.run_prices import PricedBy, RunPrices
 from services.pricing.domain.growth.kinds import TOKEN_PARTS
-
-OWN = "vendor_id = :vendor_id and mode = :mode"
-
-VERSION = """coalesce(nullif(agent_version, ''), case
-            when min(nullif(agent_version, '')) over same = max(nullif(agent_version, '')) over same
-            then min(nullif(agent_version, '')) over same end, '')"""
-"""What a part without a version, such as an outcome told later, is of: that of its run's parts.
-
-Only where they name one alone; `same` is the window of an agent's parts of a run.
-"""
+from services.pricing.repository.runs.parts import OWN
 
 _TYPES = {"batch": "boolean[]", "usage_day": "date[]"}
 _COLUMNS = ", ".join(PricedBy._fields)

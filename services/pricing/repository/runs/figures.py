@@ -19,13 +19,12 @@ from services.pricing.domain.agents.run_sums import STATED, UNSTATED, OutcomeSum
 from services.pricing.domain.growth.windows import Window
 from services.pricing.repository.agents import Agent
 from services.pricing.repository.runs.costing import (
-    OWN,
-    VERSION,
     costs_with,
     price_values,
     read_circumstances,
     read_unpriced,
 )
+from services.pricing.repository.runs.parts import OWN, parts_of_days
 from services.pricing.repository.selection import keys
 from shared.accounts.repository import Account
 from shared.clock import day_start
@@ -144,27 +143,10 @@ def _outcomes(
     )
 
 
-_PARTS = f"""
-    ended as (
-        select tenant_id, run_id, max(last_at) as ended_at,
-            (array_agg(status order by last_at desc, status))[1] as run_status
-        from pricing.run_part where {OWN} and last_at >= :since and events > 0
-        group by tenant_id, run_id
-    ), asked as (
-        select number - 1 as number, tenant_id, run_id, run_status
-        from unnest(cast(:starts as timestamptz[]), cast(:ends as timestamptz[]))
-            with ordinality as days (starts, ends, number)
-        join ended on ended_at >= starts and ended_at < ends
-    ), parts as materialized (
-        select row_number() over () as place, number, tenant_id, part_key, run_id, run_status,
-            agent, status, events, {VERSION} as version
-        from asked join pricing.run_part using (tenant_id, run_id)
-        where {OWN} and events > 0
-        window same as (partition by tenant_id, run_id, agent)
-    )
-"""  # noqa: S608 - our own names
-
+_PARTS = parts_of_days()
 _STATED = ", ".join(f"'{one}'" for one in STATED)
+SOURCE = f"""case when split_part(source, ':', 1) in ({_STATED})
+                then split_part(source, ':', 1) else '{UNSTATED}' end"""
 _CARRIED = ("number", "tenant_id", "agent", "version", "run_id", "run_status")
 _KEYS = ", ".join(_CARRIED)
 _GROUP = "number, tenant_id, agent, by_version, version"
@@ -182,8 +164,7 @@ _FIGURES = text(
         select {_KEYS}, 0, cost, unpriced, tokens, null, null, 0, 0, 0 from costs
         union all
         select {_KEYS}, 0, 0, false, 0, name,
-            case when split_part(source, ':', 1) in ({_STATED})
-                then split_part(source, ':', 1) else '{UNSTATED}' end,
+            {SOURCE},
             told.events, case when status = 'completed' then told.events else 0 end, value
         from parts join (
             select tenant_id, part_key, name, source, events, value from pricing.run_outcome
