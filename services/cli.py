@@ -20,6 +20,7 @@ from services.metering.settings import MeteringSettings
 from services.migrations import HISTORIES
 from services.pricing import cli as pricing
 from services.pricing import (
+    cli_agents,
     cli_cost,
     cli_efficiency,
     cli_envelope,
@@ -54,6 +55,7 @@ app.add_typer(cli_growth.app, name="growth")
 app.add_typer(cli_envelope.app, name="envelope")
 app.add_typer(cli_simulate.app)
 app.add_typer(cli_growth.top_app)
+app.add_typer(cli_agents.app, name="agents")
 app.add_typer(invoicing.app, name="invoicing")
 app.add_typer(cli_focus.app)
 app.add_typer(cli_tenants.app, name="tenants")

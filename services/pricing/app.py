@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from types import FrameType
 
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 
 from services.pricing.api import billing_router
 from services.pricing.api_adjustments import adjustments_router
+from services.pricing.api_agents import agents_router
 from services.pricing.api_budget_hints import budget_hints_router
 from services.pricing.api_catalog import books_router, versions_router
 from services.pricing.api_costs import provider_prices_router
@@ -80,7 +82,8 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             seconds = settings.pricing_progressive_interval_seconds
             biller = ProgressiveBiller(database, clock, seconds)
             alerter = SpendAlerter(database, clock, seconds)
-            keeper = Housekeeper(database, clock)
+            runs_kept = timedelta(days=settings.pricing_runs_kept_days)
+            keeper = Housekeeper(database, clock, runs_kept)
             watcher = EnvelopeWatcher(database, clock, settings.pricing_envelope_interval_seconds)
             simulator = Simulator(database, settings.pricing_database_url.get_secret_value())
             for part in (relay, keeper, biller, alerter, watcher, simulator):
@@ -126,6 +129,7 @@ def _add_routes(
     app.include_router(budget_hints_router(board))
     app.include_router(growth_router(database))
     app.include_router(growth_logs_router(database))
+    app.include_router(agents_router(database, clock, settings))
     app.include_router(simulations_router(database))
     app.include_router(wallets_router(database, clock))
     app.include_router(top_ups_router(database, clock))

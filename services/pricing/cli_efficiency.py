@@ -10,8 +10,7 @@ import yaml
 from rich.console import Console
 
 from services.pricing.api_client import connect, send
-from services.pricing.cli_asking import answer_of
-from services.pricing.cli_growth import LOCAL, ApiKey, Url
+from services.pricing.cli_asking import LOCAL, ApiKey, Url, ask
 from services.pricing.efficiency_files import write_files
 from services.pricing.efficiency_plots import plots_of
 from services.pricing.efficiency_words import show_efficiency
@@ -43,7 +42,7 @@ def efficiency(
 ) -> None:
     """Show cache savings, waste, and what routing and custom models would save, in US dollars."""
     body = _read(assumptions) | {"start": f"{start:%Y-%m-%d}", "end": f"{end:%Y-%m-%d}"}
-    answer = answer_of(url, lambda: _ask(url, api_key, body | {"tenant": tenant}))
+    answer = ask(url, lambda: _ask(url, api_key, body | {"tenant": tenant}))
     found = EfficiencyRead.model_validate(answer)
     if out is not None:
         write_files(found, out)

@@ -1,19 +1,32 @@
-"""`tallyrollctl growth …`, `contribution` and `agents`: what growth is made of."""
+"""`tallyrollctl growth …` and `contribution`: what growth is made of."""
 
-import json
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from pydantic import BaseModel
-from rich.console import Console
 
 from services.pricing.api_client import connect, refuse
-from services.pricing.cli_asking import answer_of, tell
+from services.pricing.cli_asking import (
+    LOCAL,
+    ApiKey,
+    As,
+    Asked,
+    BaseFrom,
+    BaseTo,
+    Before,
+    Currency,
+    Day,
+    Drawn,
+    End,
+    Out,
+    Plots,
+    Url,
+    ask,
+    days_of,
+    show_answer,
+    tell_refusal,
+)
 from services.pricing.contribution_plots import contribution_plot
 from services.pricing.domain.growth.windows import Step
 from services.pricing.growth_inputs import Entry, Log, located, read_entries
@@ -22,13 +35,10 @@ from services.pricing.growth_words import (
     show_contribution,
     show_enablement,
     show_growth,
-    show_roster,
 )
 from services.pricing.handlers.growth.contribution import Dimension, Of
 from services.pricing.handlers.growth.growth import Total
 from services.pricing.handlers.growth.sides import Unit
-from services.pricing.handlers.growth.windows import Against
-from services.pricing.plotting import Spec, write_plots
 from services.pricing.schemas.growth.contribution import ContributionsRead
 from services.pricing.schemas.growth.enablement import (
     DEFAULT_PROGRAM,
@@ -41,26 +51,6 @@ from shared.errors import TallyrollError
 app = typer.Typer(no_args_is_help=True, help="What growth is made of, and what training changed.")
 top_app = typer.Typer()
 
-LOCAL = "http://127.0.0.1:8002"
-Form = Literal["table", "json", "csv", "vega-lite"]
-Day = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="UTC day, inclusive")]
-End = Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="exclusive")]
-BaseFrom = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], help="compare with these days instead"),
-]
-BaseTo = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="exclusive")]
-Before = Annotated[Against, typer.Option(help="compare with the days before, or a year before")]
-Currency = Annotated[str | None, typer.Option(help="of revenue, where there are several")]
-As = Annotated[Form, typer.Option("--format", help="table, json, csv, or a Vega-Lite plot")]
-Out = Annotated[Path | None, typer.Option(help="a file; standard output by default")]
-Plots = Annotated[Path | None, typer.Option(help="folder for the picture, and its spec")]
-Url = Annotated[
-    str, typer.Option(envvar=["TALLYROLL_PRICING_URL", "PRICING"], help="base URL of pricing")
-]
-ApiKey = Annotated[
-    str, typer.Option(envvar="TALLYROLL_API_KEY", help="a key of the vendor, not of a tenant")
-]
 File = Annotated[Path, typer.Argument(help="CSV with a header line, or JSON")]
 
 
@@ -82,10 +72,10 @@ def show(
     api_key: ApiKey = "",
 ) -> None:
     """Split the growth of tokens or revenue by factor and by cohort; each split adds up."""
-    days = _days(first, end, against, base_from, base_to)
+    days = days_of(first, end, against, base_from, base_to)
     asked = {**days, "of": of, "unit": unit, "currency": currency}
-    drawn = _Drawn(plots, GrowthRead, growth_plot)
-    _answer(_Asked(url, api_key, "growth", asked), form, out, show_growth, drawn)
+    drawn = Drawn(plots, GrowthRead, growth_plot)
+    show_answer(Asked(url, api_key, "growth", asked), form, out, show_growth, drawn)
 
 
 @top_app.command()
@@ -108,34 +98,10 @@ def contribution(
     api_key: ApiKey = "",
 ) -> None:
     """Tell what each part made of a growth, and what it would have been without it."""
-    days = _days(first, end, against, base_from, base_to)
+    days = days_of(first, end, against, base_from, base_to)
     asked = {**days, "of": of, "by": by, "each": each, "currency": currency, "top": top}
-    drawn = _Drawn(plots, ContributionsRead, contribution_plot)
-    _answer(_Asked(url, api_key, "contribution", asked), form, out, show_contribution, drawn)
-
-
-@top_app.command()
-def agents(
-    first: Day,
-    end: End,
-    outcome: Annotated[
-        str | None, typer.Option(help="the unit that counts outcomes, such as tickets_resolved")
-    ] = None,
-    *,
-    against: Before = "before",
-    base_from: BaseFrom = None,
-    base_to: BaseTo = None,
-    currency: Currency = None,
-    top: Annotated[int, typer.Option(help="agents that are told")] = 100,
-    form: As = "table",
-    out: Out = None,
-    url: Url = LOCAL,
-    api_key: ApiKey = "",
-) -> None:
-    """List agents with what they used, cost and brought in, the dearest first."""
-    days = _days(first, end, against, base_from, base_to)
-    asked = {**days, "outcome": outcome, "currency": currency, "top": top}
-    _answer(_Asked(url, api_key, "agents", asked), form, out, show_roster)
+    drawn = Drawn(plots, ContributionsRead, contribution_plot)
+    show_answer(Asked(url, api_key, "contribution", asked), form, out, show_contribution, drawn)
 
 
 @app.command("training")
@@ -154,8 +120,8 @@ def training(
 ) -> None:
     """Tell what training changed, against those who were not trained, with an interval."""
     asked = {"program": program, "days": days, "cluster": cluster}
-    drawn = _Drawn(plots, EnablementRead, enablement_plot)
-    _answer(_Asked(url, api_key, "enablement", asked), form, out, show_enablement, drawn)
+    drawn = Drawn(plots, EnablementRead, enablement_plot)
+    show_answer(Asked(url, api_key, "enablement", asked), form, out, show_enablement, drawn)
 
 
 @app.command("trained")
@@ -170,80 +136,9 @@ def segments(file: File, url: Url = LOCAL, api_key: ApiKey = "") -> None:
     _write(file, "segments", url, api_key)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """A question to the API; parameters that are None are not asked."""
-
-    url: str
-    api_key: str
-    path: str
-    parameters: dict[str, Any]
-
-    async def read(self, form: Form) -> str:
-        """Return the answer's text, raising what the API refuses."""
-        asked = {name: value for name, value in self.parameters.items() if value is not None}
-        asked["format"] = "json" if form == "table" else form
-        async with connect(self.url, self.api_key) as client:
-            answer = await client.get(f"/v1/{self.path}", params=asked)
-            refuse(answer)
-            return answer.text
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """An answer as a picture and its spec, named as the answer; nothing without a folder."""
-
-    folder: Path | None
-    model: type[BaseModel]
-    plot: Callable[[Any], Spec]
-
-    def draw(self, name: str, figures: str) -> None:
-        """Write both of an answer in JSON."""
-        if self.folder is not None:
-            write_plots({name: self.plot(self.model.model_validate_json(figures))}, self.folder)
-
-
-def _days(
-    first: datetime,
-    end: datetime,
-    against: Against,
-    base_from: datetime | None,
-    base_to: datetime | None,
-) -> dict[str, Any]:
-    return {
-        "from": first.date().isoformat(),
-        "to": end.date().isoformat(),
-        "against": against,
-        "base_from": base_from and base_from.date().isoformat(),
-        "base_to": base_to and base_to.date().isoformat(),
-    }
-
-
-def _answer(
-    asked: _Asked,
-    form: Form,
-    out: Path | None,
-    words: Callable[[Console, Any], None],
-    drawn: _Drawn | None = None,
-) -> None:
-    text = answer_of(asked.url, lambda: asked.read(form))
-    if drawn is not None and drawn.folder is not None:
-        figures = (
-            text if form in ("table", "json") else answer_of(asked.url, lambda: asked.read("json"))
-        )
-        drawn.draw(asked.path, figures)
-    if form == "table":
-        with out.open("w", encoding="utf-8") if out else nullcontext() as file:
-            words(Console(file=file, highlight=False), json.loads(text))
-    elif out is None:
-        typer.echo(text, nl=form != "csv")
-    else:
-        out.write_text(text, encoding="utf-8", newline="")
-
-
 def _write(file: Path, log: Log, url: str, api_key: str) -> None:
     entries = _read(file, log)
-    added = answer_of(url, lambda: _send(url, api_key, log, entries))
+    added = ask(url, lambda: _send(url, api_key, log, entries))
     known = len(entries) - added
     typer.echo(f"{log}: {added} entries added, {known} stood already")
 
@@ -252,7 +147,7 @@ def _read(file: Path, log: Log) -> Sequence[Entry]:
     try:
         return read_entries(file, log)
     except TallyrollError as error:
-        tell(error)
+        tell_refusal(error)
         raise typer.Exit(1) from error
 
 

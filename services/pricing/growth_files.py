@@ -1,7 +1,6 @@
 """Answers about growth as CSV files: the figures of the JSON answer, a header line, UTF-8."""
 
 from services.pricing.csv_tables import Row, csv_table
-from services.pricing.schemas.agents import OutcomeRead, RosterRead
 from services.pricing.schemas.growth.contribution import ContributionsRead, PartRead
 from services.pricing.schemas.growth.enablement import EffectRead, EnablementRead
 from services.pricing.schemas.growth.growth import GrowthRead
@@ -48,23 +47,3 @@ def enablement_csv(read: EnablementRead) -> str:
         if effect is not None
     ]
     return csv_table(("figure", "test", *names), rows)
-
-
-AGENT_COLUMNS = (
-    *("tenant", "agent", "first_day", "last_day", "active_days", "users"),
-    *("tokens", "tokens_before", "cost", "cost_before", "revenue", "margin"),
-    *("cache_hit_percent", "reasoning_percent", "aborted_percent", "failed_percent"),
-)
-
-
-def roster_csv(read: RosterRead) -> str:
-    """Return a row for each agent; lists are left out, outcomes are columns."""
-    outcomes = tuple(OutcomeRead.model_fields)
-    rows = [
-        (
-            *(getattr(one, name) for name in AGENT_COLUMNS),
-            *(one.outcome and getattr(one.outcome, name) for name in outcomes),
-        )
-        for one in read.agents
-    ]
-    return csv_table((*AGENT_COLUMNS, *outcomes), rows)

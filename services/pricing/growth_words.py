@@ -46,7 +46,7 @@ def show_growth(console: Console, read: Answer) -> None:
         f"{what}, {read['base_from']} to {read['to']}: {number(read['before'])} → "
         f"{number(read['after'])}, {change} ({percent} %)"
     )
-    table = _table("by factor", "effect", "what changed", read["of"])
+    table = table_of("by factor", "effect", "what changed", read["of"])
     for one in _told(read["effects"]):
         words = EFFECTS[one["name"]].format(unit=read["unit"])
         table.add_row(one["name"].replace("_", " "), words, number(one["amount"]))
@@ -59,11 +59,11 @@ def show_growth(console: Console, read: Answer) -> None:
     if read["cohorts"] is not None:
         console.print(_cohorts(read))
     console.print(_units(read))
-    _print_state(console, read)
+    print_state(console, read)
 
 
 def _cohorts(read: Answer) -> Table:
-    table = _table("by cohort", "cohort", f"{read['unit']}s", "before", "after", "change")
+    table = table_of("by cohort", "cohort", f"{read['unit']}s", "before", "after", "change")
     split = read["cohorts"]
     for one in split["cohorts"]:
         amounts = [number(one[name]) for name in ("before", "after", "change")]
@@ -80,7 +80,7 @@ def _cohorts(read: Answer) -> Table:
 
 
 def _units(read: Answer) -> Table:
-    table = _table(f"tokens by {read['unit']}", "", "before", "after")
+    table = table_of(f"tokens by {read['unit']}", "", "before", "after")
     sides = [read["units"][side] for side in ("before", "after")]
     for name in ("units", "active_days", "unnamed"):
         table.add_row(name.replace("_", " "), *(f"{side[name]:,}" for side in sides))
@@ -100,7 +100,7 @@ def show_contribution(console: Console, read: Answer) -> None:
             f"growth {growth} %"
         )
         names = ("before", "after", "change", "points", "share %", "if unchanged %", "the rest %")
-        table = _table(title, read["by"], *names)
+        table = table_of(title, read["by"], *names)
         for part in one["parts"]:
             style = None if part["kind"] == "value" else "dim"
             table.add_row(escape(part["name"]), *_cells(part), style=style)
@@ -115,7 +115,7 @@ def show_contribution(console: Console, read: Answer) -> None:
             before, after = number(unit["before"]), number(unit["after"])
             kind = escape(unit["kind"])
             console.print(f"Without a known cost, in no figure: {kind}, {before} → {after}")
-    _print_state(console, read)
+    print_state(console, read)
 
 
 def _cells(part: Answer) -> Iterable[str]:
@@ -127,7 +127,7 @@ def show_enablement(console: Console, read: Answer) -> None:
     """Print estimates beside their placebos, who was compared, and what is assumed."""
     title = f"{read['program']}: {read['trained']} trained against {read['others']} others"
     names = ("estimate", "95 % interval", "relative %", "trained", "others")
-    table = _table(title, "a user and day", *names)
+    table = table_of(title, "a user and day", *names)
     for one in read["measured"]:
         for name, effect in (("", one["effect"]), (", placebo before", one["placebo"])):
             figure = one["figure"].replace("_", " ")
@@ -153,41 +153,8 @@ def _estimate(effect: Answer | None) -> Iterable[str]:
     return (number(effect["estimate"]), interval, number(effect["relative_percent"]), *sides)
 
 
-def show_roster(console: Console, read: Answer) -> None:
-    """Print a row for each agent."""
-    title = f"agents, {read['from']} to {read['to']}"
-    names = ["users", "tokens", "growth %", "cost USD", "before", "margin", "cache hit %"]
-    names += ["reasoning %", "failed %", "aborted %"]
-    names += ["cost per outcome", "95 % interval"] if read["outcome"] else []
-    table = _table(title, "agent", *names)
-    for one in read["agents"]:
-        table.add_row(escape(f"{one['tenant']}/{one['agent']}"), *_agent(one, read["outcome"]))
-    console.print(table)
-    if read["more"]:
-        console.print(f"{read['more']} agents more")
-    span = read["span"]
-    console.print(f"{span['people']} people, {number(span['agents_per_person'])} agents each")
-    console.print(f"[dim]{escape(read['not_told'])}[/]")
-    _print_state(console, read)
-
-
-def _agent(one: Answer, outcome: str | None) -> Iterable[str]:
-    names = (
-        *("tokens", "tokens_growth_percent", "cost", "cost_before", "margin"),
-        *("cache_hit_percent", "reasoning_percent", "failed_percent", "aborted_percent"),
-    )
-    cells = [str(one["users"]), *(number(one[name]) for name in names)]
-    if one["unpriced"]:
-        cells[3] += " + unpriced"
-    if outcome:
-        told = one["outcome"] or {"cost_per_outcome": None, "lower": None, "upper": None}
-        cells.append(number(told["cost_per_outcome"]))
-        known = told["lower"] is not None
-        cells.append(f"{number(told['lower'])} … {number(told['upper'])}" if known else "n/a")
-    return cells
-
-
-def _print_state(console: Console, read: Answer) -> None:
+def print_state(console: Console, read: Answer) -> None:
+    """Print how far days are sealed, and whether revenue is to come."""
     console.print(f"sealed through {read['sealed_through'] or 'no day yet'}")
     if read["open_periods"]:
         text = f"{read['open_periods']} subscriptions have days in it that are not billed yet"
@@ -198,7 +165,8 @@ def _told(amounts: Iterable[Answer]) -> list[Answer]:
     return [one for one in amounts if one["amount"] != "0"]
 
 
-def _table(title: str, first: str, *others: str) -> Table:
+def table_of(title: str, first: str, *others: str) -> Table:
+    """Return an empty table; all columns but the first hold numbers."""
     table = Table(title=escape(title), title_justify="left")
     table.add_column(first, no_wrap=True, overflow="ignore")
     for name in others:

@@ -1,4 +1,4 @@
-"""What is kept for a time only: idempotency keys and live values go after 30 days."""
+"""What is kept for a time only: keys and live values for 30 days, runs for as long as is set."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.repository.idempotency import delete_older
 from services.pricing.repository.meter_values import forget_live
+from services.pricing.repository.runs.storing import delete_old
 from shared.clock import Clock
 from shared.database import Database
 from shared.housekeeping import delete_all, repeat
@@ -29,10 +30,12 @@ class Housekeeper:
 
     database: Database
     clock: Clock
+    runs_kept: timedelta
 
     async def run(self) -> None:
         """Delete until cancelled."""
-        await repeat(PERIOD_SECONDS, self.delete_old_keys, self.forget_live_values)
+        jobs = (self.delete_old_keys, self.forget_live_values, self.delete_old_runs)
+        await repeat(PERIOD_SECONDS, *jobs)
 
     async def delete_old_keys(self) -> int:
         """Delete every idempotency key older than 30 days; return how many."""
@@ -54,3 +57,15 @@ class Housekeeper:
             return await forget_live(connection, before, limit=limit)
 
         return await delete_all(self.database, delete)
+
+    async def delete_old_runs(self) -> int:
+        """Delete runs whose last event is too old; return how many of their parts went."""
+        before = self.clock.now() - self.runs_kept
+
+        async def delete(connection: AsyncConnection, limit: int) -> int:
+            return await delete_old(connection, before, limit=limit)
+
+        deleted = await delete_all(self.database, delete)
+        if deleted:
+            logger.info("old_runs_deleted", rows=deleted)
+        return deleted

@@ -28,6 +28,10 @@ class PricingSettings(SharedSettings):
         description="pause between two looks at the spend of subscriptions with thresholds",
     )
 
+    pricing_runs_kept_days: int = Field(
+        default=90, ge=1, le=3_660, description="runs without an event for so long are deleted"
+    )
+
     @property
     def accepted_recounts(self) -> frozenset[str]:
         """Which recounts of a sealed day allow to rate it."""

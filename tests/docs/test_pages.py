@@ -44,6 +44,7 @@ GUIDED = (
     "guides/prove-the-count.md",
     "guides/receive-webhooks.md",
     "guides/see-growth.md",
+    "guides/manage-agents.md",
     "guides/keep-a-budget.md",
 )
 """The pages whose commands run, in this order, in one shell."""

@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.agents.roster import AgentDay, AgentUse
 from services.pricing.domain.growth.costs import DayCosts
 from services.pricing.domain.growth.windows import Window
+from services.pricing.handlers.agent_runs import NO_RUNS, AgentRuns, read_agent_runs
 from services.pricing.handlers.growth import windows as asked
 from services.pricing.handlers.growth.windows import currency_of, windows_of
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.repository import agents
+from services.pricing.repository.agent_cards import list_standing, standing_of
 from services.pricing.repository.agents import Agent, AgentUsage, Span
 from services.pricing.repository.growth import revenue
 from services.pricing.repository.growth.usage import read_sealed_through
 from shared.accounts.repository import Account
+from shared.clock import utc_day
 
 BY = ("tenant", "agent")
 
@@ -43,6 +47,13 @@ class AgentRow:
     after: AgentUse
     revenue: Fraction
     users: int
+    runs: AgentRuns
+    card: RowMapping | None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it used anything, or a run of it ended, in the days that are asked for."""
+        return self.after.active_days > 0 or self.after.cost > 0 or self.runs.now is not None
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,10 @@ async def read_roster(
     before, after = await asyncio.to_thread(_uses, used, costs, question.outcome)
     currency = await currency_of(connection, account, question.currency)
     earned = await _earned(connection, account, currency, window)
-    seen = await agents.read_seen(connection, account)
+    runs = await read_agent_runs(connection, account, (base, window), question.outcome)
+    seen = _seen(runs) | await agents.read_seen(connection, account)
     users = await agents.count_users(connection, account, window)
+    cards = await list_standing(connection, account)
     nothing = AgentUse()
     rows = [
         AgentRow(
@@ -81,8 +94,10 @@ async def read_roster(
             after.get(agent, nothing),
             earned.get(agent, Fraction(0)),
             users.get(agent, 0),
+            runs.get(agent, NO_RUNS),
+            standing_of(cards, agent),
         )
-        for agent in before.keys() | after.keys()
+        for agent in before.keys() | after.keys() | runs.keys()
         if agent in seen
     ]
     rows.sort(key=lambda row: (-row.after.cost, -row.after.tokens, row.agent))
@@ -114,6 +129,17 @@ def _uses(
             named = (of.kind, of.model, of.status, of.purpose)
             use.add(AgentDay(day, *named, quantity, cost), outcome)
     return found
+
+
+def _seen(runs: Mapping[Agent, AgentRuns]) -> dict[Agent, tuple[date, date]]:
+    """Return the days of agents by their runs: of some nothing but outcomes is told."""
+    return {
+        agent: (
+            min(utc_day(one.first_at) for one in of.versions),
+            max(utc_day(one.last_at) for one in of.versions),
+        )
+        for agent, of in runs.items()
+    }
 
 
 async def _earned(

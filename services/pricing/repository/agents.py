@@ -1,7 +1,4 @@
-"""What agents used, from pricing's copies of the main rollup and of the one by user.
-
-The third rollup, by run, is metering's alone: no message carries it.
-"""
+"""What agents used, from pricing's copies of the main rollup and of the one by user."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """HTTP models of the roster of agents."""
 
+from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
 
@@ -10,12 +11,22 @@ from services.pricing.domain.growth.contribution import growth_of
 from services.pricing.domain.growth.shown import shown
 from services.pricing.domain.rating import COST_CURRENCY
 from services.pricing.handlers.agents import AgentRow, RosterAnswer
+from services.pricing.schemas.agent_card import Status
+from services.pricing.schemas.agent_runs import (
+    BIASES,
+    INTERVALS,
+    VERSIONS_SHOWN,
+    QuantityRead,
+    RunsRead,
+    VersionRead,
+    maybe,
+    quantities,
+    runs_read,
+    version_read,
+)
 from services.pricing.schemas.growth.growth import Days, Shown
 
-NOT_TOLD = (
-    "Runs, their trees and status, and names, values and sources of outcomes are kept by run in "
-    "metering (GET /v1/runs), and come here by no message: nothing is made up of them."
-)
+UNOWNED_SHOWN = 1_000
 
 
 class OutcomeRead(BaseModel):
@@ -34,16 +45,14 @@ class ShareRead(BaseModel):
     percent: Shown
 
 
-class QuantityRead(BaseModel):
-    kind: str
-    quantity: Shown
-
-
 class AgentRead(BaseModel):
     """An agent over the days that are asked for; shares are of tokens, in percent."""
 
     tenant: str
     agent: str
+    owner: str | None = Field(description="as its card says; null: nobody")
+    team: str | None
+    status: Status | None = Field(description="null: it has no card")
     first_day: date = Field(description="on which it used anything")
     last_day: date
     active_days: int = Field(description="with tokens")
@@ -63,6 +72,10 @@ class AgentRead(BaseModel):
     models: list[ShareRead]
     users: int = Field(description="named ones")
     outcome: OutcomeRead | None
+    runs: RunsRead | None = Field(description="that ended in the days; null: none did")
+    runs_before: RunsRead | None
+    versions: list[VersionRead] = Field(description="the newest, the first seen of them first")
+    versions_more: int = Field(description="older ones that are not told")
 
 
 class SpanRead(BaseModel):
@@ -70,6 +83,11 @@ class SpanRead(BaseModel):
 
     people: int = Field(description="named users who used any agent")
     agents_per_person: Shown | None = Field(description="mean")
+
+
+class NamedAgent(BaseModel):
+    tenant: str
+    agent: str
 
 
 class RosterRead(Days):
@@ -82,10 +100,15 @@ class RosterRead(Days):
     span: SpanRead
     agents: list[AgentRead]
     more: int = Field(description="agents beyond those that are told")
-    not_told: str = NOT_TOLD
+    without_owner: list[NamedAgent] = Field(
+        description=f"that are in use and nobody's, the dearest {UNOWNED_SHOWN}"
+    )
+    runs_from: date = Field(description="runs whose last event is older are not kept any more")
+    intervals: str = INTERVALS
+    biases: tuple[str, ...] = BIASES
 
 
-def roster_read(answer: RosterAnswer, *, top: int) -> RosterRead:
+def roster_read(answer: RosterAnswer, *, top: int, runs_from: date) -> RosterRead:
     """Return an answer as it is shown, with so many agents at most."""
     people = answer.span.people
     mean = Fraction(answer.span.agents_of_people, people) if people else None
@@ -98,40 +121,51 @@ def roster_read(answer: RosterAnswer, *, top: int) -> RosterRead:
         currency=answer.currency,
         sealed_through=answer.sealed_through,
         open_periods=answer.open_periods,
-        span=SpanRead(people=people, agents_per_person=_maybe(mean)),
+        span=SpanRead(people=people, agents_per_person=maybe(mean)),
         agents=[_agent(row, answer.currency) for row in answer.rows[:top]],
         more=max(len(answer.rows) - top, 0),
+        without_owner=_without_owner(answer.rows),
+        runs_from=runs_from,
     )
 
 
+def _without_owner(rows: Sequence[AgentRow]) -> list[NamedAgent]:
+    unowned = [row.agent for row in rows if row.in_use and not (row.card and row.card["owner"])]
+    return [NamedAgent(tenant=of.tenant, agent=of.agent) for of in unowned[:UNOWNED_SHOWN]]
+
+
 def _agent(row: AgentRow, currency: str | None) -> AgentRead:
-    use, before = row.after, row.before
+    use, before, versions = row.after, row.before, row.runs.versions
     margin = row.revenue - use.cost if currency == COST_CURRENCY and not use.unpriced else None
     return AgentRead(
         tenant=row.agent.tenant,
         agent=row.agent.agent,
+        owner=row.card and row.card["owner"],
+        team=row.card and row.card["team"],
+        status=row.card and row.card["status"],
         first_day=row.seen[0],
         last_day=row.seen[1],
         active_days=use.active_days,
         tokens=shown(use.tokens),
         tokens_before=shown(before.tokens),
-        tokens_growth_percent=_maybe(growth_of(before.tokens, use.tokens)),
+        tokens_growth_percent=maybe(growth_of(before.tokens, use.tokens)),
         cost=shown(use.cost),
         cost_before=shown(before.cost),
-        unpriced=[
-            QuantityRead(kind=kind, quantity=shown(quantity))
-            for kind, quantity in sorted(use.unpriced.items())
-        ],
+        unpriced=quantities(use.unpriced),
         revenue=None if currency is None else shown(row.revenue),
-        margin=_maybe(margin),
-        cache_hit_percent=_maybe(use.cache_hits),
-        reasoning_percent=_maybe(use.reasoning),
-        aborted_percent=_maybe(use.share_of_status("aborted")),
-        failed_percent=_maybe(use.share_of_status("failed")),
+        margin=maybe(margin),
+        cache_hit_percent=maybe(use.cache_hits),
+        reasoning_percent=maybe(use.reasoning),
+        aborted_percent=maybe(use.share_of_status("aborted")),
+        failed_percent=maybe(use.share_of_status("failed")),
         purposes=_shares(use, use.purposes),
         models=_shares(use, use.models),
         users=row.users,
         outcome=_outcome(use.outcome_cost()),
+        runs=runs_read(row.runs.now),
+        runs_before=runs_read(row.runs.before),
+        versions=[version_read(one) for one in versions[-VERSIONS_SHOWN:]],
+        versions_more=max(len(versions) - VERSIONS_SHOWN, 0),
     )
 
 
@@ -153,7 +187,3 @@ def _outcome(cost: OutcomeCost | None) -> OutcomeRead | None:
         lower=interval and shown(interval.lower),
         upper=interval and shown(interval.upper),
     )
-
-
-def _maybe(amount: Fraction | None) -> str | None:
-    return None if amount is None else shown(amount)

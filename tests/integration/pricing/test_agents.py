@@ -1,34 +1,18 @@
-"""The roster of agents on a real database: from the rollups that come to pricing, and no other."""
+"""The roster of agents on a real database: from the rollups that come to pricing."""
 
 import csv
 from datetime import date
 from io import StringIO
-from typing import Any
 
 import httpx
 
 from shared.database import Database
 
+from .agents_api import price_input, roster
 from .billing_api import Headers
-from .growth_api import DECEMBER, ask, by_user, grown, store_usage, tokens
+from .growth_api import DECEMBER, by_user, grown, store_usage, tokens
 
 RESOLVED = "tickets_resolved"
-
-
-async def _priced(client: httpx.AsyncClient, headers: Headers) -> None:
-    """A million tokens cost 2 dollars at anthropic."""
-    price = {"provider": "anthropic", "model": "claude-sonnet-4-6", "kind": "input_uncached"}
-    amount = {"per": "1000000", "unit_amount": "2.00", "effective_from": "2023-01-01"}
-    body = {"prices": [{**price, **amount, "source": "contract"}]}
-    named = {**headers, "Idempotency-Key": "price"}
-    assert (await client.post("/v1/provider-prices", json=body, headers=named)).is_success
-
-
-async def _roster(
-    client: httpx.AsyncClient, headers: Headers, **asked: str
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    found = await ask(client, headers, "agents", **asked)
-    return found, {one["agent"]: one for one in found["agents"]}
 
 
 async def test_the_roster_by_hand(
@@ -38,7 +22,7 @@ async def test_the_roster_by_hand(
 
     With 10,000 that failed it is 0.1 for 4 tickets, 0.025 each, and a fifth of its tokens failed.
     """
-    await _priced(client, headers)
+    await price_input(client, headers)
     await grown(client, headers, store, vendor)
     more = [
         tokens(12, 8, 10_000, status="failed"),
@@ -53,7 +37,7 @@ async def test_the_roster_by_hand(
     ]
     await store_usage(store, vendor, *more, version=2, users=users)
 
-    found, agents = await _roster(client, headers, outcome=RESOLVED)
+    found, agents = await roster(client, headers, outcome=RESOLVED)
 
     one = agents["support-0"]
     assert ("50000", "30000", "0.1", "0.06", "120", "119.9") == tuple(
@@ -74,7 +58,7 @@ async def test_the_roster_by_hand(
         own["unpriced"],
     )
     assert {"people": 2, "agents_per_person": "1.5"} == found["span"]
-    assert "by no message" in found["not_told"]
+    assert (None, []) == (one["runs"], one["versions"])
 
 
 async def test_agents_that_are_gone_are_told_too(
@@ -83,8 +67,8 @@ async def test_agents_that_are_gone_are_told_too(
     """Who used nothing now but did before; who did neither is not there."""
     await grown(client, headers, store, vendor)
 
-    _, agents = await _roster(client, headers, **{"from": "2024-01-01", "to": "2024-02-01"})
-    _, nobody = await _roster(client, headers, **{"from": "2024-06-01", "to": "2024-07-01"})
+    _, agents = await roster(client, headers, **{"from": "2024-01-01", "to": "2024-02-01"})
+    _, nobody = await roster(client, headers, **{"from": "2024-06-01", "to": "2024-07-01"})
 
     assert {"support-0", "writer", "bot"} == agents.keys()
     assert ("0", "40000", "-100") == tuple(
@@ -97,14 +81,14 @@ async def test_the_roster_as_a_file_and_as_a_plot(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
 ) -> None:
     """The same figures; fewer agents on request, and how many there are more."""
-    await _priced(client, headers)
+    await price_input(client, headers)
     await grown(client, headers, store, vendor)
 
     file = await client.get("/v1/agents", params=DECEMBER | {"format": "csv"}, headers=headers)
     plot = await client.get(
         "/v1/agents", params=DECEMBER | {"format": "vega-lite", "top": "1"}, headers=headers
     )
-    few, _ = await _roster(client, headers, top="1")
+    few, _ = await roster(client, headers, top="1")
 
     rows = {row["agent"]: row for row in csv.DictReader(StringIO(file.text))}
     assert {"support-0", "bot", "writer"} == rows.keys()

@@ -204,8 +204,8 @@ async def test_keys_go_after_their_time(
     # The clock of the database, which wrote when the keys were made.
     async with store.transaction() as connection:
         now = await connection.scalar(text("select now()"))
-    deleted = await Housekeeper(store, FrozenClock(now)).delete_old_keys()
-    again = await Housekeeper(store, FrozenClock(now)).delete_old_keys()
+    deleted = await Housekeeper(store, FrozenClock(now), KEYS_KEPT).delete_old_keys()
+    again = await Housekeeper(store, FrozenClock(now), KEYS_KEPT).delete_old_keys()
 
     assert (1, 0) == (deleted, again)
     assert timedelta(days=30) == KEYS_KEPT

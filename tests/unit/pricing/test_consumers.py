@@ -39,7 +39,7 @@ def test_no_subscriber_can_lose_a_message() -> None:
     broker = KafkaBroker()
     add_consumers(broker, Database(SETTINGS.pricing_database_url.get_secret_value()), SETTINGS)
 
-    assert 2 == len(broker.subscribers)
+    assert 3 == len(broker.subscribers)
     assert [] == list(faults_of(broker))
 
 

@@ -42,7 +42,7 @@ def jackknife(estimate: Fraction, without: Sequence[Fraction], *, freedom: int) 
     """
     number = len(without)
     squares = sum(((one - estimate) ** 2 for one in without), Fraction(0))
-    half = quantile(freedom) * _root_above(squares * (number - 1) / number)
+    half = quantile(freedom) * root_above(squares * (number - 1) / number)
     return Interval(estimate - half, estimate + half)
 
 
@@ -51,7 +51,7 @@ def quantile(freedom: int) -> Fraction:
     return _QUANTILES[max(known for known in _QUANTILES if known <= freedom)]
 
 
-def _root_above(square: Fraction) -> Fraction:
+def root_above(square: Fraction) -> Fraction:
     """Return a square root to 12 decimals, rounded up."""
     scaled = -(-square.numerator * _SCALE**2 // square.denominator)
     root = isqrt(scaled)

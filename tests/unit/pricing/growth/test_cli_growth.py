@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.cli import app
-from services.pricing import cli_growth
+from services.pricing import cli_asking, cli_growth
 from services.pricing.domain.growth.cohorts import UnitUse
 from services.pricing.domain.growth.contribution import Part, contributions
 from services.pricing.domain.growth.factors import Cell
@@ -78,7 +78,8 @@ def _run(monkeypatch: pytest.MonkeyPatch, api: _Api, *arguments: str) -> Result:
     def connect(_url: str, _key: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.MockTransport(api), base_url="http://pricing")
 
-    monkeypatch.setattr(cli_growth, "connect", connect)
+    for module in (cli_growth, cli_asking):
+        monkeypatch.setattr(module, "connect", connect)
     return CliRunner().invoke(app, [*arguments], env={"COLUMNS": "160"})
 
 

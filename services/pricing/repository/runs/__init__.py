@@ -1,0 +1,1 @@
+"""The SQL of runs: storing, what their usage cost, figures of agents, and trees."""
