@@ -310,6 +310,7 @@ async def test_as_a_file_and_as_a_plot(
     [
         ({"of": "revenue", "by": "user"}, "unknown_combination"),
         ({"of": "cost", "by": "team"}, "unknown_combination"),
+        ({"of": "cost", "currency": "EUR"}, "unknown_combination"),
         ({"each": "quarter"}, "invalid_window"),
         ({"each": "month", "base_from": "2023-01-01", "base_to": "2023-02-01"}, "invalid_window"),
         ({"top": "0"}, "invalid_request"),

@@ -127,6 +127,9 @@ def _check(question: ContributionQuestion) -> None:
     if question.by not in {*known, SEGMENT}:
         message = f"{question.of.capitalize()} is known by {', '.join(sorted({*known, SEGMENT}))}."
         faults.insert(0, Fault("unknown_combination", "by", message))
+    if question.of == "cost" and question.currency not in (None, COST_CURRENCY):
+        message = f"Cost is in {COST_CURRENCY}, whatever statements are in."
+        faults.append(Fault("unknown_combination", "currency", message))
     if faults:
         raise TallyrollError(faults[0].code, faults[0].message, faults=faults)
 

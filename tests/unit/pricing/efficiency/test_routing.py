@@ -104,7 +104,7 @@ def test_writing_that_is_cheaper_than_reading_is_no_gain() -> None:
 
     found = routing_saving([used("input_cache_read", 100)], policy, PRICES)
 
-    assert (0, 0) == (found.all_agents.lost_cache, found.saving)
+    assert dollars(0, 0) == (found.all_agents.lost_cache, found.saving)
 
 
 def test_a_share_is_of_the_baseline_and_of_nothing_there_is_none() -> None:
@@ -121,7 +121,7 @@ def test_a_loss_that_nobody_can_tell_is_no_loss_of_nothing() -> None:
 
     found = routing_saving([used("input_cache_read", 100), used("output_text", 1)], policy, PRICES)
 
-    assert (50, 42, 0) == (
+    assert dollars(50, 42, 0) == (
         found.all_agents.baseline_cost,
         found.all_agents.cheaper,
         found.all_agents.lost_cache,

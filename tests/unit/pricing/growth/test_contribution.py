@@ -44,6 +44,35 @@ def test_contributions_by_hand() -> None:
     ] == [_told(one) for one in found.parts]
 
 
+def test_of_a_whole_that_shrinks() -> None:
+    """200 → 150: agents lost 60, so -30 points and 120 % of the fall; the rest grew against it.
+
+    A share below 0 is of a part that moved the other way, whichever way the whole went. Without
+    the agents' fall it would have been growth of 5 %. The largest change comes first, up or down.
+    """
+    agents = Part("agents", Fraction(80), Fraction(20))
+    rest = Part("rest", Fraction(120), Fraction(130))
+
+    found = contributions([rest, agents])
+
+    assert -25 == found.growth
+    assert [
+        ("agents", -30, 120, 5, Fraction(10, 120) * 100),
+        ("rest", 5, -20, -30, -75),
+    ] == [_told(one) for one in found.parts]
+
+
+def test_the_largest_changes_are_named_whichever_way_they_go() -> None:
+    """-9 and 5 are named, 1 and -1 are not: what grew alone would hide the largest fall."""
+    changes = {"a": 1, "b": -9, "c": 5, "d": -1}
+    before = {("value", name): Fraction(10) for name in changes}
+    after = {("value", name): Fraction(10 + change) for name, change in changes.items()}
+
+    parts = parts_of(before, after, top=2)
+
+    assert [("b", -9), ("c", 5), ("2 others", 0)] == [(p.name, int(p.change)) for p in parts]
+
+
 def test_growth_from_nothing_has_no_percentage() -> None:
     """The changes and the shares are told, growth and points are not made up."""
     found = contributions(
