@@ -32,6 +32,17 @@ def test_ten_people_by_hand() -> None:
     assert Fraction(57, 100) == spread.gini
 
 
+def test_two_hundred_people_by_hand() -> None:
+    """1 to 200: ranks 180 and 198, and the twenty at the top have 181 + … + 200 of 20,100."""
+    spread = of(*range(200, 0, -1))
+
+    ranks = [spread.median, spread.p90, spread.p99, spread.largest]
+    assert [Fraction(201, 2), *fractions(180, 198, 200)] == ranks
+    assert Fraction(3_810, 20_100) == spread.top_decile_share
+    # Of 1 to n it is (n - 1) / 3n.
+    assert Fraction(199, 600) == spread.gini
+
+
 def test_four_people_of_whom_one_has_everything() -> None:
     """The Gini coefficient is 3/4, and four tenths of the one person have four tenths of it."""
     spread = of(0, 0, 0, 8)

@@ -51,6 +51,7 @@ ROWS = st.lists(
         context_band=st.sampled_from(["32k", "200k", "256k"]),
         service_tier=st.sampled_from(["", "priority"]),
         region=st.sampled_from(["", "eu"]),
+        batch=st.sampled_from(["false", "true"]),
         usage_day=st.integers(0, 29).map(lambda n: NOVEMBER.start + timedelta(days=n)),
     ),
     max_size=12,

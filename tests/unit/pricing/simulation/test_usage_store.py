@@ -92,9 +92,9 @@ def test_spans_cut_a_period(tmp_path: Path) -> None:
 
     found = store.rows(spans, reach)[7]
 
-    assert [(NOVEMBER.start, Fraction("10.500000000001")), (SECOND, Fraction(-3))] == [
+    assert {(NOVEMBER.start, Fraction("10.500000000001")), (SECOND, Fraction(-3))} == {
         (row.usage_day, row.quantity) for row in found
-    ]
+    }
 
 
 def test_people_are_added_up(tmp_path: Path) -> None:
@@ -108,6 +108,22 @@ def test_people_are_added_up(tmp_path: Path) -> None:
 
     expected = {("ann", "m", "output_text"): 5, ("", "m", "output_text"): 1}
     assert expected == store.people([MONTH])[7]
+
+
+def test_users_are_counted_by_span(tmp_path: Path) -> None:
+    """Each once, whatever it used; nobody in particular is none, nor who gave all of it back."""
+    people: Rows = [
+        ("acme", FIRST, "ann", "2"),
+        ("acme", SECOND, "ann", "3"),
+        ("acme", SECOND, "bob", "1"),
+        ("acme", FIRST, "", "1"),
+        ("acme", FIRST, "cy", "4"),
+        ("acme", SECOND, "cy", "-4"),
+    ]
+    store = store_of(tmp_path, [], people)
+    first = Span(8, "acme", NOVEMBER.start, SECOND)
+
+    assert {7: 2, 8: 2} == store.users([MONTH, first, Span(9, "other", *MONTH[2:])])
 
 
 def test_what_cannot_be_added_exactly_is_refused(tmp_path: Path) -> None:
