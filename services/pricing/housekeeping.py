@@ -1,4 +1,4 @@
-"""What is kept for a time only: idempotency keys and live values go after 30 days."""
+"""What is kept for a time only: keys and live values for 30 days, reservations for 90."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,6 +6,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.repository.envelopes import reservations
 from services.pricing.repository.idempotency import delete_older
 from services.pricing.repository.meter_values import forget_live
 from shared.clock import Clock
@@ -20,6 +21,10 @@ KEYS_KEPT = timedelta(days=30)
 LIVE_VALUES_KEPT = timedelta(days=30)
 """Since somebody last looked at them: the value that is billed is another row."""
 
+RESERVATIONS_KEPT = timedelta(days=90)
+"""Since the last thing that was done with one that is over; its log goes with it. The database
+refuses to forget an entry of 89 days."""
+
 PERIOD_SECONDS = 3_600.0
 
 
@@ -32,7 +37,8 @@ class Housekeeper:
 
     async def run(self) -> None:
         """Delete until cancelled."""
-        await repeat(PERIOD_SECONDS, self.delete_old_keys, self.forget_live_values)
+        jobs = self.delete_old_keys, self.forget_live_values, self.delete_old_reservations
+        await repeat(PERIOD_SECONDS, *jobs)
 
     async def delete_old_keys(self) -> int:
         """Delete every idempotency key older than 30 days; return how many."""
@@ -54,3 +60,15 @@ class Housekeeper:
             return await forget_live(connection, before, limit=limit)
 
         return await delete_all(self.database, delete)
+
+    async def delete_old_reservations(self) -> int:
+        """Delete every reservation that has been over for 90 days; return how many."""
+        before = self.clock.now() - RESERVATIONS_KEPT
+
+        async def delete(connection: AsyncConnection, limit: int) -> int:
+            return await reservations.delete_older(connection, before, limit=limit)
+
+        deleted = await delete_all(self.database, delete)
+        if deleted:
+            logger.info("old_reservations_deleted", rows=deleted)
+        return deleted

@@ -18,6 +18,7 @@ import asyncpg
 from shared.money import parse_exact
 from tests.bench.envelope_data import (
     ENVELOPES_OF_A_TENANT,
+    analyze,
     check_totals,
     fill,
     held_of_tenants,
@@ -99,6 +100,7 @@ async def run(bench: Bench, rig: PricingRig, *, holds: int, cycles: int) -> list
     async with quick.running() as (_, port):
         await _reserve_all(rig, port, holds, expected)
         await until_looked(rig)
+        await analyze(rig)
         found = []
         async with usage_coming(rig):
             for repeat in range(bench.repeats):
