@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from sqlalchemy import RowMapping
 
 from services.pricing.api_envelope_movements import BudgetWriter
-from services.pricing.handlers.envelopes import reserving
+from services.pricing.handlers.envelopes import reserving, settling
 from services.pricing.schemas.reservation import (
     CommitWrite,
     ReservationRead,
@@ -49,30 +49,33 @@ def reservations_router(database: Database, clock: Clock) -> APIRouter:
         reservation_id: ReservationId, caller: BudgetWriter
     ) -> ReservationState:
         async with database.transaction() as connection:
-            row = await reserving.read_reservation(connection, _account(caller), reservation_id)
-        return _state(caller, row)
+            return _state(
+                await settling.read_reservation(
+                    connection, _account(caller), reservation_id, caller.tenant_id
+                )
+            )
 
     @router.post("/commit")
     async def post_commit(
         reservation_id: ReservationId, written: CommitWrite, caller: BudgetWriter
     ) -> ReservationState:
         """Say what was used. Late, it still counts; the same again changes nothing."""
-        account, amount = _account(caller), exact(written.amount)
+        account, amount, now = _account(caller), exact(written.amount), clock.now()
         async with database.transaction() as connection:
-            _state(caller, await reserving.read_reservation(connection, account, reservation_id))
-            await reserving.commit(connection, account, reservation_id, amount, now=clock.now())
-            row = await reserving.read_reservation(connection, account, reservation_id)
-        return _state(caller, row)
+            row = await settling.commit(
+                connection, account, reservation_id, amount, now=now, tenant=caller.tenant_id
+            )
+        return _state(row)
 
     @router.post("/release")
     async def post_release(reservation_id: ReservationId, caller: BudgetWriter) -> ReservationState:
         """Give the estimate back: nothing was used. The same again changes nothing."""
-        account = _account(caller)
+        account, now = _account(caller), clock.now()
         async with database.transaction() as connection:
-            _state(caller, await reserving.read_reservation(connection, account, reservation_id))
-            await reserving.release(connection, account, reservation_id, now=clock.now())
-            row = await reserving.read_reservation(connection, account, reservation_id)
-        return _state(caller, row)
+            row = await settling.release(
+                connection, account, reservation_id, now=now, tenant=caller.tenant_id
+            )
+        return _state(row)
 
     return router
 
@@ -81,8 +84,7 @@ def _account(caller: Caller) -> Account:
     return Account(caller.vendor_id, caller.mode)
 
 
-def _state(caller: Caller, row: RowMapping) -> ReservationState:
-    reserving.check_owner(row, caller.tenant_id)
+def _state(row: RowMapping) -> ReservationState:
     return ReservationState(
         reservation_id=row["reservation_id"],
         state=row["state"],

@@ -31,7 +31,7 @@ from services.pricing.api_top_ups import top_ups_router
 from services.pricing.api_trials import trials_router
 from services.pricing.api_wallets import wallets_router
 from services.pricing.consumers import add_consumers
-from services.pricing.envelope_watching import EnvelopeWatcher
+from services.pricing.envelope_process import EnvelopeProcess
 from services.pricing.handlers.idempotency import once
 from services.pricing.hint_board import HintBoard
 from services.pricing.housekeeping import Housekeeper
@@ -84,8 +84,10 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
             alerter = SpendAlerter(database, clock, seconds)
             runs_kept = timedelta(days=settings.pricing_runs_kept_days)
             keeper = Housekeeper(database, clock, runs_kept)
-            watcher = EnvelopeWatcher(database, clock, settings.pricing_envelope_interval_seconds)
-            simulator = Simulator(database, settings.pricing_database_url.get_secret_value())
+            url = settings.pricing_database_url.get_secret_value()
+            looks = settings.pricing_envelope_interval_seconds
+            watcher = EnvelopeProcess(database, url, looks)
+            simulator = Simulator(database, url)
             for part in (relay, keeper, biller, alerter, watcher, simulator):
                 stack.push_async_callback(_end, asyncio.create_task(part.run()))
             stack.push_async_callback(broker.stop)
@@ -112,6 +114,8 @@ def create_app(settings: PricingSettings, clock: Clock) -> FastAPI:
 def _add_routes(
     app: FastAPI, database: Database, clock: Clock, settings: PricingSettings, board: HintBoard
 ) -> None:
+    # First, since routes are tried in their order: an agent waits for the answer of this one.
+    app.include_router(reservations_router(database, clock))
     app.include_router(books_router(database))
     app.include_router(versions_router(database, clock))
     app.include_router(subscriptions_router(database))
@@ -125,7 +129,6 @@ def _add_routes(
     app.include_router(trials_router(database, clock))
     app.include_router(efficiency_router(database))
     app.include_router(envelopes_router(database, clock))
-    app.include_router(reservations_router(database, clock))
     app.include_router(budget_hints_router(board))
     app.include_router(growth_router(database))
     app.include_router(growth_logs_router(database))

@@ -1,6 +1,7 @@
 """Tables of envelopes in the schema `pricing`: what there is, what was spent, what is held.
 
-Movements and the log of reservations are never changed or deleted: triggers refuse it.
+Movements and the log of reservations are never changed: triggers refuse it. What is deleted of the
+log is what `housekeeping.RESERVATIONS_KEPT` has passed for; of movements nothing.
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -47,6 +49,7 @@ envelope = Table(
     Column("ended", Boolean, nullable=False, server_default="false"),
     _moment("created_at", server_default=func.now()),
     _moment("changed_at", server_default=func.now()),
+    Index("ix_envelope_tenant", *ACCOUNT, "tenant", postgresql_where=text("not ended")),
 )
 
 envelope_movement = Table(
@@ -75,10 +78,15 @@ envelope_spend = Table(
     *_keys("name", "ledger"),
     Column("period_start", Date, primary_key=True),
     *_texts("metered_exact", "overdrawn_before_exact"),
-    Column("forecast", JSONB, comment="exact p10, p50, p90 and the day it is used up"),
+    Column("forecast", JSONB, comment="exact p10, p50, p90"),
     Column("unpriced", JSONB, nullable=False),
+)
+
+envelope_look = Table(
+    "envelope_look",
+    metadata,
+    *_keys(),
     _moment("watermark", nullable=True),
-    Column("changes", BigInteger, nullable=False, comment="of the usage that was looked at"),
     _moment("looked_at"),
 )
 
@@ -98,6 +106,18 @@ reservation = Table(
     _moment("expires_at"),
     _moment("committed_at", nullable=True),
     _moment("created_at"),
+    Column("steps", Integer, nullable=False, comment="entries of its log"),
+    Index("ix_reservation_open", *ACCOUNT, "expires_at", postgresql_where=text("state = 'open'")),
+    Index(
+        "ix_reservation_committed",
+        *(*ACCOUNT, "committed_at"),
+        postgresql_where=text("state = 'committed'"),
+    ),
+    Index(
+        "ix_reservation_settled",
+        "expires_at",
+        postgresql_where=text("state in ('metered', 'released', 'expired')"),
+    ),
 )
 
 reservation_hold = Table(

@@ -1,4 +1,4 @@
-"""What is kept for a time only: keys and live values for 30 days, runs for as long as is set."""
+"""What is kept for a time only: keys and live values, reservations, and runs, as is set."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,6 +6,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.repository.envelopes import reservations
 from services.pricing.repository.idempotency import delete_older
 from services.pricing.repository.meter_values import forget_live
 from services.pricing.repository.runs.storing import delete_old
@@ -21,6 +22,10 @@ KEYS_KEPT = timedelta(days=30)
 LIVE_VALUES_KEPT = timedelta(days=30)
 """Since somebody last looked at them: the value that is billed is another row."""
 
+RESERVATIONS_KEPT = timedelta(days=90)
+"""Since the last thing that was done with one that is over; its log goes with it. The database
+refuses to forget an entry of 89 days."""
+
 PERIOD_SECONDS = 3_600.0
 
 
@@ -34,7 +39,12 @@ class Housekeeper:
 
     async def run(self) -> None:
         """Delete until cancelled."""
-        jobs = (self.delete_old_keys, self.forget_live_values, self.delete_old_runs)
+        jobs = (
+            self.delete_old_keys,
+            self.forget_live_values,
+            self.delete_old_reservations,
+            self.delete_old_runs,
+        )
         await repeat(PERIOD_SECONDS, *jobs)
 
     async def delete_old_keys(self) -> int:
@@ -68,4 +78,16 @@ class Housekeeper:
         deleted = await delete_all(self.database, delete)
         if deleted:
             logger.info("old_runs_deleted", rows=deleted)
+        return deleted
+
+    async def delete_old_reservations(self) -> int:
+        """Delete every reservation that has been over for 90 days; return how many."""
+        before = self.clock.now() - RESERVATIONS_KEPT
+
+        async def delete(connection: AsyncConnection, limit: int) -> int:
+            return await reservations.delete_older(connection, before, limit=limit)
+
+        deleted = await delete_all(self.database, delete)
+        if deleted:
+            logger.info("old_reservations_deleted", rows=deleted)
         return deleted

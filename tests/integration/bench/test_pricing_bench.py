@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import closing, rating, simulation
+from tests.bench import closing, envelopes, rating, simulation
 from tests.bench.closing import close_month
+from tests.bench.envelope_data import held_of_tenants
 from tests.bench.pricing_data import expected_total, usage_of
-from tests.bench.pricing_rig import pricing_rig
+from tests.bench.pricing_rig import PricingRig, pricing_rig
 from tests.bench.results import Bench
 from tests.support.stack import StackAddress
 
@@ -54,3 +55,27 @@ async def test_a_backtest_says_what_the_price_list_says(
     result.plans[0].tenants[1].revenue.exact += "1"
     with pytest.raises(RuntimeError, match="void: tenant-1"):
         simulation.check_today(result, TENANTS)
+
+
+async def test_decisions_lose_nothing(
+    stack: StackAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small, with usage that comes and looks at it: a cent too much held, and the run is void."""
+    bench = Bench(stack, tmp_path, 1, 0.004)
+    await envelopes.measure(bench)
+
+    found = {figure.name: figure for figure in bench.figures}
+    names = ["reservation p50", "reservation p99", *(f"{kind} p99" for kind in envelopes.KINDS)]
+    assert names == list(found)
+    assert 0 < found["reservation p50"].median <= found["reservation p99"].median
+    assert (4, 24) == tuple(
+        found["reservation p99"].extra[name] for name in ("tenants", "requests")
+    )
+
+    async def wrong(rig: PricingRig) -> dict[int, Fraction]:
+        held = await held_of_tenants(rig)
+        return held | {0: held[0] + Fraction(1, 100)}
+
+    monkeypatch.setattr(envelopes, "held_of_tenants", wrong)
+    with pytest.raises(RuntimeError, match="void: dollars held"):
+        await envelopes.measure(bench)

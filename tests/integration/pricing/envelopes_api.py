@@ -59,18 +59,20 @@ class Budgets:
     async def commit(self, name: str, amount: str) -> httpx.Response:
         return await self.call("POST", f"/v1/reservations/{name}/commit", {"amount": amount})
 
-    async def price(self) -> None:
-        """Let a token of the dear model cost a dollar."""
+    async def price(self, amount: str = "1") -> None:
+        """Let a token of the dear model cost so many dollars."""
         price = {
             "source": "contract",
             "provider": "lab",
             "model": "dear",
             "kind": "output_text",
-            "unit_amount": "1",
+            "unit_amount": amount,
             "per": "1",
             "effective_from": "2023-01-01",
         }
-        answer = await self.call("POST", "/v1/provider-prices", {"prices": [price]}, key="dear")
+        answer = await self.call(
+            "POST", "/v1/provider-prices", {"prices": [price]}, key=f"dear-{amount}"
+        )
         assert answer.is_success, answer.text
 
     async def use(

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from services.pricing.envelope_watching import EnvelopeWatcher
+from services.pricing.handlers.envelopes import looking
+from services.pricing.handlers.envelopes.history import read_parts
 from services.pricing.tables import outbox
+from shared.accounts.repository import Account
+from shared.clock import FrozenClock
 from shared.events.spend_crossed import EnvelopeCrossed
 from shared.topics import SPEND_CROSSED
 from tests.support.pricing_service import NOW
@@ -314,3 +319,48 @@ async def test_an_ended_envelope_is_in_nobodys_way(budgets: Budgets) -> None:
 
     assert (204, []) == (answer.status_code, listed)
     assert (True, None) == (granted["granted"], granted["envelope"])
+
+
+async def test_a_look_reads_what_changed(budgets: Budgets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing new: nothing is read. One tenant's usage: its own alone, and all envelopes agree."""
+    await budgets.put("all", scope={"team": "platform"})
+    await budgets.put("idle", scope={"tenant": "initech", "team": "platform"})
+    read: list[str] = []
+
+    async def reading(connection: Any, account: Account, tenants: Any, **options: Any) -> Any:
+        if account.vendor_id == budgets.vendor:
+            read.extend(tenants)
+        return await read_parts(connection, account, tenants, **options)
+
+    monkeypatch.setattr(looking, "read_parts", reading)
+    watcher = EnvelopeWatcher(budgets.store, FrozenClock(NOW), 1)
+    seen = []
+    for tokens in (100, None, 300):
+        if tokens:
+            await budgets.use({"ann": tokens})
+        await watcher.look()
+        seen.append(sorted(read))
+        read.clear()
+    used = [await _used(budgets, name) for name in ("platform", "all", "idle")]
+    await budgets.look()
+
+    assert [["globex", "initech"], [], ["globex"]] == seen
+    assert ["300", "300", "0"] == used
+    assert used == [await _used(budgets, name) for name in ("platform", "all", "idle")]
+
+
+async def test_a_new_price_is_looked_at_again(budgets: Budgets) -> None:
+    """Usage that came before costs what it costs by now."""
+    watcher = EnvelopeWatcher(budgets.store, FrozenClock(NOW), 1)
+    await budgets.use({"ann": 10})
+    await watcher.look()
+    before = await budgets.used()
+    await budgets.price("3")
+    await watcher.look()
+
+    assert ("10", "30") == (before, await budgets.used())
+
+
+async def _used(budgets: Budgets, name: str) -> str:
+    state = (await budgets.call("GET", f"/v1/envelopes/{name}/state")).json()
+    return str(state["ledgers"][0]["used"])

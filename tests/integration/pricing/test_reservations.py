@@ -11,11 +11,16 @@ import pytest
 
 from services.pricing import envelope_watching
 from services.pricing.domain.envelopes.envelope import Scope
-from services.pricing.handlers.envelopes.looking import look
-from services.pricing.handlers.envelopes.reserving import commit, reserve
+from services.pricing.envelope_watching import EnvelopeWatcher
+from services.pricing.handlers.envelopes.looking import Looked, look
+from services.pricing.handlers.envelopes.reserving import reserve
+from services.pricing.handlers.envelopes.settling import commit
 from services.pricing.repository.envelopes import definitions
+from services.pricing.repository.envelopes.reservations import settle
+from services.pricing.repository.envelopes.spending import read_feed
 from services.pricing.schemas.reservation import ReservationWrite
 from shared.accounts.repository import Account
+from shared.clock import FrozenClock
 from shared.database import Database
 from tests.support.database import TestDatabase
 from tests.support.pricing_service import NOW
@@ -131,21 +136,65 @@ async def test_a_hold_expires_and_a_late_commit_still_counts(budgets: Budgets, v
 
 
 async def test_between_noting_and_ending_a_commit_still_counts(
-    budgets: Budgets, monkeypatch: pytest.MonkeyPatch
+    budgets: Budgets, crowd: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Usage that came after the look is not counted yet: the commit is not ended by it."""
+    """Usage that came after the look is not noted: the commit is not ended by it."""
     await budgets.reserve("a", "300")
     await budgets.commit("a", "250")
+    came = []
 
-    async def meanwhile(*arguments: Any, **options: Any) -> int:
-        told = await look(*arguments, **options)
-        await budgets.use({"ann": 250}, watermark=later(seconds=1))
-        return told
+    async def meanwhile(*arguments: Any, **options: Any) -> Looked:
+        looked = await look(*arguments, **options)
+        if arguments[1].vendor_id == budgets.vendor:
+            await budgets.use({"ann": 250}, watermark=later(seconds=1))
+            came.append(looked)
+        return looked
 
     monkeypatch.setattr(envelope_watching, "look", meanwhile)
-    await budgets.look(later(seconds=1))
+    # Its own connections: those of `budgets` are two, and the look holds both.
+    watcher = EnvelopeWatcher(crowd, FrozenClock(later(seconds=1)), 1)
+    await watcher.look()
+    between = await budgets.used()
+    await watcher.look()
 
-    assert "250" == await budgets.used()
+    assert (2, "250", "250") == (len(came), between, await budgets.used())
+
+
+class SettlesFirst(EnvelopeWatcher):
+    """The other way round: what was committed ends by usage that is there, and not noted yet."""
+
+    async def _look_at(self, account: Account) -> int:
+        async with self.database.transaction() as connection:
+            feed = await read_feed(connection, account)
+            now = self.clock.now()
+            await settle(connection, account, now=now, watermark=feed.watermark)
+        return await super()._look_at(account)
+
+
+@pytest.mark.parametrize(
+    ("watcher", "before"), [(EnvelopeWatcher, "250"), (SettlesFirst, "0")], ids=["ours", "reversed"]
+)
+async def test_a_commit_counts_until_its_usage_is_noted(
+    budgets: Budgets,
+    monkeypatch: pytest.MonkeyPatch,
+    watcher: type[EnvelopeWatcher],
+    before: str,
+) -> None:
+    """Usage has come: as a look begins the commit still counts; settled first, nothing would."""
+    await budgets.reserve("a", "300")
+    await budgets.commit("a", "250")
+    await budgets.use({"ann": 250}, watermark=later(seconds=1))
+    used = []
+
+    async def noting(*arguments: Any, **options: Any) -> Looked:
+        if arguments[1].vendor_id == budgets.vendor:
+            used.append(await budgets.used())
+        return await look(*arguments, **options)
+
+    monkeypatch.setattr(envelope_watching, "look", noting)
+    await watcher(budgets.store, FrozenClock(later(seconds=1)), 1).look()
+
+    assert [before, "250"] == [*used, await budgets.used()]
 
 
 async def test_an_envelope_of_one_run_counts_its_commits(budgets: Budgets) -> None:

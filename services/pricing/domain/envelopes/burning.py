@@ -31,7 +31,7 @@ class Burn:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the whole period comes to, US dollars, and when it is used up.
+    """What the whole period comes to, US dollars.
 
     The range says in how many of ten cases less is used, if days to come are like days that were.
     """
@@ -39,8 +39,6 @@ class Forecast:
     p10: Fraction
     p50: Fraction
     p90: Fraction
-    exhausted_on: date | None
-    """The first day at whose end the middle case is above the limit; None: not in this period."""
 
 
 def burn_rate(daily: Daily, *, today: date, end: date, remaining: Fraction, days: int) -> Burn:
@@ -61,9 +59,7 @@ def burns_too_fast(short: Burn, long: Burn, threshold: Fraction) -> bool:
     return all(burn.rate is None or burn.rate > threshold for burn in (short, long))
 
 
-def forecast(
-    daily: Daily, *, start: date, today: date, end: date, limit: Fraction
-) -> Forecast | None:
+def forecast(daily: Daily, *, start: date, today: date, end: date) -> Forecast | None:
     """Return what days `[start, end)` come to, today being the last that is known whole.
 
     From up to eight weeks of history: the mean day, shaped by weekdays, for each day to come; its
@@ -73,16 +69,41 @@ def forecast(
     if len(history) < HISTORY_DAYS_MIN:
         return None
     expected = _expected(history)
-    to_come = [today + timedelta(days=ahead) for ahead in range(1, (end - today).days)]
-    so_far = sum((spent for day, spent in daily.items() if start <= day <= today), Fraction(0))
+    to_come = _to_come(today, end)
+    so_far = _so_far(daily, start, today)
     middle = so_far + sum((expected[day.weekday()] for day in to_come), Fraction(0))
     spread = Z_OF_P90 * _root(_variance(history, expected) * len(to_come))
-    return Forecast(
-        p10=max(middle - spread, so_far),
-        p50=middle,
-        p90=middle + spread,
-        exhausted_on=_exhausted(so_far, to_come, expected, limit, today),
-    )
+    return Forecast(p10=max(middle - spread, so_far), p50=middle, p90=middle + spread)
+
+
+def exhausted_on(
+    daily: Daily, *, start: date, today: date, end: date, limit: Fraction
+) -> date | None:
+    """Return the first day at whose end the middle case of the same forecast is above a limit.
+
+    The limit is that of now: with raises, less what is repaid. None: not in this period, or not
+    enough history to tell.
+    """
+    history = _history(daily, today)
+    if len(history) < HISTORY_DAYS_MIN:
+        return None
+    expected = _expected(history)
+    so_far = _so_far(daily, start, today)
+    if so_far > limit:
+        return today
+    for day in _to_come(today, end):
+        so_far += expected[day.weekday()]
+        if so_far > limit:
+            return day
+    return None
+
+
+def _to_come(today: date, end: date) -> list[date]:
+    return [today + timedelta(days=ahead) for ahead in range(1, (end - today).days)]
+
+
+def _so_far(daily: Daily, start: date, today: date) -> Fraction:
+    return sum((spent for day, spent in daily.items() if start <= day <= today), Fraction(0))
 
 
 def _history(daily: Daily, today: date) -> dict[date, Fraction]:
@@ -110,19 +131,3 @@ def _root(value: Fraction) -> Fraction:
     with localcontext() as context:
         context.prec = 28
         return Fraction((Decimal(value.numerator) / Decimal(value.denominator)).sqrt())
-
-
-def _exhausted(
-    so_far: Fraction,
-    to_come: Sequence[date],
-    expected: Sequence[Fraction],
-    limit: Fraction,
-    today: date,
-) -> date | None:
-    if so_far > limit:
-        return today
-    for day in to_come:
-        so_far += expected[day.weekday()]
-        if so_far > limit:
-            return day
-    return None

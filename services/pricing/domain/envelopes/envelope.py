@@ -96,3 +96,7 @@ class Envelope:
             return Span(start, start + timedelta(days=7))
         start = day.replace(day=1)
         return Span(start, (start + timedelta(days=31)).replace(day=1))
+
+    def span_before(self, day: date) -> Span:
+        """Return the period before the one that a UTC day is in."""
+        return self.span_at(self.span_at(day).start - timedelta(days=1))

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.envelopes.bias import Bias, Sides, Worked, bias_of
 from services.pricing.domain.envelopes.envelope import Envelope, Span
-from services.pricing.handlers.envelopes.looking import read_history
+from services.pricing.handlers.envelopes.history import read_own_parts
 from services.pricing.handlers.envelopes.state import existing
 from services.pricing.schemas.envelope import EnvelopeWrite, shown
 from services.pricing.schemas.envelope_bias import BiasRead, SidesRead
@@ -38,13 +38,13 @@ async def read_bias(
     envelope = EnvelopeWrite.model_validate(row["content"]).to_domain(name)
     capped = capped_on or row["created_at"].date()
     window = Span(capped - WINDOW, min(capped + WINDOW, now.date() + timedelta(days=1)))
-    costs, parts = await read_history(connection, account, window.start, now)
+    parts = await read_own_parts(connection, account, envelope, since=window.start, now=now)
     worked = [
         Worked(
-            day=part.group[-1],
+            day=part.day,
             user=part.scope.user,
-            purpose=part.group[4],
-            amount=part.share * costs[part.group].cost,
+            purpose=part.purpose,
+            amount=part.cost,
         )
         for part in parts
         if envelope.scope.accepts(part.scope)

@@ -12,7 +12,7 @@ from services.pricing.domain.envelopes.deciding import Request, step_of
 from services.pricing.domain.envelopes.envelope import SCOPE_FIELDS, Ledger
 from services.pricing.domain.envelopes.ladder import Step
 from services.pricing.handlers.envelopes.standing import Standing, standing_of
-from services.pricing.repository.envelopes import definitions, spending
+from services.pricing.repository.envelopes import definitions
 from services.pricing.schemas.budget_hint import BudgetHint, BudgetHints, HintState
 from shared.accounts.repository import Account
 
@@ -38,9 +38,7 @@ async def read_hints(
     if tenant is not None:
         rows = [row for row in rows if row["tenant"] in ("", tenant)]
     standing = await standing_of(connection, account, rows, now)
-    noted = await spending.read_spent(connection, account, list(standing.periods))
-    looks = [row["looked_at"] for row in noted.values()]
-    as_of = max(looks, default=now)
+    as_of = standing.looked_at or now
     hints = [
         _hint(standing, standing.balance(name, ledger), as_of)
         for name in sorted(standing.envelopes)

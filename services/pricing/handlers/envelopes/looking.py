@@ -1,193 +1,162 @@
-"""A look at all envelopes of an account: what was spent, where it goes, what is to be told."""
+"""A look at the envelopes of an account: what was spent, where it goes, what is to be told.
 
-import asyncio
+Only what may be another than at the look before is read: tenants whose usage changed, envelopes
+that were set anew. A day that begins and a price that changes make everything new.
+"""
+
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.domain.envelopes.balance import Spent, balance_of, overdrawn
-from services.pricing.domain.envelopes.burning import Forecast, forecast
-from services.pricing.domain.envelopes.envelope import Envelope, Ledger, Span
-from services.pricing.handlers.envelopes.spending import (
-    Costed,
-    Group,
-    Part,
-    Used,
-    costs_of,
-    parts_of,
-    used_of,
-)
-from services.pricing.handlers.envelopes.standing import raise_of, standing_of
+from services.pricing.domain.cost.provider_cost import ProviderPrices
+from services.pricing.handlers.envelopes.history import read_parts
+from services.pricing.handlers.envelopes.noting import by_name, noted_of
+from services.pricing.handlers.envelopes.spending import Tally, add_up, tally_of
+from services.pricing.handlers.envelopes.standing import define, standing_of
 from services.pricing.handlers.envelopes.telling import tell_crossed
 from services.pricing.handlers.provider_prices import load_prices
-from services.pricing.repository.envelopes import definitions, spending
-from services.pricing.schemas.envelope import EnvelopeWrite
+from services.pricing.repository.envelopes import definitions, reservations, spending
+from services.pricing.repository.envelopes.facts import read_facts
+from services.pricing.repository.envelopes.spending import Feed
 from shared.accounts.repository import Account
-from shared.money import format_exact, parse_exact
 
-HISTORY = timedelta(days=56)
-"""What a forecast looks back on: eight weeks."""
+HISTORY = timedelta(days=62)
+"""Read at each look: the eight weeks that a forecast looks back on, and the month before."""
+TENANTS_AT_ONCE = 50
+"""Tenants whose usage is in memory together."""
 
 
-async def look(connection: AsyncConnection, account: Account, *, now: datetime) -> int:
-    """Note what was spent of every envelope, in one snapshot; return how much was told.
+@dataclass(frozen=True)
+class Seen:
+    """What a process noted of an account at its last look, which need not be read again.
 
-    The transaction reads usage, writes what it comes to and the messages about it. Usage that was
-    looked at on this day, since when nothing came, is not read again.
+    changes    by tenant, the messages of usage that had come
+    envelopes  by name, when it was set
+    tallies    by tenant, what it used; of envelopes without a tenant alone
     """
+
+    day: date | None = None
+    prices: ProviderPrices | None = None
+    changes: Mapping[str, int] = field(default_factory=dict)
+    envelopes: Mapping[str, datetime] = field(default_factory=dict)
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How much was told, and what is seen once the transaction is committed."""
+
+    told: int
+    seen: Seen
+
+
+async def look(
+    connection: AsyncConnection, account: Account, seen: Seen, *, now: datetime
+) -> Looked:
+    """Note what was spent of envelopes, in one snapshot, and tell of it."""
     rows = await definitions.list_all(connection, account)
-    watermark, changes = await spending.feed_state(connection, account)
-    if await _is_new(connection, account, rows, (watermark, changes), now):
-        noted = await _spent(connection, account, rows, now=now, watermark=watermark)
-        stamped = [{**one, "changes": changes, "looked_at": now} for one in noted]
-        await spending.note_spent(connection, account, stamped)
-    else:
-        await spending.note_looked(connection, account, now=now)
-    return await tell_crossed(
-        connection, account, await standing_of(connection, account, rows, now)
-    )
-
-
-async def _is_new(
-    connection: AsyncConnection,
-    account: Account,
-    rows: Sequence[RowMapping],
-    feed: tuple[datetime | None, int],
-    now: datetime,
-) -> bool:
-    """Tell whether usage came, a day began or an envelope changed since the last look."""
-    noted = await spending.read_spent(connection, account, [row["name"] for row in rows])
-    for row in rows:
-        start = _envelope(row).span_at(now.date()).start
-        known = noted.get((row["name"], Ledger.RUN.value, start))
-        if known is None or (known["watermark"], known["changes"]) != feed:
-            return True
-        looked_at = known["looked_at"]
-        if looked_at.date() != now.date() or looked_at < row["changed_at"]:
-            return True
-    return False
-
-
-async def _spent(
-    connection: AsyncConnection,
-    account: Account,
-    rows: Sequence[RowMapping],
-    *,
-    now: datetime,
-    watermark: datetime | None,
-) -> list[dict[str, Any]]:
-    starts = [_before(_envelope(row), now.date()).start for row in rows]
-    since = min([*starts, now.date() - HISTORY])
-    history = await read_history(connection, account, since, now)
-    noted = []
-    for row in rows:
-        noted += await _noted(connection, account, row, history, now=now, watermark=watermark)
-    return noted
-
-
-History = tuple[Mapping[Group, Costed], Sequence[Part]]
-
-
-async def read_history(
-    connection: AsyncConnection, account: Account, since: date, now: datetime
-) -> History:
-    """Return what usage from a day on cost until now, and whose it was."""
-    end = now.date() + timedelta(days=1)
+    feed = await spending.read_feed(connection, account)
     prices = await load_prices(connection, account)
-    usage = await spending.usage_by_day(connection, account, start=since, end=end)
-    users = await spending.users_by_day(connection, account, start=since, end=end)
-    # Beside the event loop: those who reserve meanwhile do not wait for sums over many rows.
-    costs = await asyncio.to_thread(costs_of, usage, prices)
-    return costs, await asyncio.to_thread(parts_of, costs, users)
+    if seen.day != now.date() or seen.prices is not prices:
+        seen = Seen(now.date(), prices)
+    changed = {name for name, count in feed.changes.items() if seen.changes.get(name) != count}
+    due = [row for row in rows if _is_due(row, seen, changed)]
+    tallies = await _note(connection, account, due, seen, feed, now=now)
+    await spending.note_look(connection, account, watermark=feed.watermark, now=now)
+    told = await _tell(connection, account, rows, due, now=now)
+    envelopes = {row["name"]: row["changed_at"] for row in rows}
+    return Looked(told, Seen(now.date(), prices, feed.changes, envelopes, tallies))
 
 
-async def _noted(
+def _is_due(row: RowMapping, seen: Seen, changed: set[str]) -> bool:
+    if seen.envelopes.get(row["name"]) != row["changed_at"]:
+        return True
+    return row["tenant"] in changed if row["tenant"] else bool(changed)
+
+
+async def _note(
     connection: AsyncConnection,
     account: Account,
-    row: RowMapping,
-    history: History,
+    due: Sequence[RowMapping],
+    seen: Seen,
+    feed: Feed,
     *,
     now: datetime,
-    watermark: datetime | None,
-) -> list[dict[str, Any]]:
-    envelope, today = _envelope(row), now.date()
-    span = envelope.span_at(today)
-    settings = EnvelopeWrite.model_validate(row["content"])
-    used = await asyncio.to_thread(used_of, envelope, settings, *history, since=span.start)
-    repaid = await _overdrawn_before(connection, account, envelope, used, today)
-    return [
-        {
-            "name": envelope.name,
-            "ledger": ledger.value,
-            "period_start": span.start,
-            "metered_exact": format_exact(_sum(used, ledger, span)),
-            "overdrawn_before_exact": format_exact(repaid[ledger]),
-            "forecast": _forecast(used, ledger, span, today, envelope.share_of(ledger)),
-            "unpriced": {k: format_exact(v) for k, v in sorted(used.unpriced[ledger].items())},
-            "watermark": watermark,
-        }
-        for ledger in Ledger
-    ]
+) -> Mapping[str, Tally]:
+    """Note what is due; return the tallies that later looks need."""
+    by_tenant = {name: list(own) for name, own in groupby(sorted(due, key=_tenant), key=_tenant)}
+    wide = by_tenant.pop("", [])
+    tallies: dict[str, Tally] = {}
+    if wide:
+        same = (n for n in seen.tallies if seen.changes.get(n) == feed.changes.get(n))
+        tallies = {name: seen.tallies[name] for name in same}
+    tenants = sorted({*by_tenant, *(feed.changes.keys() - tallies.keys() if wide else ())})
+    for first in range(0, len(tenants), TENANTS_AT_ONCE):
+        some = tenants[first : first + TENANTS_AT_ONCE]
+        found = await _tallies(connection, account, some, now)
+        own = [(row, found.get(name, {})) for name in some for row in by_tenant.get(name, [])]
+        await _note_some(connection, account, own, now)
+        if wide:
+            tallies |= found
+    if not wide:
+        return seen.tallies
+    whole = add_up(tallies.values())
+    await _note_some(connection, account, [(row, whole) for row in wide], now)
+    return tallies
 
 
-async def _overdrawn_before(
-    connection: AsyncConnection, account: Account, envelope: Envelope, used: Used, today: date
-) -> dict[Ledger, Fraction]:
-    """Return what the period before went beyond its ledgers: all its usage, late usage too.
-
-    A period in which the envelope was not looked at owes nothing. Raises count as at its last look.
-    """
-    span = _before(envelope, today)
-    start = span.start
-    noted = await spending.read_spent(connection, account, [envelope.name])
-    moved = await definitions.movements(connection, account, {envelope.name: start})
-    found = dict.fromkeys(Ledger, Fraction(0))
-    for ledger in Ledger:
-        row = noted.get((envelope.name, ledger.value, start))
-        if row is not None:
-            spent = Spent(
-                _sum(used, ledger, span),
-                row["watermark"],
-                parse_exact(row["overdrawn_before_exact"]),
-            )
-            raises = [raise_of(one) for one in moved]
-            found[ledger] = overdrawn(
-                balance_of(envelope, ledger, spent, now=row["looked_at"], raises=raises)
-            )
-    return found
+def _tenant(row: RowMapping) -> str:
+    return str(row["tenant"])
 
 
-def _before(envelope: Envelope, day: date) -> Span:
-    """Return the period before the one that a day is in."""
-    return envelope.span_at(envelope.span_at(day).start - timedelta(days=1))
-
-
-def _envelope(row: RowMapping) -> Envelope:
-    return EnvelopeWrite.model_validate(row["content"]).to_domain(row["name"])
-
-
-def _sum(used: Used, ledger: Ledger, span: Span) -> Fraction:
-    days = used.daily[ledger].items()
-    return sum((spent for day, spent in days if span.start <= day < span.end), Fraction(0))
-
-
-def _forecast(
-    used: Used, ledger: Ledger, span: Span, today: date, limit: Fraction
-) -> dict[str, str | None] | None:
-    """Return the forecast as it is stored; yesterday is the last whole day."""
-    yesterday = today - timedelta(days=1)
-    found: Forecast | None = forecast(
-        used.daily[ledger], start=span.start, today=yesterday, end=span.end, limit=limit
-    )
-    if found is None:
-        return None
+async def _tallies(
+    connection: AsyncConnection, account: Account, tenants: Sequence[str], now: datetime
+) -> dict[str, Tally]:
+    since = now.date() - HISTORY
+    parts = await read_parts(connection, account, tenants, since=since, now=now)
+    parts.sort(key=lambda part: part.scope.tenant)
     return {
-        "p10": format_exact(found.p10),
-        "p50": format_exact(found.p50),
-        "p90": format_exact(found.p90),
-        "exhausted_on": found.exhausted_on.isoformat() if found.exhausted_on else None,
+        tenant: tally_of(own) for tenant, own in groupby(parts, key=lambda part: part.scope.tenant)
     }
+
+
+async def _note_some(
+    connection: AsyncConnection,
+    account: Account,
+    rows: Sequence[tuple[RowMapping, Tally]],
+    now: datetime,
+) -> None:
+    """Note what was spent of envelopes, each with what its tenant, or all, used."""
+    today = now.date()
+    defined = define((row for row, _ in rows), now)
+    starts = {name: one.span_before(today).start for name, one in defined.envelopes.items()}
+    before = by_name(await read_facts(connection, account, starts, now))
+    noted: list[dict[str, Any]] = []
+    for row, tally in rows:
+        name = row["name"]
+        envelope, settings = defined.envelopes[name], defined.settings[name]
+        noted += noted_of(envelope, settings, tally, before[name], today=today)
+    await spending.note_spent(connection, account, noted)
+
+
+async def _tell(
+    connection: AsyncConnection,
+    account: Account,
+    rows: Sequence[RowMapping],
+    due: Sequence[RowMapping],
+    *,
+    now: datetime,
+) -> int:
+    """Tell of envelopes that were noted, that something is held of, or that were raised."""
+    names = {row["name"] for row in due}
+    names |= await reservations.held_names(connection, account)
+    names |= await definitions.moved_names(connection, account, now.date() - timedelta(days=31))
+    standing = await standing_of(
+        connection, account, [row for row in rows if row["name"] in names], now
+    )
+    return await tell_crossed(connection, account, standing)

@@ -4,23 +4,23 @@ All envelopes that some work falls into are locked in the order of their names, 
 reserve at once each sees what the others hold.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any
 
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.envelopes.deciding import Decision, Request, decide
 from services.pricing.domain.envelopes.envelope import SCOPE_FIELDS, Ledger, Scope
 from services.pricing.domain.envelopes.ladder import Step
-from services.pricing.domain.envelopes.loops import Asked, stopped_by
-from services.pricing.handlers.envelopes.standing import Standing, standing_of
-from services.pricing.repository.envelopes import definitions, reservations
+from services.pricing.domain.envelopes.loops import Asked, LoopRule, stopped_by
+from services.pricing.handlers.envelopes.standing import Standing, define, stand
+from services.pricing.repository.envelopes import definitions, writing
+from services.pricing.repository.envelopes.facts import Asking, Before, Row, moment, read_all
 from services.pricing.schemas.reservation import Code, ReservationRead, ReservationWrite
 from shared.accounts.repository import Account
-from shared.errors import conflict, not_found
+from shared.errors import conflict
 from shared.money import exact, format_exact, parse_exact
 
 _CODES: dict[Step, Code] = {
@@ -38,7 +38,11 @@ class _Asked:
     work: Scope
     ledger: Ledger
     written: ReservationWrite
-    before: RowMapping | None
+    known: Before
+
+    @property
+    def before(self) -> Row | None:
+        return self.known.reservation
 
     @property
     def estimate(self) -> Fraction:
@@ -53,8 +57,9 @@ class _Asked:
     def is_held(self, now: datetime) -> bool:
         """Tell whether all that is asked is held already."""
         before = self.before
-        is_open = before is not None and before["state"] == "open" and before["expires_at"] > now
-        return is_open and self.more <= 0
+        if before is None or before["state"] != "open":
+            return False
+        return moment(before["expires_at"]) > now and self.more <= 0
 
 
 async def reserve(
@@ -67,24 +72,30 @@ async def reserve(
 ) -> ReservationRead:
     """Hold an estimate, or more of it under the same id; or say why not, and hold nothing.
 
+    Three statements: the locks, what is known, what is written.
+
     Raises `reservation_settled` (409) for one that is committed or released, `other_work` (409) for
     an id that is used for other work.
     """
     work, ledger = written.work.to_domain(), Ledger.of_purpose(written.purpose)
-    rows = await definitions.lock_matching(connection, account, work)
-    before = await reservations.read(connection, account, reservation_id, lock=True)
-    asked = _Asked(reservation_id, work, ledger, written, before)
-    if before is not None:
-        _check_same(asked, before)
-    standing = await standing_of(connection, account, rows, now, without=reservation_id)
-    decision, loop = await _decide(connection, account, asked, standing)
+    defined = define(await definitions.lock_matching(connection, account, work), now)
+    window = max((rule.window for rule in defined.loops.values()), default=timedelta(0))
+    asking = Asking(reservation_id, work.tenant, work.run, now=now, since=now - window)
+    facts, known = await read_all(connection, account, defined.periods, asking)
+    asked = _Asked(reservation_id, work, ledger, written, known)
+    _check_same(asked)
+    standing = stand(defined, facts, now)
+    decision, loop = _decide(asked, standing), _loop(asked, defined.loops.values(), now)
     granted = decision.granted and loop is None
     if granted and not await _hold(connection, account, asked, standing):
         return await reserve(connection, account, reservation_id, written, now=now)
     return _answer(asked, standing, decision, loop=loop)
 
 
-def _check_same(asked: _Asked, before: RowMapping) -> None:
+def _check_same(asked: _Asked) -> None:
+    before = asked.before
+    if before is None:
+        return
     if before["state"] not in ("open", "expired"):
         message = f"This reservation is {before['state']}: it holds no more."
         raise conflict("reservation_settled", message, subject=asked.reservation_id)
@@ -94,151 +105,46 @@ def _check_same(asked: _Asked, before: RowMapping) -> None:
         raise conflict("other_work", message, subject=asked.reservation_id)
 
 
-async def _decide(
-    connection: AsyncConnection, account: Account, asked: _Asked, standing: Standing
-) -> tuple[Decision, str | None]:
-    """Return the envelopes' decision, and the detector that stops the run, if one does."""
-    run, tenant, now = asked.work.run, asked.work.tenant, standing.now
-    under_way = asked.before is not None
-    if run and not under_way:
-        under_way = await reservations.is_under_way(connection, account, tenant=tenant, run=run)
-    names = list(standing.envelopes)
-    approved = await definitions.approved(connection, account, names, run, now)
+def _decide(asked: _Asked, standing: Standing) -> Decision:
     request = Request(
         estimate=asked.estimate,
-        is_new=not under_way,
+        is_new=asked.before is None and not asked.known.under_way,
         background=asked.written.background,
-        approved=frozenset(approved),
-        is_held=asked.is_held(now),
+        approved=asked.known.approved,
+        is_held=asked.is_held(standing.now),
     )
-    decision = decide(request, standing.balances(asked.ledger))
-    return decision, await _loop(connection, account, asked, standing) if run else None
+    return decide(request, standing.balances(asked.ledger))
 
 
-async def _loop(
-    connection: AsyncConnection, account: Account, asked: _Asked, standing: Standing
-) -> str | None:
-    rules = [settings.loop.to_domain() for settings in standing.settings.values()]
-    if not rules:
+def _loop(asked: _Asked, rules: Iterable[LoopRule], now: datetime) -> str | None:
+    """Return the detector that stops the run, if one does."""
+    if not asked.work.run:
         return None
-    rows = await reservations.asked_by_run(
-        connection,
-        account,
-        tenant=asked.work.tenant,
-        run=asked.work.run,
-        since=standing.now - max(rule.window for rule in rules),
-    )
-    known = [Asked(row["at"], parse_exact(row["amount_exact"])) for row in rows]
-    known.append(Asked(standing.now, max(asked.more, Fraction(0))))
-    found = (stopped_by(known, rule, standing.now) for rule in rules)
+    known = [Asked(at, parse_exact(amount)) for at, amount in asked.known.asked]
+    known.append(Asked(now, max(asked.more, Fraction(0))))
+    found = (stopped_by(known, rule, now) for rule in rules)
     return next((detector for detector in found if detector is not None), None)
 
 
 async def _hold(
     connection: AsyncConnection, account: Account, asked: _Asked, standing: Standing
 ) -> bool:
-    """Hold what is asked; False if another request took the id since it was looked for."""
-    expires = standing.now + timedelta(seconds=asked.written.ttl_seconds)
-    state: dict[str, Any] = {
-        "estimate_exact": format_exact(asked.estimate),
-        "state": "open",
-        "expires_at": expires,
-    }
-    work = {field: getattr(asked.work, field) for field in SCOPE_FIELDS}
-    row = {"reservation_id": asked.reservation_id, **work, "ledger": asked.ledger.value, **state}
-    row |= {"committed_exact": "", "committed_at": None, "created_at": standing.now}
-    if asked.before is None:
-        if not await reservations.add(connection, account, row, standing.periods):
-            return False
-    else:
-        await reservations.change(connection, account, asked.reservation_id, state)
-        await reservations.hold(connection, account, asked.reservation_id, standing.periods)
-    await reservations.log(
-        connection,
-        account,
-        row,
-        what="reserve" if asked.before is None else "extend",
-        amount_exact=format_exact(max(asked.more, Fraction(0))),
-        at=standing.now,
+    """Hold what is asked; False if another request took or changed the id since it was read."""
+    work, now = asked.work, standing.now
+    holding = writing.Holding(
+        reservation_id=asked.reservation_id,
+        tenant=work.tenant,
+        run=work.run,
+        work=(work.team, work.agent, work.user),
+        ledger=asked.ledger.value,
+        estimate=format_exact(asked.estimate),
+        more=format_exact(max(asked.more, Fraction(0))),
+        now=now,
+        expires_at=now + timedelta(seconds=asked.written.ttl_seconds),
+        periods=standing.periods,
     )
-    return True
-
-
-async def commit(
-    connection: AsyncConnection,
-    account: Account,
-    reservation_id: str,
-    amount: Fraction,
-    *,
-    now: datetime,
-) -> None:
-    """Put what was used in the place of the estimate; late, it still counts. Twice is once.
-
-    A late one takes no lock of envelopes: nothing is decided, and who reserves takes them before
-    the reservation.
-
-    Raises `unknown_reservation`, `already_committed` (409) for another amount and
-    `reservation_settled` (409) for one that was released.
-    """
-    row = await _existing(connection, account, reservation_id)
-    if row["state"] in ("committed", "metered"):
-        if parse_exact(row["committed_exact"]) != amount:
-            raise conflict(
-                "already_committed", "Another amount was committed before.", subject=reservation_id
-            )
-        return
-    if row["state"] == "released":
-        raise conflict(
-            "reservation_settled", "This reservation is released.", subject=reservation_id
-        )
-    if row["state"] == "expired":
-        work = Scope(**{field: row[field] for field in SCOPE_FIELDS})
-        envelopes = await definitions.matching(connection, account, work)
-        standing = await standing_of(connection, account, envelopes, now)
-        await reservations.hold(connection, account, reservation_id, standing.periods)
-    values = {"state": "committed", "committed_exact": format_exact(amount), "committed_at": now}
-    await reservations.change(connection, account, reservation_id, values)
-    await reservations.log(
-        connection, account, row, what="commit", amount_exact=format_exact(amount), at=now
-    )
-
-
-async def release(
-    connection: AsyncConnection, account: Account, reservation_id: str, *, now: datetime
-) -> None:
-    """Give the estimate back: nothing was used. Twice is once.
-
-    Raises `unknown_reservation`, `reservation_settled` (409) after a commit.
-    """
-    row = await _existing(connection, account, reservation_id)
-    if row["state"] in ("committed", "metered"):
-        raise conflict(
-            "reservation_settled", "This reservation is committed.", subject=reservation_id
-        )
-    if row["state"] == "released":
-        return
-    await reservations.change(connection, account, reservation_id, {"state": "released"})
-    await reservations.let_go(connection, account, reservation_id)
-    await reservations.log(connection, account, row, what="release", amount_exact="0", at=now)
-
-
-async def read_reservation(
-    connection: AsyncConnection, account: Account, reservation_id: str
-) -> RowMapping:
-    """Return a reservation; raises `not_found`."""
-    row = await reservations.read(connection, account, reservation_id)
-    if row is None:
-        raise not_found("reservation", reservation_id)
-    return row
-
-
-async def _existing(
-    connection: AsyncConnection, account: Account, reservation_id: str
-) -> RowMapping:
-    row = await reservations.read(connection, account, reservation_id, lock=True)
-    if row is None:
-        raise not_found("reservation", reservation_id)
-    return row
+    steps = asked.before["steps"] if asked.before else 0
+    return await writing.hold(connection, account, holding, steps=steps)
 
 
 def _answer(
@@ -265,9 +171,3 @@ def _answer(
         as_of=min(times) if times else None,
         stale=decision.stale,
     )
-
-
-def check_owner(row: RowMapping, tenant: str | None) -> None:
-    """Refuse a tenant's key that asks for another's reservation, as one that does not exist."""
-    if tenant is not None and row["tenant"] != tenant:
-        raise not_found("reservation", row["reservation_id"])

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "a93d5e0c71f4"
-down_revision = "e15b8c407d3a"
+down_revision = "5c0d9b7e2f14"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, select, update
+from sqlalchemy import RowMapping, Text, TextClause, cast, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +12,16 @@ from services.pricing.domain.envelopes.envelope import SCOPE_FIELDS, Scope
 from services.pricing.envelope_tables import envelope, envelope_approval, envelope_movement
 from services.pricing.repository.selection import keys, owned
 from shared.accounts.repository import Account
+
+_COLUMNS = (envelope, cast(envelope.c.content, Text).label("written"))
+_FITS = """
+select name, cast(content as text) as written from pricing.envelope
+where vendor_id = :vendor_id and mode = :mode and not ended
+  and tenant in ('', :tenant) and team in ('', :team) and agent in ('', :agent)
+  and "user" in ('', :user) and run in ('', :run)
+order by name
+"""
+_MATCHING, _LOCK_MATCHING = text(_FITS), text(_FITS + "for update")
 
 
 async def put(
@@ -49,14 +59,15 @@ async def read(
     connection: AsyncConnection, account: Account, name: str, *, lock: bool = False
 ) -> RowMapping | None:
     """Return an envelope that has not ended."""
-    query = select(envelope).where(owned(envelope, account, name=name, ended=False))
+    query = select(*_COLUMNS).where(owned(envelope, account, name=name, ended=False))
     query = query.with_for_update() if lock else query
     return (await connection.execute(query)).mappings().first()
 
 
 async def list_all(connection: AsyncConnection, account: Account) -> Sequence[RowMapping]:
     """Return the envelopes that have not ended, by name."""
-    query = select(envelope).where(owned(envelope, account, ended=False)).order_by(envelope.c.name)
+    query = select(*_COLUMNS).where(owned(envelope, account, ended=False))
+    query = query.order_by(envelope.c.name)
     return (await connection.execute(query)).mappings().all()
 
 
@@ -67,34 +78,28 @@ async def lock_matching(
 
     The order of the names is that of the locks: two reservers never wait for each other in a ring.
     """
-    query = _matching(account, work).with_for_update()
-    rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
-    return rows
+    return await _read_matching(connection, _LOCK_MATCHING, account, work)
 
 
 async def matching(
     connection: AsyncConnection, account: Account, work: Scope
 ) -> Sequence[RowMapping]:
     """Return the same without a lock, for what decides nothing."""
-    query = _matching(account, work)
-    rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    return await _read_matching(connection, _MATCHING, account, work)
+
+
+async def _read_matching(
+    connection: AsyncConnection, statement: TextClause, account: Account, work: Scope
+) -> Sequence[RowMapping]:
+    values = {**keys(account), **{name: getattr(work, name) for name in SCOPE_FIELDS}}
+    rows: Sequence[RowMapping] = (await connection.execute(statement, values)).mappings().all()
     return rows
 
 
-def _matching(account: Account, work: Scope) -> Select[Any]:
-    fits = [envelope.c[field].in_(["", getattr(work, field)]) for field in SCOPE_FIELDS]
-    query = select(envelope).where(owned(envelope, account, ended=False), *fits)
-    return query.order_by(envelope.c.name)
-
-
-async def accounts_with_envelopes(connection: AsyncConnection) -> list[Account]:
+async def accounts_with_envelopes(connection: AsyncConnection) -> set[Account]:
     """Return all accounts that have an envelope."""
     query = select(envelope.c.vendor_id, envelope.c.mode).where(~envelope.c.ended).distinct()
-    rows = (await connection.execute(query)).all()
-    return sorted(
-        (Account(row.vendor_id, row.mode) for row in rows),
-        key=lambda one: (one.vendor_id, one.mode),
-    )
+    return {Account(row.vendor_id, row.mode) for row in (await connection.execute(query)).all()}
 
 
 async def add_movements(
@@ -105,17 +110,11 @@ async def add_movements(
     await connection.execute(insert(envelope_movement), written)
 
 
-async def movements(
-    connection: AsyncConnection, account: Account, periods: dict[str, date]
-) -> Sequence[RowMapping]:
-    """Return the movements of envelopes in their periods, in the order in which they were made."""
-    query = (
-        select(envelope_movement)
-        .where(owned(envelope_movement, account), envelope_movement.c.name.in_(list(periods)))
-        .order_by(envelope_movement.c.position)
-    )
-    rows = (await connection.execute(query)).mappings().all()
-    return [row for row in rows if row["period_start"] == periods[row["name"]]]
+async def moved_names(connection: AsyncConnection, account: Account, since: date) -> set[str]:
+    """Return the envelopes with a movement of a period that began on a day or later."""
+    moved = envelope_movement.c
+    query = select(moved.name).where(owned(envelope_movement, account), moved.period_start >= since)
+    return set((await connection.scalars(query.distinct())).all())
 
 
 async def approve(
@@ -128,17 +127,3 @@ async def approve(
             index_elements=list(envelope_approval.primary_key.columns), set_=values
         )
     )
-
-
-async def approved(
-    connection: AsyncConnection, account: Account, names: Sequence[str], run: str, now: datetime
-) -> set[str]:
-    """Return the envelopes of these in which a run is approved now."""
-    if not run or not names:
-        return set()
-    query = select(envelope_approval.c.name).where(
-        owned(envelope_approval, account, run=run),
-        envelope_approval.c.name.in_(list(names)),
-        envelope_approval.c.until > now,
-    )
-    return set((await connection.scalars(query)).all())

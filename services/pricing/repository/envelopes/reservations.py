@@ -1,6 +1,5 @@
-"""Reservations: what they are now, and the log that says how they came to it."""
+"""Reservations: reading them, letting them count, and ending those that are over."""
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -8,13 +7,13 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     and_,
-    case,
     delete,
     exists,
-    false,
     func,
     or_,
     select,
+    tuple_,
+    union,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -30,7 +29,6 @@ from services.pricing.envelope_tables import (
 from services.pricing.repository.selection import keys, owned
 from shared.accounts.repository import Account
 
-COUNTING = ("open", "committed")
 PERIOD_MAX = timedelta(days=31)
 
 
@@ -41,18 +39,6 @@ async def read(
     query = select(reservation).where(owned(reservation, account, reservation_id=reservation_id))
     query = query.with_for_update() if lock else query
     return (await connection.execute(query)).mappings().first()
-
-
-async def add(
-    connection: AsyncConnection, account: Account, row: dict[str, Any], periods: dict[str, date]
-) -> bool:
-    """Store a reservation with the periods of envelopes that it holds from; False if it exists."""
-    written = insert(reservation).values(**keys(account), **row).on_conflict_do_nothing()
-    made = await connection.execute(written.returning(reservation.c.reservation_id))
-    if made.first() is None:
-        return False
-    await hold(connection, account, row["reservation_id"], periods)
-    return True
 
 
 async def hold(
@@ -72,13 +58,20 @@ async def hold(
         await connection.execute(insert(reservation_hold).on_conflict_do_nothing(), rows)
 
 
-async def let_go(connection: AsyncConnection, account: Account, reservation_id: str) -> None:
-    """Let a reservation count nowhere any more."""
-    await connection.execute(
-        delete(reservation_hold).where(
-            owned(reservation_hold, account, reservation_id=reservation_id)
-        )
-    )
+async def accounts_with_live_ones(connection: AsyncConnection) -> set[Account]:
+    """Return all accounts that have a reservation which is open, or committed and not metered."""
+    of_state = [
+        select(reservation.c.vendor_id, reservation.c.mode).where(reservation.c.state == state)
+        for state in ("open", "committed")
+    ]
+    rows = (await connection.execute(union(*of_state))).all()
+    return {Account(row.vendor_id, row.mode) for row in rows}
+
+
+async def held_names(connection: AsyncConnection, account: Account) -> set[str]:
+    """Return the envelopes that something is held or committed of."""
+    query = select(reservation_hold.c.name).where(owned(reservation_hold, account)).distinct()
+    return set((await connection.scalars(query)).all())
 
 
 async def settle(
@@ -89,27 +82,35 @@ async def settle(
     What ended counts nowhere any more, so that those who reserve read what is alive. What an
     envelope of a single run holds stays committed for its period: its usage is not metered by run.
     """
-    old = reservation.c.committed_at <= now - PERIOD_MAX
-    metered = and_(
-        reservation.c.state == "committed",
-        reservation.c.committed_at <= watermark if watermark is not None else false(),
-        or_(old, ~_is_of_a_run()),
+    kept = reservation.c
+    ended = await _settle(
+        connection, account, "expired", and_(kept.state == "open", kept.expires_at <= now)
     )
-    expired = and_(reservation.c.state == "open", reservation.c.expires_at <= now)
+    if watermark is None:
+        return ended
+    metered = and_(
+        kept.state == "committed",
+        kept.committed_at <= watermark,
+        or_(kept.committed_at <= now - PERIOD_MAX, ~_is_of_a_run()),
+    )
+    return ended + await _settle(connection, account, "metered", metered)
+
+
+async def _settle(
+    connection: AsyncConnection, account: Account, state: str, which: ColumnElement[bool]
+) -> int:
+    """Set a state, and let these count nowhere any more, in one statement."""
     ended = (
         update(reservation)
-        .where(owned(reservation, account), or_(metered, expired))
-        .values(state=case((metered, "metered"), else_="expired"))
+        .where(owned(reservation, account), which)
+        .values(state=state)
         .returning(reservation.c.reservation_id)
+        .cte("ended")
     )
-    names = list((await connection.scalars(ended)).all())
-    if names:
-        await connection.execute(
-            delete(reservation_hold).where(
-                owned(reservation_hold, account), reservation_hold.c.reservation_id.in_(names)
-            )
-        )
-    return len(names)
+    counted = reservation_hold.c.reservation_id.in_(select(ended.c.reservation_id))
+    gone = delete(reservation_hold).where(owned(reservation_hold, account), counted).cte("gone")
+    count = select(func.count()).select_from(ended).add_cte(gone)
+    return int((await connection.execute(count)).scalar_one())
 
 
 def _is_of_a_run() -> ColumnElement[bool]:
@@ -121,80 +122,27 @@ def _is_of_a_run() -> ColumnElement[bool]:
     return exists().where(*pairs, envelope.c.run != "", ~envelope.c.ended)
 
 
-async def change(
-    connection: AsyncConnection, account: Account, reservation_id: str, values: dict[str, Any]
-) -> None:
-    """Set what a reservation is now."""
-    await connection.execute(
-        update(reservation)
-        .where(owned(reservation, account, reservation_id=reservation_id))
-        .values(**values)
-    )
+async def delete_older(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
+    """Delete reservations that ended before an instant, with their log; return how many.
 
-
-async def log(
-    connection: AsyncConnection, account: Account, row: RowMapping | dict[str, Any], **values: Any
-) -> None:
-    """Append what was done with a reservation: `what`, `amount_exact`, `at`."""
-    reservation_id = row["reservation_id"]
-    number = select(func.count()).where(
-        owned(reservation_log, account, reservation_id=reservation_id)
-    )
-    await connection.execute(
-        insert(reservation_log).values(
-            **keys(account),
-            reservation_id=reservation_id,
-            number=number.scalar_subquery(),
-            tenant=row["tenant"],
-            run=row["run"],
-            **values,
-        )
-    )
-
-
-async def asked_by_run(
-    connection: AsyncConnection, account: Account, *, tenant: str, run: str, since: datetime
-) -> Sequence[RowMapping]:
-    """Return when a run asked for how much since a moment, exclusive."""
-    query = select(reservation_log.c.at, reservation_log.c.amount_exact).where(
-        owned(reservation_log, account, tenant=tenant, run=run),
-        reservation_log.c.what.in_(["reserve", "extend"]),
-        reservation_log.c.at > since,
-    )
-    return (await connection.execute(query)).mappings().all()
-
-
-async def is_under_way(
-    connection: AsyncConnection, account: Account, *, tenant: str, run: str
-) -> bool:
-    """Tell whether a run has been granted something before."""
-    query = select(reservation_log.c.at).where(
-        owned(reservation_log, account, tenant=tenant, run=run)
-    )
-    return (await connection.execute(query.limit(1))).first() is not None
-
-
-async def holds(
-    connection: AsyncConnection, account: Account, names: Sequence[str]
-) -> Sequence[RowMapping]:
-    """Return what is held or committed of envelopes, with the envelope's name.
-
-    Each once for an envelope, though it counts in each period that it was extended in.
+    The ones that expired first go first. What was done with one late keeps it from then on.
     """
-    joined = reservation_hold.join(
-        reservation,
-        (reservation.c.vendor_id == reservation_hold.c.vendor_id)
-        & (reservation.c.mode == reservation_hold.c.mode)
-        & (reservation.c.reservation_id == reservation_hold.c.reservation_id),
-    )
-    query = (
-        select(reservation_hold.c.name, reservation)
-        .distinct()
-        .select_from(joined)
+    columns = [reservation.c[name] for name in (*ACCOUNT, "reservation_id")]
+    same = [reservation_log.c[name] == reservation.c[name] for name in (*ACCOUNT, "reservation_id")]
+    oldest = (
+        select(*columns)
         .where(
-            owned(reservation_hold, account),
-            reservation_hold.c.name.in_(names),
-            reservation.c.state.in_(COUNTING),
+            reservation.c.state.in_(["metered", "released", "expired"]),
+            reservation.c.expires_at < before,
+            ~exists().where(*same, reservation_log.c.at >= before),
         )
+        .order_by(reservation.c.expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
     )
-    return (await connection.execute(query)).mappings().all()
+    gone: Any = [tuple(row) for row in (await connection.execute(oldest)).all()]
+    for table in (reservation_log, reservation_hold, reservation):
+        if gone:
+            named = tuple_(*(table.c[name] for name in (*ACCOUNT, "reservation_id")))
+            await connection.execute(delete(table).where(named.in_(gone)))
+    return len(gone)

@@ -1,28 +1,29 @@
 """What was spent of envelopes: noted by each look, and told once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    RowMapping,
+    Select,
+    Table,
+    Text,
+    any_,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.envelope_tables import envelope_spend, envelope_told
+from services.pricing.envelope_tables import envelope_look, envelope_spend, envelope_told
 from services.pricing.repository.selection import keys, owned
 from services.pricing.tables import usage_daily, usage_daily_by_user, usage_watermark
 from shared.accounts.repository import Account
-
-
-async def read_spent(
-    connection: AsyncConnection, account: Account, names: Sequence[str]
-) -> dict[tuple[str, str, date], RowMapping]:
-    """Return what was noted, by (name, ledger, first day of the period)."""
-    query = select(envelope_spend).where(
-        owned(envelope_spend, account), envelope_spend.c.name.in_(list(names))
-    )
-    rows = (await connection.execute(query)).mappings().all()
-    return {(row["name"], row["ledger"], row["period_start"]): row for row in rows}
 
 
 async def note_spent(
@@ -42,13 +43,16 @@ async def note_spent(
     )
 
 
-async def note_looked(connection: AsyncConnection, account: Account, *, now: datetime) -> None:
-    """Note that a look found nothing new: what was noted today holds until now."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+async def note_look(
+    connection: AsyncConnection, account: Account, *, watermark: datetime | None, now: datetime
+) -> None:
+    """Note that a look was had: all that is noted of envelopes holds for this watermark."""
+    values = {"watermark": watermark, "looked_at": now}
+    written = insert(envelope_look).values(**keys(account), **values)
     await connection.execute(
-        update(envelope_spend)
-        .where(owned(envelope_spend, account), envelope_spend.c.looked_at >= midnight)
-        .values(looked_at=now)
+        written.on_conflict_do_update(
+            index_elements=list(envelope_look.primary_key.columns), set_=values
+        )
     )
 
 
@@ -57,17 +61,21 @@ async def read_told(
 ) -> set[tuple[str, str, str]]:
     """Return what is told of periods of envelopes: (name, ledger, share)."""
     told = envelope_told.c
-    query = select(told.name, told.ledger, told.share).where(
+    query = select(told.name, told.ledger, told.share, told.period_start).where(
         owned(envelope_told, account),
-        tuple_(told.name, told.period_start).in_(list(periods.items())),
+        told.name == any_(literal(list(periods), ARRAY(Text))),
+        told.period_start >= min(periods.values(), default=date.min),
     )
-    return {(row.name, row.ledger, row.share) for row in (await connection.execute(query)).all()}
+    rows = (await connection.execute(query)).all()
+    return {
+        (row.name, row.ledger, row.share) for row in rows if periods[row.name] == row.period_start
+    }
 
 
 async def noted_watermark(connection: AsyncConnection, account: Account) -> datetime | None:
     """Return up to when usage is noted: each look notes all envelopes under one watermark."""
-    query = select(func.max(envelope_spend.c.watermark)).where(owned(envelope_spend, account))
-    found: datetime | None = (await connection.execute(query)).scalar_one()
+    query = select(envelope_look.c.watermark).where(owned(envelope_look, account))
+    found: datetime | None = await connection.scalar(query)
     return found
 
 
@@ -90,50 +98,72 @@ async def note_told(
     return made.first() is not None
 
 
-async def feed_state(connection: AsyncConnection, account: Account) -> tuple[datetime | None, int]:
-    """Return the newest watermark of an account's usage, and how many messages of it came."""
-    query = select(
-        func.max(usage_watermark.c.watermark), func.coalesce(func.sum(usage_watermark.c.changes), 0)
-    ).where(owned(usage_watermark, account))
-    watermark, changes = (await connection.execute(query)).one()
-    return watermark, int(changes)
+@dataclass(frozen=True)
+class Feed:
+    """The usage of an account that came: its newest watermark, and by tenant how many messages."""
+
+    watermark: datetime | None
+    changes: Mapping[str, int]
+
+
+async def read_feed(connection: AsyncConnection, account: Account) -> Feed:
+    """Return what usage came by now."""
+    columns = usage_watermark.c.tenant_id, usage_watermark.c.watermark, usage_watermark.c.changes
+    query = select(*columns).where(owned(usage_watermark, account))
+    rows = (await connection.execute(query)).all()
+    newest = max((row.watermark for row in rows), default=None)
+    return Feed(newest, {row.tenant_id: row.changes for row in rows})
 
 
 _DAY = ("tenant_id", "agent", "model", "kind", "purpose", "usage_day")
 
 
 async def usage_by_day(
-    connection: AsyncConnection, account: Account, *, start: date, end: date
+    connection: AsyncConnection,
+    account: Account,
+    *,
+    start: date,
+    end: date,
+    tenants: Sequence[str] | None,
 ) -> Sequence[RowMapping]:
-    """Return all usage of days `[start, end)` with what its cost depends on."""
+    """Return all usage of days `[start, end)` with what its cost depends on; None: all tenants'."""
     columns = [
         *(usage_daily.c[name] for name in (*_DAY, "provider", "context_band", "service_tier")),
         *(usage_daily.c[name] for name in ("batch", "speed", "region", "status")),
     ]
-    query = (
-        select(*columns, func.sum(usage_daily.c.quantity).label("quantity"))
-        .where(
-            owned(usage_daily, account),
-            usage_daily.c.usage_day >= start,
-            usage_daily.c.usage_day < end,
-        )
-        .group_by(*columns)
-    )
-    return (await connection.execute(query)).mappings().all()
+    query = _sums(account, usage_daily, columns, (start, end), tenants)
+    rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    return rows
 
 
 async def users_by_day(
-    connection: AsyncConnection, account: Account, *, start: date, end: date
+    connection: AsyncConnection,
+    account: Account,
+    *,
+    start: date,
+    end: date,
+    tenants: Sequence[str] | None,
 ) -> Sequence[RowMapping]:
     """Return the same usage by team and user, without what its cost depends on."""
     columns = [usage_daily_by_user.c[name] for name in (*_DAY, "team", "user")]
+    query = _sums(account, usage_daily_by_user, columns, (start, end), tenants)
+    rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    return rows
+
+
+def _sums(
+    account: Account,
+    table: Table,
+    columns: Sequence[Column[Any]],
+    days: tuple[date, date],
+    tenants: Sequence[str] | None,
+) -> Select[Any]:
+    start, end = days
     query = (
-        select(*columns, func.sum(usage_daily_by_user.c.quantity).label("quantity"))
-        .where(
-            owned(usage_daily_by_user, account),
-            usage_daily_by_user.c.usage_day >= start,
-            usage_daily_by_user.c.usage_day < end,
-        )
+        select(*columns, func.sum(table.c.quantity).label("quantity"))
+        .where(owned(table, account), table.c.usage_day >= start, table.c.usage_day < end)
         .group_by(*columns)
     )
-    return (await connection.execute(query)).mappings().all()
+    if tenants is None:
+        return query
+    return query.where(table.c.tenant_id == any_(literal(list(tenants), ARRAY(Text))))

@@ -10,6 +10,7 @@ from services.pricing.domain.envelopes.burning import (
     Burn,
     burn_rate,
     burns_too_fast,
+    exhausted_on,
     forecast,
 )
 from tests.unit.pricing.envelopes.cases import dollars
@@ -57,43 +58,49 @@ def test_steady_days_go_on() -> None:
     """10 a day in March are 310, exactly, and 200 are used up on the 21st."""
     daily = days(date(2026, 2, 1), [10] * 38)  # up to March 10
 
-    found = forecast(daily, start=START, today=date(2026, 3, 10), end=END, limit=Fraction(200))
+    found = forecast(daily, start=START, today=date(2026, 3, 10), end=END)
 
     assert found is not None
     assert dollars(310, 310, 310) == (found.p10, found.p50, found.p90)
-    assert date(2026, 3, 21) == found.exhausted_on
+    assert date(2026, 3, 21) == _exhausted(daily, date(2026, 3, 10), 200)
+
+
+def _exhausted(
+    daily: dict[date, Fraction], today: date, limit: int, end: date = END
+) -> date | None:
+    return exhausted_on(daily, start=START, today=today, end=end, limit=Fraction(limit))
 
 
 def test_weekends_are_not_workdays() -> None:
     """Four weeks of five days of 10: the days to come are shaped like that."""
     week = [10, 10, 10, 10, 10, 0, 0]
     daily = days(MONDAY - timedelta(days=28), week * 4 + [10] * 5)  # up to Friday, March 6
+    today, end = date(2026, 3, 6), date(2026, 3, 10)
 
-    found = forecast(
-        daily, start=START, today=date(2026, 3, 6), end=date(2026, 3, 10), limit=Fraction(1_000)
-    )
+    found = forecast(daily, start=START, today=today, end=end)
 
     assert found is not None
     assert 50 + 10 == found.p50
-    assert found.exhausted_on is None
+    assert _exhausted(daily, today, 1_000, end) is None
 
 
 def test_uneven_days_have_a_range() -> None:
     """What differs from day to day is not known to the dollar."""
     daily = days(date(2026, 2, 1), [5, 20, 10, 1, 30] * 7)
 
-    found = forecast(daily, start=START, today=date(2026, 3, 7), end=END, limit=Fraction(1))
+    found = forecast(daily, start=START, today=date(2026, 3, 7), end=END)
 
     assert found is not None
     assert found.p10 < found.p50 < found.p90
-    assert date(2026, 3, 7) == found.exhausted_on
+    assert date(2026, 3, 7) == _exhausted(daily, date(2026, 3, 7), 1)
 
 
 def test_too_little_history_is_no_forecast() -> None:
     """19 days say nothing of weekdays."""
     daily = days(date(2026, 2, 20), [10] * 19)
 
-    assert forecast(daily, start=START, today=date(2026, 3, 10), end=END, limit=Fraction(9)) is None
+    assert forecast(daily, start=START, today=date(2026, 3, 10), end=END) is None
+    assert _exhausted(daily, date(2026, 3, 10), 9) is None
 
 
 @given(st.lists(st.integers(0, 100), min_size=20, max_size=60))
@@ -103,7 +110,7 @@ def test_the_middle_is_never_below_what_was_used(amounts: list[int]) -> None:
     today = date(2026, 3, 10)
     so_far = sum(spent for day, spent in daily.items() if day >= START)
 
-    found = forecast(daily, start=START, today=today, end=END, limit=Fraction(1))
+    found = forecast(daily, start=START, today=today, end=END)
 
     if found is not None:
         assert so_far <= found.p10 <= found.p50 <= found.p90
