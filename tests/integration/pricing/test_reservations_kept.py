@@ -18,6 +18,8 @@ ENDS = {"reserve": "open", "extend": "open", "commit": "committed", "release": "
 """What was done last -> what a reservation is, until time or usage ends it."""
 BECOMES = {"open": {"open", "expired"}, "committed": {"committed", "metered"}}
 
+RUNS_KEPT = timedelta(days=90)
+
 
 async def _logs(budgets: Budgets) -> dict[str, list[str]]:
     """Return what was done with each reservation of the vendor, in order."""
@@ -54,10 +56,10 @@ async def test_what_is_over_is_forgotten_after_a_time(budgets: Budgets) -> None:
     before = await _states(budgets)
     logs = await _logs(budgets)
     early = NOW + RESERVATIONS_KEPT
-    await Housekeeper(budgets.store, FrozenClock(early)).delete_old_reservations()
+    await Housekeeper(budgets.store, FrozenClock(early), RUNS_KEPT).delete_old_reservations()
     kept = await _states(budgets)
     await Housekeeper(
-        budgets.store, FrozenClock(early + timedelta(seconds=61))
+        budgets.store, FrozenClock(early + timedelta(seconds=61)), RUNS_KEPT
     ).delete_old_reservations()
 
     assert {name: name for name in ("released", "metered", "expired", "open")} == before == kept
@@ -73,7 +75,7 @@ async def test_what_is_forgotten_is_unknown(budgets: Budgets) -> None:
     await budgets.reserve("a", "1")
     await budgets.call("POST", "/v1/reservations/a/release")
     late = NOW + RESERVATIONS_KEPT + timedelta(days=1)
-    await Housekeeper(budgets.store, FrozenClock(late)).delete_old_reservations()
+    await Housekeeper(budgets.store, FrozenClock(late), RUNS_KEPT).delete_old_reservations()
 
     answers = [
         await budgets.call("POST", "/v1/reservations/a/release"),
