@@ -1,12 +1,15 @@
 """`tallyrollctl simulate`: how plans are named, and what a terminal shows of a result."""
 
+import asyncio
 import io
 
+import httpx
 import pytest
 import typer
 from rich.console import Console
 
-from services.pricing.cli_simulate import _choice, show_result
+from services.pricing import cli_simulate
+from services.pricing.cli_simulate import _choice, _run, show_result
 
 from .test_plots import EVEN, MOVES, result
 
@@ -50,3 +53,28 @@ def test_a_terminal_shows_what_decides() -> None:
         "Usage is that of the past.",
     ):
         assert words in shown
+
+
+async def test_a_command_that_is_stopped_says_where_its_result_will_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The simulation goes on without it: nothing is lost with the terminal."""
+    looked = asyncio.Event()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            looked.set()
+        return httpx.Response(200, json={"simulation_id": "s-1", "state": "running"})
+
+    def connect(url: str, api_key: str) -> httpx.AsyncClient:
+        del api_key
+        return httpx.AsyncClient(base_url=url, transport=httpx.MockTransport(answer))
+
+    monkeypatch.setattr(cli_simulate, "connect", connect)
+    running = asyncio.create_task(_run("http://pricing", "k", {}))
+    await looked.wait()
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert "http://pricing/v1/simulations/s-1/result" in capsys.readouterr().err
