@@ -15,7 +15,12 @@ from services.pricing.domain.growth.differences import (
     effect_of,
     placebo_of,
 )
-from services.pricing.domain.growth.enablement import Person, Training, sample_of
+from services.pricing.domain.growth.enablement import (
+    Person,
+    Sample,
+    Training,
+    sample_of,
+)
 from services.pricing.domain.growth.interval import jackknife, quantile
 
 DAY = date(2023, 11, 15)
@@ -238,6 +243,36 @@ def test_what_all_have_in_common_changes_nothing(gains: list[int], common: int) 
     one, other = (measured(training_of(trained, 6), daily) for daily in (plain, moved))
 
     assert (one.estimate, one.interval) == (other.estimate, other.interval)
+
+
+def test_without_a_tenant_that_all_comparisons_need_there_is_no_interval() -> None:
+    """X is all that was trained on one day, and all that was not on the other: none is left."""
+    later = DAY + timedelta(days=20)
+    x, y, z = ([Person(tenant, str(n)) for n in range(4)] for tenant in "xyz")
+    comparisons = [(DAY, x[:2], y[:2]), (later, z[:2], x[2:])]
+    sample = Sample(comparisons, too_new=0, too_few=0, not_over=0)
+    gains = {person: (10, 10 + n * n) for n, person in enumerate([*x[:2], *y[:2]])}
+    others = {person: (10, 10 + n * n) for n, person in enumerate([*z[:2], *x[2:]])}
+    daily = {**daily_of(gains), **daily_of(others, later)}
+
+    by_tenant = effect_of(sample, daily, DAYS, lambda person: person.tenant)
+    by_person = effect_of(sample, daily, DAYS, by_user)
+
+    assert by_tenant is not None
+    assert by_person is not None
+    assert by_tenant.interval is None
+    assert by_person.interval is not None
+
+
+def test_of_less_than_nothing_an_effect_is_no_percentage() -> None:
+    """Others fall from 10 to 1, the trained stay at 1: without it they would have come to -8."""
+    trained = {someone(0): DAY, someone(1): DAY}
+    daily = daily_of({someone(n): (1 if n < 2 else 10, 1) for n in range(4)})
+
+    effect = measured(training_of(trained, 4), daily)
+
+    assert 9 == effect.estimate
+    assert effect.relative is None
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=2, max_size=5), st.integers(0, 10**6))
