@@ -252,7 +252,7 @@ def test_without_a_tenant_that_all_comparisons_need_there_is_no_interval() -> No
     comparisons = [(DAY, x[:2], y[:2]), (later, z[:2], x[2:])]
     sample = Sample(comparisons, too_new=0, too_few=0, not_over=0)
     gains = {person: (10, 10 + n * n) for n, person in enumerate([*x[:2], *y[:2]])}
-    others = {person: (10, 10 + n * n) for n, person in enumerate([*z[:2], *x[2:]])}
+    others = {person: (10, 10 + 2 * n * n) for n, person in enumerate([*z[:2], *x[2:]])}
     daily = {**daily_of(gains), **daily_of(others, later)}
 
     by_tenant = effect_of(sample, daily, DAYS, lambda person: person.tenant)
