@@ -160,6 +160,25 @@ def test_who_has_just_come_is_not_compared() -> None:
     assert Fraction(5, 2) == measured(naive, daily).estimate
 
 
+def test_one_on_either_side_is_too_few() -> None:
+    """Two trained against one: nothing is known of how the others spread."""
+    sample = sample_of(training_of({someone(0): DAY, someone(1): DAY}, 3), DAYS)
+
+    assert (0, 2) == (sample.trained, sample.too_few)
+
+
+def test_a_placebo_needs_who_was_there_for_twice_the_days() -> None:
+    """Who came three days before was there for the two days before, and not for the placebo's."""
+    trained = {someone(n): DAY for n in range(3)}
+    base = training_of(trained, 6)
+    first = {**base.first_active, someone(0): DAY - timedelta(days=3)}
+    training = Training(trained, trained, first, THROUGH)
+
+    samples = [sample_of(training, DAYS, shifted=shifted) for shifted in (0, DAYS)]
+
+    assert [(3, 0), (2, 1)] == [(sample.trained, sample.too_new) for sample in samples]
+
+
 def test_days_that_are_just_over_are_compared() -> None:
     """The two days after the 15th are over when the 17th is; a day less, and they are not."""
     trained = {someone(0): DAY, someone(1): DAY}
