@@ -235,6 +235,21 @@ async def test_fees_in_advance_are_of_the_days_that_they_pay(
     assert "1290" == january["after"]
 
 
+async def test_a_fee_in_advance_is_found_from_the_middle_of_its_period_on(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """15 of 31 days of 360 and of 930: both stand on statements that ended before these days."""
+    await sell(client, headers, in_advance())
+    await store_usage(store, vendor, *GLOBEX)
+    await close_both_months(store, vendor)
+
+    found = await _compared(client, headers, **{"from": "2023-12-17", "to": "2024-01-01"})
+
+    assert ("174.193548387", "450") == tuple(
+        _changes(found)[tenant][1] for tenant in ("globex", "initech")
+    )
+
+
 async def test_quarters_in_a_row(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
 ) -> None:

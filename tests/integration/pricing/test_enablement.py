@@ -73,6 +73,29 @@ async def test_a_training_by_hand(
     assert "parallel trends" in found["assumptions"][0]
 
 
+async def test_who_was_trained_in_between_or_has_just_come_is_not_compared(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """Cleo learns something else the day after, and more much later: the first day counts.
+
+    Eve is trained, too, but came within the week before: what was taken back earlier is no use.
+    """
+    await _use(store, vendor)
+    before = TRAINED_ON - timedelta(days=3)
+    eve = [by_user("eve", before, 5), by_user("eve", TRAINED_ON - timedelta(days=20), -5)]
+    await store_usage(store, vendor, users=eve, version=2)
+    await seal_both_months(store, vendor)
+    elsewhere = [
+        _training("cleo", TRAINED_ON + timedelta(days=days), program=program)
+        for days, program in ((1, "basics"), (60, "agents"))
+    ]
+    await _train(client, headers, *(_training(user) for user in ("ada", "bob", "eve")), *elsewhere)
+
+    found = (await client.get("/v1/enablement", params={"days": 7}, headers=headers)).json()
+
+    assert (0, 2, 1) == (found["trained"], found["too_few"], found["too_new"])
+
+
 async def test_what_is_not_over_waits(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
 ) -> None:

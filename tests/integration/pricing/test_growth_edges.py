@@ -69,6 +69,36 @@ async def test_a_name_that_ends_like_none_is_a_name(
     assert 1 == (await ask(client, headers, "growth"))["units"]["after"]["unnamed"]
 
 
+async def test_who_came_to_nothing_in_the_first_days_is_new_afterwards(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """Used on the first day of November, taken back on the second: not there in it, nor before."""
+    rows = [
+        by_user("ada", date(2023, 11, 1), 10),
+        by_user("ada", date(2023, 11, 2), -10),
+        by_user("ada", DECEMBER, 5),
+    ]
+    await store_usage(store, vendor, users=rows)
+
+    cohorts = (await ask(client, headers, "growth"))["cohorts"]["cohorts"]
+
+    assert {"new": 1, "returned": 0, "kept": 0, "lost": 0} == {
+        one["cohort"]: one["units"] for one in cohorts
+    }
+
+
+async def test_a_day_on_which_more_was_taken_back_than_used_is_no_active_day(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """100 on one day, -30 on the next: one active day with 70 tokens."""
+    rows = [by_user("ada", DECEMBER, 100), by_user("ada", date(2023, 12, 11), -30)]
+    await store_usage(store, vendor, users=rows)
+
+    after = (await ask(client, headers, "growth"))["units"]["after"]
+
+    assert (1, 1, "70") == (after["units"], after["active_days"], after["tokens"]["mean"])
+
+
 async def test_what_one_agent_gives_back_of_anothers_tokens(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pricing.domain.growth.contribution import Part, contributions
+from services.pricing.domain.growth.shown import shown
 from services.pricing.domain.growth.windows import Window
 from services.pricing.handlers.growth.contribution import ContributionAnswer, ContributionQuestion
 from services.pricing.handlers.growth.windows import Span
@@ -52,3 +53,12 @@ def test_each_part_rounded_alone_would_not_add_up() -> None:
 
     assert ("1", "2", "1") == (told.before, told.after, told.change)
     assert ["0.333333334", "0.333333333", "0.333333333"] == [one.before for one in told.parts]
+
+
+def test_a_half_is_rounded_away_from_zero() -> None:
+    """To nine places, in either direction."""
+    half = Fraction(1, 2 * 10**9)
+
+    assert ["0.666666667", "-0.666666667", "0.000000001", "-0.000000001"] == [
+        shown(amount) for amount in (2 * THIRD, -2 * THIRD, half, -half)
+    ]

@@ -50,3 +50,13 @@ def test_each_day_has_its_price(quantities: list[Decimal]) -> None:
     ]
     assert sum((one for one in singles if one is not None), Fraction(0)) == cost
     assert sum(map(Fraction, [*quantities[3:7], quantities[9]])) == unpriced
+
+
+def test_prices_that_were_looked_up_are_of_their_provider() -> None:
+    """The same model and kind elsewhere has no price: what is kept of one is not told of both."""
+    costs = DayCosts(PRICES)
+    elsewhere = ITSELF._replace(provider="elsewhere")
+
+    found = [costs.cost(usage, DAYS[:1], [Decimal(3)]) for usage in (ITSELF, elsewhere)]
+
+    assert [(Fraction(1), Fraction(0)), (Fraction(0), Fraction(3))] == found

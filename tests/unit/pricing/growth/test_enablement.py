@@ -15,7 +15,12 @@ from services.pricing.domain.growth.differences import (
     effect_of,
     placebo_of,
 )
-from services.pricing.domain.growth.enablement import Person, Training, sample_of
+from services.pricing.domain.growth.enablement import (
+    Person,
+    Sample,
+    Training,
+    sample_of,
+)
 from services.pricing.domain.growth.interval import jackknife, quantile
 
 DAY = date(2023, 11, 15)
@@ -155,6 +160,25 @@ def test_who_has_just_come_is_not_compared() -> None:
     assert Fraction(5, 2) == measured(naive, daily).estimate
 
 
+def test_one_on_either_side_is_too_few() -> None:
+    """Two trained against one: nothing is known of how the others spread."""
+    sample = sample_of(training_of({someone(0): DAY, someone(1): DAY}, 3), DAYS)
+
+    assert (0, 2) == (sample.trained, sample.too_few)
+
+
+def test_a_placebo_needs_who_was_there_for_twice_the_days() -> None:
+    """Who came three days before was there for the two days before, and not for the placebo's."""
+    trained = {someone(n): DAY for n in range(3)}
+    base = training_of(trained, 6)
+    first = {**base.first_active, someone(0): DAY - timedelta(days=3)}
+    training = Training(trained, trained, first, THROUGH)
+
+    samples = [sample_of(training, DAYS, shifted=shifted) for shifted in (0, DAYS)]
+
+    assert [(3, 0), (2, 1)] == [(sample.trained, sample.too_new) for sample in samples]
+
+
 def test_days_that_are_just_over_are_compared() -> None:
     """The two days after the 15th are over when the 17th is; a day less, and they are not."""
     trained = {someone(0): DAY, someone(1): DAY}
@@ -238,6 +262,36 @@ def test_what_all_have_in_common_changes_nothing(gains: list[int], common: int) 
     one, other = (measured(training_of(trained, 6), daily) for daily in (plain, moved))
 
     assert (one.estimate, one.interval) == (other.estimate, other.interval)
+
+
+def test_without_a_tenant_that_all_comparisons_need_there_is_no_interval() -> None:
+    """X is all that was trained on one day, and all that was not on the other: none is left."""
+    later = DAY + timedelta(days=20)
+    x, y, z = ([Person(tenant, str(n)) for n in range(4)] for tenant in "xyz")
+    comparisons = [(DAY, x[:2], y[:2]), (later, z[:2], x[2:])]
+    sample = Sample(comparisons, too_new=0, too_few=0, not_over=0)
+    gains = {person: (10, 10 + n * n) for n, person in enumerate([*x[:2], *y[:2]])}
+    others = {person: (10, 10 + 2 * n * n) for n, person in enumerate([*z[:2], *x[2:]])}
+    daily = {**daily_of(gains), **daily_of(others, later)}
+
+    by_tenant = effect_of(sample, daily, DAYS, lambda person: person.tenant)
+    by_person = effect_of(sample, daily, DAYS, by_user)
+
+    assert by_tenant is not None
+    assert by_person is not None
+    assert by_tenant.interval is None
+    assert by_person.interval is not None
+
+
+def test_of_less_than_nothing_an_effect_is_no_percentage() -> None:
+    """Others fall from 10 to 1, the trained stay at 1: without it they would have come to -8."""
+    trained = {someone(0): DAY, someone(1): DAY}
+    daily = daily_of({someone(n): (1 if n < 2 else 10, 1) for n in range(4)})
+
+    effect = measured(training_of(trained, 4), daily)
+
+    assert 9 == effect.estimate
+    assert effect.relative is None
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=2, max_size=5), st.integers(0, 10**6))
