@@ -51,7 +51,7 @@ def test_what_is_taken_back_is_nobodys() -> None:
 
     (part,) = parts_of({group(): costed}, [used_by(group(), "t", "ann", 3)])
 
-    assert ("", "", 5) == (part.scope.team, part.scope.user, part.cost)
+    assert ("", "", Fraction(5)) == (part.scope.team, part.scope.user, part.cost)
 
 
 def test_a_month_of_a_team_is_a_short_number() -> None:
