@@ -80,9 +80,7 @@ class PricingRig:
         rig = self.rig.with_settings(
             pricing_database_url=self.url, pricing_port=port, pricing_consumer_group=group
         )
-        async with rig.running(
-            "services.pricing", ready=b"Application startup complete"
-        ) as process:
+        async with rig.running("services.pricing", ready=b"Uvicorn running on") as process:
             yield process, port
 
 

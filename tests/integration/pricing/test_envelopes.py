@@ -349,6 +349,23 @@ async def test_a_look_reads_what_changed(budgets: Budgets, monkeypatch: pytest.M
     assert used == [await _used(budgets, name) for name in ("platform", "all", "idle")]
 
 
+async def test_what_was_kept_for_an_ended_envelope_is_not_what_a_new_one_used(
+    budgets: Budgets,
+) -> None:
+    """Usage that came while no envelope was of all tenants is in the next one that is."""
+    watcher = EnvelopeWatcher(budgets.store, FrozenClock(NOW), 1)
+    await budgets.put("all", scope={"team": "platform"})
+    await budgets.use({"ann": 100})
+    await watcher.look()
+    await budgets.call("DELETE", "/v1/envelopes/all")
+    await budgets.use({"ann": 300})
+    await watcher.look()
+    await budgets.put("all-again", scope={"team": "platform"})
+    await watcher.look()
+
+    assert "300" == await _used(budgets, "all-again")
+
+
 async def test_a_new_price_is_looked_at_again(budgets: Budgets) -> None:
     """Usage that came before costs what it costs by now."""
     watcher = EnvelopeWatcher(budgets.store, FrozenClock(NOW), 1)

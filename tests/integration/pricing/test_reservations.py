@@ -12,16 +12,19 @@ import pytest
 from services.pricing import envelope_watching
 from services.pricing.domain.envelopes.envelope import Scope
 from services.pricing.envelope_watching import EnvelopeWatcher
+from services.pricing.handlers.envelopes import reserving
 from services.pricing.handlers.envelopes.looking import Looked, look
 from services.pricing.handlers.envelopes.reserving import reserve
 from services.pricing.handlers.envelopes.settling import commit
 from services.pricing.repository.envelopes import definitions
+from services.pricing.repository.envelopes.facts import read_all
 from services.pricing.repository.envelopes.reservations import settle
 from services.pricing.repository.envelopes.spending import read_feed
 from services.pricing.schemas.reservation import ReservationWrite
 from shared.accounts.repository import Account
 from shared.clock import FrozenClock
 from shared.database import Database
+from shared.errors import TallyrollError
 from tests.support.database import TestDatabase
 from tests.support.pricing_service import NOW
 
@@ -261,6 +264,28 @@ async def test_the_same_id_at_once_is_one_reservation(
 
     assert [True] * RESERVERS == await asyncio.gather(*(ask() for _ in range(RESERVERS)))
     assert budgets.vendor == vendor
+
+
+async def test_a_commit_in_between_is_not_overwritten(
+    budgets: Budgets, crowd: Database, vendor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes after an extension has read, and before it writes: the extension is refused."""
+    await budgets.reserve("a", "300")
+
+    async def reading(*arguments: Any) -> Any:
+        found = await read_all(*arguments)
+        await budgets.commit("a", "250")
+        return found
+
+    monkeypatch.setattr(reserving, "read_all", reading)
+    written = ReservationWrite.model_validate({"work": WORK, "estimate": "400"})
+    with pytest.raises(TallyrollError, match="holds no more"):
+        async with crowd.transaction() as connection:
+            await reserve(connection, Account(vendor, "test"), "a", written, now=NOW)
+
+    state = (await budgets.call("GET", "/v1/reservations/a")).json()
+    assert ("committed", "250") == (state["state"], state["committed"])
+    assert "250" == await budgets.used()
 
 
 async def test_contradictions_are_conflicts(budgets: Budgets) -> None:

@@ -91,22 +91,19 @@ async def _note(
     """Note what is due; return the tallies that later looks need."""
     by_tenant = {name: list(own) for name, own in groupby(sorted(due, key=_tenant), key=_tenant)}
     wide = by_tenant.pop("", [])
-    tallies: dict[str, Tally] = {}
-    if wide:
-        same = (n for n in seen.tallies if seen.changes.get(n) == feed.changes.get(n))
-        tallies = {name: seen.tallies[name] for name in same}
+    same = [name for name in seen.tallies if seen.changes.get(name) == feed.changes.get(name)]
+    tallies = {name: seen.tallies[name] for name in same}
     tenants = sorted({*by_tenant, *(feed.changes.keys() - tallies.keys() if wide else ())})
     for first in range(0, len(tenants), TENANTS_AT_ONCE):
         some = tenants[first : first + TENANTS_AT_ONCE]
         found = await _tallies(connection, account, some, now)
-        own = [(row, found.get(name, {})) for name in some for row in by_tenant.get(name, [])]
+        own = [(row, found[name]) for name in some for row in by_tenant.get(name, [])]
         await _note_some(connection, account, own, now)
         if wide:
             tallies |= found
-    if not wide:
-        return seen.tallies
-    whole = add_up(tallies.values())
-    await _note_some(connection, account, [(row, whole) for row in wide], now)
+    if wide:
+        whole = add_up(tallies.values())
+        await _note_some(connection, account, [(row, whole) for row in wide], now)
     return tallies
 
 
@@ -120,9 +117,8 @@ async def _tallies(
     since = now.date() - HISTORY
     parts = await read_parts(connection, account, tenants, since=since, now=now)
     parts.sort(key=lambda part: part.scope.tenant)
-    return {
-        tenant: tally_of(own) for tenant, own in groupby(parts, key=lambda part: part.scope.tenant)
-    }
+    by_tenant = groupby(parts, key=lambda part: part.scope.tenant)
+    return {tenant: {} for tenant in tenants} | {name: tally_of(own) for name, own in by_tenant}
 
 
 async def _note_some(

@@ -4,13 +4,14 @@ All envelopes that some work falls into are locked in the order of their names, 
 reserve at once each sees what the others hold.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.pricing.domain.envelopes.balance import Balance
 from services.pricing.domain.envelopes.deciding import Decision, Request, decide
 from services.pricing.domain.envelopes.envelope import SCOPE_FIELDS, Ledger, Scope
 from services.pricing.domain.envelopes.ladder import Step
@@ -85,11 +86,12 @@ async def reserve(
     asked = _Asked(reservation_id, work, ledger, written, known)
     _check_same(asked)
     standing = stand(defined, facts, now)
-    decision, loop = _decide(asked, standing), _loop(asked, defined.loops.values(), now)
+    balances = standing.balances(ledger)
+    decision, loop = _decide(asked, balances, now), _loop(asked, defined.loops.values(), now)
     granted = decision.granted and loop is None
     if granted and not await _hold(connection, account, asked, standing):
         return await reserve(connection, account, reservation_id, written, now=now)
-    return _answer(asked, standing, decision, loop=loop)
+    return _answer(asked, standing, balances, decision, loop=loop)
 
 
 def _check_same(asked: _Asked) -> None:
@@ -105,15 +107,15 @@ def _check_same(asked: _Asked) -> None:
         raise conflict("other_work", message, subject=asked.reservation_id)
 
 
-def _decide(asked: _Asked, standing: Standing) -> Decision:
+def _decide(asked: _Asked, balances: Sequence[Balance], now: datetime) -> Decision:
     request = Request(
         estimate=asked.estimate,
         is_new=asked.before is None and not asked.known.under_way,
         background=asked.written.background,
         approved=asked.known.approved,
-        is_held=asked.is_held(standing.now),
+        is_held=asked.is_held(now),
     )
-    return decide(request, standing.balances(asked.ledger))
+    return decide(request, balances)
 
 
 def _loop(asked: _Asked, rules: Iterable[LoopRule], now: datetime) -> str | None:
@@ -148,11 +150,16 @@ async def _hold(
 
 
 def _answer(
-    asked: _Asked, standing: Standing, decision: Decision, *, loop: str | None
+    asked: _Asked,
+    standing: Standing,
+    balances: Sequence[Balance],
+    decision: Decision,
+    *,
+    loop: str | None,
 ) -> ReservationRead:
     granted = decision.granted and loop is None
     code = None if granted else ("loop_stopped" if loop else _CODES[decision.step])
-    times = [balance.as_of for balance in standing.balances(asked.ledger) if balance.as_of]
+    times = [balance.as_of for balance in balances if balance.as_of]
     expires = standing.now + timedelta(seconds=asked.written.ttl_seconds)
     by = decision.by.envelope.name if decision.by else None
     suggestions = standing.settings[by].suggestions if by else {}
