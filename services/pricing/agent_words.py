@@ -23,11 +23,11 @@ FACTORS = {
 
 
 def cost(text: str | None) -> str:
-    """Return US dollars for people: what is below ten cents with four significant digits."""
+    """Return US dollars for people: what is below one with four significant digits."""
     if text is None:
         return "n/a"
     value = float(text)
-    return number(text) if abs(value) >= 0.1 or value == 0 else f"{value:.4g}"  # noqa: PLR2004
+    return number(text) if abs(value) >= 1 or value == 0 else f"{value:.4g}"
 
 
 def show_roster(console: Console, read: Answer) -> None:

@@ -19,15 +19,19 @@ from services.pricing.cli_asking import (
     Before,
     Currency,
     Day,
+    Drawn,
     End,
     MaybeDay,
     MaybeEnd,
     Out,
+    Plots,
     Url,
     ask,
     days_of,
     show_answer,
 )
+from services.pricing.growth_plots import roster_plot
+from services.pricing.schemas.agents import RosterRead
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -57,6 +61,7 @@ def agents(
     top: Annotated[int, typer.Option(help="agents that are told")] = 100,
     form: As = "table",
     out: Out = None,
+    plots: Plots = None,
     url: Url = LOCAL,
     api_key: ApiKey = "",
 ) -> None:
@@ -67,7 +72,8 @@ def agents(
         raise typer.BadParameter("the days are named: --from and --to")
     days = days_of(first, end, against, base_from, base_to)
     asked = {**days, "outcome": outcome, "currency": currency, "top": top}
-    show_answer(Asked(url, api_key, "agents", asked), form, out, show_roster)
+    drawn = Drawn(plots, RosterRead, roster_plot)
+    show_answer(Asked(url, api_key, "agents", asked), form, out, show_roster, drawn)
 
 
 @app.command("set")

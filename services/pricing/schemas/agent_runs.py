@@ -26,6 +26,7 @@ BIASES = (
     "survivorship: runs and agents that were given up are missing where nobody metered them",
     "selection: who uses an agent, and for which tasks, was not chosen by lot",
     "attribution: an outcome counts for the run that tells it, whoever else had a part in it",
+    "own calls: what sub-agents cost on the way to an outcome stands with them, see a run's tree",
     "an outcome that is self-reported or modelled is a claim, and no measurement",
 )
 

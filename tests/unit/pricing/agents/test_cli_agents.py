@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import httpx
 import pytest
@@ -90,6 +91,14 @@ def test_the_roster_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"from": "2023-12-01", "format": "json", "top": "100"}.items() <= dict(
         api.asked[0].url.params
     ).items()
+
+
+def test_the_roster_as_a_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder gets the plot and its spec."""
+    result = _run(monkeypatch, _Api(_roster()), *DAYS, "--plots", str(tmp_path))
+
+    assert 0 == result.exit_code, result.output
+    assert {"agents.png", "agents.vl.json"} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_days_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
