@@ -128,6 +128,19 @@ async def test_one_tenant_alone(client: httpx.AsyncClient, headers: Headers) -> 
 
 
 @pytest.mark.usefixtures("used")
+async def test_the_first_day_is_in_it_and_the_last_is_not(
+    client: httpx.AsyncClient, headers: Headers
+) -> None:
+    """All was used on the 9th."""
+    costs = [
+        (await ask(client, headers, start=start, end=end))["waste"]["total"]["cost"]
+        for start, end in (("2023-11-01", "2023-11-09"), ("2023-11-09", "2023-11-10"))
+    ]
+
+    assert ["0", "16"] == costs
+
+
+@pytest.mark.usefixtures("used")
 async def test_a_model_of_ones_own(client: httpx.AsyncClient, headers: Headers) -> None:
     """It says what it replaces, what that cost, and from when on it pays."""
     own = {
@@ -142,6 +155,7 @@ async def test_a_model_of_ones_own(client: httpx.AsyncClient, headers: Headers) 
     (case,) = (await ask(client, headers, custom_models=[own]))["custom_models"]
 
     assert ("2100000", "16") == (case["tokens"], case["cost_now"])
+    assert ("72/73", "0.72") == (case["months"], case["cost_custom"]), "30 days of 365 / 12"
     assert ("95812.5", False) == (case["break_even_tokens"], case["unused_model"])
 
 

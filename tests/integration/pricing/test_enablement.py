@@ -70,6 +70,7 @@ async def test_a_training_by_hand(
         tokens["placebo"][name] for name in ("estimate", "lower", "upper")
     )
     assert "0" == active["effect"]["estimate"]
+    assert "2024-01-01" == found["through"], "the last sealed day is counted in full"
     assert "parallel trends" in found["assumptions"][0]
 
 
