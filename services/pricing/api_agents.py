@@ -1,5 +1,6 @@
 """The HTTP API of pricing: the roster of agents, their cards and their runs."""
 
+from asyncio import to_thread
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -92,8 +93,12 @@ def agents_router(database: Database, clock: Clock, settings: PricingSettings) -
         async with database.transaction("REPEATABLE READ") as connection:
             answer = await read_roster(connection, account, question)
         runs_from = utc_day(clock.now() - kept)
-        read = roster_read(answer, top=parameters.top, runs_from=runs_from)
-        return ROSTER.answer(read, parameters.format, accept)
+
+        def told() -> Response:
+            read = roster_read(answer, top=parameters.top, runs_from=runs_from)
+            return ROSTER.answer(read, parameters.format, accept)
+
+        return await to_thread(told)
 
     _add_runs(router, database)
     _add_cards(router, database)
@@ -116,7 +121,9 @@ def _add_runs(router: APIRouter, database: Database) -> None:
         )
         async with database.transaction("REPEATABLE READ") as connection:
             answer = await list_agent_runs(connection, question, limit=parameters.limit)
-        return RUNS.answer(agent_runs_read(answer), parameters.format, accept)
+        return await to_thread(
+            lambda: RUNS.answer(agent_runs_read(answer), parameters.format, accept)
+        )
 
     @router.get("/runs/{run_id:path}/cost", response_model=None, responses=TREE_ANSWERS)
     async def get_run_cost(
@@ -130,7 +137,9 @@ def _add_runs(router: APIRouter, database: Database) -> None:
         tenant = caller.tenant(parameters.tenant)
         async with database.transaction("REPEATABLE READ") as connection:
             answer = await read_run_tree(connection, account, tenant, run_id)
-        return TREE.answer(run_tree_read(answer), parameters.format, accept)
+        return await to_thread(
+            lambda: TREE.answer(run_tree_read(answer), parameters.format, accept)
+        )
 
 
 def _add_cards(router: APIRouter, database: Database) -> None:

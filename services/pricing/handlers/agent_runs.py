@@ -4,10 +4,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.domain.agents.run_prices import RunPrices
+from services.pricing.domain.agents.run_sums import OutcomeSums, RunSums
 from services.pricing.domain.agents.versions import RunFigures, Version, anomalies_of
 from services.pricing.domain.growth.windows import Window
 from services.pricing.handlers.provider_prices import load_prices
@@ -43,8 +45,32 @@ async def read_agent_runs(
     circumstances = await figures.read_priced_by(connection, question)
     # Of many days and models it takes a while.
     prices = await asyncio.to_thread(RunPrices.of, circumstances, listed)
-    found = await _read(connection, question, prices)
+    sums, outcomes = await figures.read_figures(connection, question, prices)
+    unpriced = await figures.read_unpriced_kinds(connection, question, prices)
     seen = await figures.read_versions(connection, account)
+    return await asyncio.to_thread(_by_agent, _Read(sums, outcomes, unpriced, seen))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of runs."""
+
+    sums: Mapping[FigureKey, RunSums]
+    outcomes: Mapping[FigureKey, Sequence[OutcomeSums]]
+    unpriced: Mapping[tuple[int, Agent], Mapping[str, Fraction]]
+    seen: Mapping[Agent, figures.Seen]
+
+    def figures(self, key: FigureKey) -> RunFigures:
+        """Return the figures of an agent or a version; what is unpriced is told of agents."""
+        outcomes = sorted(
+            self.outcomes.get(key, ()), key=lambda one: (-one.successes, one.name, one.source)
+        )
+        unpriced = self.unpriced.get((key.window, key.agent), {}) if key.version is None else {}
+        return RunFigures(self.sums[key], outcomes, unpriced)
+
+
+def _by_agent(read: _Read) -> dict[Agent, AgentRuns]:
+    found = {key: read.figures(key) for key in read.sums}
     named: dict[Agent, set[str]] = defaultdict(set)
     for key in found:
         named[key.agent] |= set() if key.version is None else {key.version}
@@ -52,24 +78,9 @@ async def read_agent_runs(
         agent: AgentRuns(
             found.get(FigureKey(NOW, agent, None)),
             found.get(FigureKey(BEFORE, agent, None)),
-            _versions(agent, found, {name: seen[agent][name] for name in names}),
+            _versions(agent, found, {name: read.seen[agent][name] for name in names}),
         )
         for agent, names in named.items()
-    }
-
-
-async def _read(
-    connection: AsyncConnection, question: FigureQuestion, prices: RunPrices
-) -> dict[FigureKey, RunFigures]:
-    sums, outcomes = await figures.read_figures(connection, question, prices)
-    unpriced = await figures.read_unpriced_kinds(connection, question, prices)
-    return {
-        key: RunFigures(
-            of,
-            sorted(outcomes.get(key, ()), key=lambda one: (-one.successes, one.name, one.source)),
-            unpriced.get((key.window, key.agent), {}) if key.version is None else {},
-        )
-        for key, of in sums.items()
     }
 
 

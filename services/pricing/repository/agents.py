@@ -1,5 +1,6 @@
 """What agents used, from pricing's copies of the main rollup and of the one by user."""
 
+from asyncio import to_thread
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -47,10 +48,7 @@ async def read_usage(
 ) -> list[AgentUsage]:
     """Return what each agent used, by everything that a cost depends on."""
     rows = await connection.execute(_USAGE, _values(account, windows))
-    return [
-        AgentUsage(number, Agent(tenant, values[_AGENT]), _usage(values), days, quantities)
-        for number, tenant, *values, days, quantities in rows.all()
-    ]
+    return await to_thread(_named_usage, rows.all())
 
 
 async def read_seen(
@@ -78,6 +76,13 @@ async def read_span(connection: AsyncConnection, account: Account, window: Windo
 
 
 _AGENT = DIMENSIONS.index("agent")
+
+
+def _named_usage(rows: Sequence[Any]) -> list[AgentUsage]:
+    return [
+        AgentUsage(number, Agent(tenant, values[_AGENT]), _usage(values), days, quantities)
+        for number, tenant, *values, days, quantities in rows
+    ]
 
 
 def _usage(values: Sequence[Any]) -> Usage:

@@ -4,6 +4,7 @@ A run belongs to the days on which its last event happened, with all that it eve
 is that of this event. An agent's part of it is what the agent's own calls cost.
 """
 
+from asyncio import to_thread
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,15 +72,8 @@ async def read_figures(
 ) -> tuple[dict[FigureKey, RunSums], dict[FigureKey, list[OutcomeSums]]]:
     """Return sums over runs, and over runs by name and source of their outcomes."""
     rows = await connection.execute(_FIGURES, question.values | price_values(prices))
-    runs: dict[FigureKey, RunSums] = {}
-    outcomes: dict[FigureKey, list[OutcomeSums]] = {}
-    for window, tenant, agent, by_version, version, name, source, of_runs, of_outcomes in rows:
-        key = FigureKey(window, Agent(tenant, agent), version if by_version else None)
-        if source is None:
-            runs[key] = _runs(of_runs, prices)
-        else:
-            outcomes.setdefault(key, []).append(_outcomes(name, source, of_outcomes, prices))
-    return runs, outcomes
+    # Of many agents and versions there are many, and others are answered meanwhile.
+    return await to_thread(_sums, rows.all(), prices)
 
 
 async def read_unpriced_kinds(
@@ -105,6 +99,20 @@ async def read_versions(connection: AsyncConnection, account: Account) -> dict[A
     for tenant, agent, version, first, last in rows:
         found.setdefault(Agent(tenant, agent), {})[version] = (first, last)
     return found
+
+
+def _sums(
+    rows: Sequence[Any], prices: RunPrices
+) -> tuple[dict[FigureKey, RunSums], dict[FigureKey, list[OutcomeSums]]]:
+    runs: dict[FigureKey, RunSums] = {}
+    outcomes: dict[FigureKey, list[OutcomeSums]] = {}
+    for window, tenant, agent, by_version, version, name, source, of_runs, of_outcomes in rows:
+        key = FigureKey(window, Agent(tenant, agent), version if by_version else None)
+        if source is None:
+            runs[key] = _runs(of_runs, prices)
+        else:
+            outcomes.setdefault(key, []).append(_outcomes(name, source, of_outcomes, prices))
+    return runs, outcomes
 
 
 def _runs(numbers: Sequence[Decimal | None], prices: RunPrices) -> RunSums:
