@@ -21,7 +21,7 @@ Group = tuple[str, str, str, str, str, date]
 
 SMALLEST = 10**12
 """A part is of so many to the dollar, the last of a group takes the rest. Without it the sum of
-thousands of parts would be a fraction of thousands of digits."""
+thousands of parts may be a fraction of thousands of digits."""
 
 
 @dataclass
