@@ -1,7 +1,7 @@
 """Decisions about reservations: eight clients at once, while usage comes and is looked at.
 
 Each client reserves, extends, and commits or releases, over and over, each time of another tenant.
-Meanwhile usage of some tenants changes every half second and the watcher looks every second.
+Meanwhile usage of some tenants changes every half second, and the watcher looks at it.
 """
 
 import asyncio
@@ -37,8 +37,10 @@ CLIENTS = 8
 CHANGED_AT_ONCE = 20
 """Tenants whose usage changes each half second."""
 CHANGE_SECONDS = 0.5
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
+"""The default of the setting."""
 LOOKS_PATIENCE_SECONDS = 300.0
+LOOKED_SECONDS = 0.2
 ESTIMATE, MORE, USED = "0.25", "0.5", "0.4"
 TTL_SECONDS = 86_400
 KINDS = ("reserve", "extend", "commit", "release")
@@ -144,7 +146,7 @@ async def until_looked(rig: PricingRig) -> None:
                 looked = await connection.fetchval(query)
                 if looked is not None and looked > began:
                     return
-                await asyncio.sleep(LOOK_SECONDS / 5)
+                await asyncio.sleep(LOOKED_SECONDS)
     finally:
         await connection.close()
 
