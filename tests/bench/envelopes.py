@@ -1,7 +1,8 @@
-"""Decisions about reservations: eight clients at once, while usage comes and is looked at.
+"""Decisions about reservations, while usage comes and is looked at.
 
-Each client reserves, extends, and commits or releases, over and over, each time of another tenant.
-Meanwhile usage of some tenants changes every half second, and the watcher looks at it.
+Each client reserves, extends, and commits or releases, over and over, each time of another tenant:
+once at a steady rate, once as fast as it is answered, when whoever waits measures the queue of his
+own making. Meanwhile usage of some tenants changes every half second, and the watcher looks at it.
 """
 
 import asyncio
@@ -34,6 +35,9 @@ HOLDS = 2_000
 CYCLES = 2_000
 """Of one round: of each cycle three requests."""
 CLIENTS = 8
+RATE = 200
+"""Requests a second of the steady load: eight million runs a day. A wait counts from when a request
+was due, so one that is late makes the next ones late, too."""
 CHANGED_AT_ONCE = 20
 """Tenants whose usage changes each half second."""
 CHANGE_SECONDS = 0.5
@@ -47,6 +51,15 @@ KINDS = ("reserve", "extend", "commit", "release")
 
 Waits = dict[str, list[float]]
 """Kind of request -> seconds of each."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Waits at the steady rate, and without a rest, which took so many seconds."""
+
+    steady: Waits
+    eager: Waits
+    seconds: float
 
 
 @dataclass
@@ -73,14 +86,27 @@ async def measure(bench: Bench) -> None:
         "requests": cycles * 3,
         "seconds_between_looks": LOOK_SECONDS,
     }
-    rounds = [[wait for waits in one.values() for wait in waits] for one in found]
+    _add_steady(bench, [one.steady for one in found], extra | {"requests_a_second": RATE})
+    speeds = [cycles * 3 / one.seconds for one in found]
+    bench.add(Figure(PART, "decisions, 8 clients without a rest", "1/s", speeds, extra=extra))
     for percent in (50, 99):
-        values = [percentile(waits, percent) for waits in rounds]
-        name = f"reservation p{percent}"
+        values = [percentile(_all(one.eager), percent) for one in found]
+        name = f"p{percent}, 8 clients without a rest"
+        bench.add(Figure(PART, name, "ms", values, better="less", extra=extra))
+
+
+def _add_steady(bench: Bench, found: list[Waits], extra: dict[str, Any]) -> None:
+    for percent in (50, 99):
+        values = [percentile(_all(one), percent) for one in found]
+        name = f"reservation p{percent} at {RATE}/s"
         bench.add(Figure(PART, name, "ms", values, better="less", extra=extra))
     for kind in KINDS:
         values = [percentile(one[kind], 99) for one in found]
-        bench.add(Figure(PART, f"{kind} p99", "ms", values, better="less", extra=extra))
+        bench.add(Figure(PART, f"{kind} p99 at {RATE}/s", "ms", values, better="less", extra=extra))
+
+
+def _all(waits: Waits) -> list[float]:
+    return [wait for own in waits.values() for wait in own]
 
 
 def sized(bench: Bench, count: int) -> int:
@@ -93,8 +119,8 @@ def percentile(waits: list[float], percent: int) -> float:
     return sorted(waits)[len(waits) * percent // 100] * 1000
 
 
-async def run(bench: Bench, rig: PricingRig, *, holds: int, cycles: int) -> list[Waits]:
-    """Return the waits of each repetition; raises when what is held, used or metered is wrong."""
+async def run(bench: Bench, rig: PricingRig, *, holds: int, cycles: int) -> list[Round]:
+    """Return each repetition; raises when what is held, used or metered is wrong."""
     bench.report(f"envelopes: {rig.tenants:,} tenants")
     await fill(rig)
     quick = replace(rig, rig=rig.rig.with_settings(pricing_envelope_interval_seconds=LOOK_SECONDS))
@@ -107,7 +133,10 @@ async def run(bench: Bench, rig: PricingRig, *, holds: int, cycles: int) -> list
         async with usage_coming(rig):
             for repeat in range(bench.repeats):
                 bench.report(f"envelopes: reservations, {repeat + 1} of {bench.repeats}")
-                found.append(await _round(rig, port, f"r{repeat}", cycles, expected))
+                steady = await _round(rig, port, f"s{repeat}", cycles, expected, rate=RATE)
+                began = time.perf_counter()
+                eager = await _round(rig, port, f"e{repeat}", cycles, expected)
+                found.append(Round(steady, eager, time.perf_counter() - began))
         await until_looked(rig)
         await _check(rig, port, expected)
     return found
@@ -157,24 +186,48 @@ async def _reserve_all(rig: PricingRig, port: int, count: int, expected: Expecte
     async def ask(first: int) -> None:
         async with OneConnection.to(port, rig.rig.key) as client:
             for number in range(first, count, CLIENTS):
-                await _put(client, f"held-{number}", number % rig.tenants, ESTIMATE)
+                await _put(client, f"held-{number}", number % rig.tenants, ESTIMATE, 0.0)
 
     await asyncio.gather(*(ask(first) for first in range(CLIENTS)))
     for number in range(count):
         expected.add(number % rig.tenants, ESTIMATE)
 
 
-async def _round(rig: PricingRig, port: int, prefix: str, cycles: int, expected: Expected) -> Waits:
+async def _round(
+    rig: PricingRig,
+    port: int,
+    prefix: str,
+    cycles: int,
+    expected: Expected,
+    *,
+    rate: float | None = None,
+) -> Waits:
+    """Ask three times a cycle: so often a second in all, or as soon as the last is answered."""
     waits: Waits = {kind: [] for kind in KINDS}
+    start = time.perf_counter()
+
+    async def due(request: int) -> float:
+        """Return when a request is to be made, not before it is."""
+        now = time.perf_counter()
+        if rate is None:
+            return now
+        at = start + request / rate
+        await asyncio.sleep(at - now)
+        return at
 
     async def ask(first: int) -> None:
         async with OneConnection.to(port, rig.rig.key) as client:
             for number in range(first, cycles, CLIENTS):
                 name, tenant = f"{prefix}-{number}", number % rig.tenants
-                waits["reserve"].append(await _put(client, name, tenant, ESTIMATE))
-                waits["extend"].append(await _put(client, name, tenant, MORE))
+                # The next three requests of a client are those of eight cycles later.
+                at = [number // CLIENTS * CLIENTS * 3 + first + step * CLIENTS for step in range(3)]
                 kind = "commit" if number % 4 else "release"
-                waits[kind].append(await _settle(client, name, kind))
+                began = await due(at[0])
+                waits["reserve"].append(await _put(client, name, tenant, ESTIMATE, began))
+                began = await due(at[1])
+                waits["extend"].append(await _put(client, name, tenant, MORE, began))
+                began = await due(at[2])
+                waits[kind].append(await _settle(client, name, kind, began))
 
     await asyncio.gather(*(ask(first) for first in range(CLIENTS)))
     for number in range(cycles):
@@ -183,22 +236,22 @@ async def _round(rig: PricingRig, port: int, prefix: str, cycles: int, expected:
     return waits
 
 
-async def _put(client: OneConnection, name: str, tenant: int, estimate: str) -> float:
+async def _put(client: OneConnection, name: str, tenant: int, estimate: str, began: float) -> float:
+    """Return the seconds since it was due."""
     body = {
         "work": {"tenant": f"tenant-{tenant}", "agent": "agent-0", "run": name},
         "estimate": estimate,
         "ttl_seconds": TTL_SECONDS,
     }
-    began = time.perf_counter()
     answer = await client.call("PUT", f"/v1/reservations/{name}", body)
     wait = time.perf_counter() - began
     check((True, estimate), (answer["granted"], answer["estimate"]), name)
     return wait
 
 
-async def _settle(client: OneConnection, name: str, kind: str) -> float:
+async def _settle(client: OneConnection, name: str, kind: str, began: float) -> float:
+    """Return the seconds since it was due."""
     body = {"amount": USED} if kind == "commit" else None
-    began = time.perf_counter()
     answer = await client.call("POST", f"/v1/reservations/{name}/{kind}", body)
     wait = time.perf_counter() - began
     check({"commit": "committed", "release": "released"}[kind], answer["state"], name)

@@ -44,7 +44,7 @@ GOALS = (
     Goal("closing a month, 10,000 tenants", "closing", "seconds", 60, 20),
     Goal("memory of closing, 10,000 tenants", "closing", "memory", 500, 500),
     Goal("live bill p95", "bill", "p95", 50, 50),
-    Goal("reservation p99, 8 clients", "envelopes", "reservation p99", 20, 20),
+    Goal("reservation p99 at 200/s", "envelopes", "reservation p99 at 200/s", 20, 20),
     Goal("backtest: 10 plans, 1,000 tenants, a year", "simulation", "seconds", 60, 10),
     Goal("memory of a backtest, 1,000 tenants", "simulation", "memory", 1_024, 1_024),
     Goal("invoices sent, 10,000 statements", "invoicing", "no limits", 150, 150),

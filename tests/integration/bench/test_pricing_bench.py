@@ -65,12 +65,14 @@ async def test_decisions_lose_nothing(
     await envelopes.measure(bench)
 
     found = {figure.name: figure for figure in bench.figures}
-    names = ["reservation p50", "reservation p99", *(f"{kind} p99" for kind in envelopes.KINDS)]
+    steady = ("reservation p50", "reservation p99", *(f"{kind} p99" for kind in envelopes.KINDS))
+    names = [f"{name} at 200/s" for name in steady]
+    names.append("decisions, 8 clients without a rest")
+    names += [f"{name}, 8 clients without a rest" for name in ("p50", "p99")]
     assert names == list(found)
-    assert 0 < found["reservation p50"].median <= found["reservation p99"].median
-    assert (4, 24) == tuple(
-        found["reservation p99"].extra[name] for name in ("tenants", "requests")
-    )
+    half, most = found["reservation p50 at 200/s"], found["reservation p99 at 200/s"]
+    assert 0 < half.median <= most.median
+    assert (4, 24) == (most.extra["tenants"], most.extra["requests"])
 
     async def wrong(rig: PricingRig) -> dict[int, Fraction]:
         held = await held_of_tenants(rig)
