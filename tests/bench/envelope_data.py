@@ -99,16 +99,11 @@ async def analyze(rig: PricingRig) -> None:
         await connection.close()
 
 
-async def use_more(rig: PricingRig, first: int, count: int) -> None:
-    """Let some tenants have used 1,000 more tokens today."""
-    last = min(first + count, rig.tenants) - 1
-    connection: Any = await asyncpg.connect(rig.url)
-    try:
-        async with connection.transaction():
-            await connection.execute(_TODAY_SQL, VENDOR, first, last)
-            await connection.execute(_WATERMARK_SQL, VENDOR, first, last)
-    finally:
-        await connection.close()
+async def use_more(connection: Any, first: int, last: int) -> None:
+    """Let some tenants, both numbers inclusive, have used 1,000 more tokens today."""
+    async with connection.transaction():
+        await connection.execute(_TODAY_SQL, VENDOR, first, last)
+        await connection.execute(_WATERMARK_SQL, VENDOR, first, last)
 
 
 async def check_totals(rig: PricingRig) -> None:

@@ -145,11 +145,13 @@ async def run(bench: Bench, rig: PricingRig, *, holds: int, cycles: int) -> list
 @asynccontextmanager
 async def usage_coming(rig: PricingRig) -> AsyncIterator[None]:
     """Let usage of some tenants change again and again until the block ends."""
+    # One for all changes: to open one takes this process longer than a decision takes.
+    connection: Any = await asyncpg.connect(rig.url)
 
     async def go() -> None:
         first = 0
         while True:
-            await use_more(rig, first, CHANGED_AT_ONCE)
+            await use_more(connection, first, min(first + CHANGED_AT_ONCE, rig.tenants) - 1)
             first = (first + CHANGED_AT_ONCE) % rig.tenants
             await asyncio.sleep(CHANGE_SECONDS)
 
@@ -162,6 +164,7 @@ async def usage_coming(rig: PricingRig) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        await connection.close()
 
 
 async def until_looked(rig: PricingRig) -> None:
