@@ -28,6 +28,12 @@ _NAME = re.compile(IDENTIFIER_PATTERN)
 _SOURCE = re.compile(rf"({IDENTIFIER_PATTERN.removeprefix('^')})?\Z")
 _VALUE = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?\Z")
 _MARK = ("vendor_id", "mode", "tenant_id", "run_id")
+_NEEDED = (
+    *("partition", "occurred_at", "sign", "outcome", "tags"),
+    *("token_types", "token_counts", "unit_names", "unit_quantities"),
+    *(name for name in PART if name != "agent_version"),
+    *CIRCUMSTANCES,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ def sum_runs(entries: pl.DataFrame) -> RunRows | None:
     Counts and quantities follow `sign`; the first and the last time of a run are those of
     everything that was ever seen of it.
     """
-    entries = entries.filter(pl.col("run_id") != "")
+    # A join copies every column that it is given.
+    entries = entries.filter(pl.col("run_id") != "").select(_NEEDED)
     if entries.is_empty():
         return None
     keyed = _with_keys(_with_versions(entries), "row_key", PART)
@@ -72,6 +79,8 @@ def _with_keys(frame: pl.DataFrame, name: str, dimensions: Sequence[str]) -> pl.
 def _with_versions(entries: pl.DataFrame) -> pl.DataFrame:
     """Add `agent_version`: the tag of that name, or empty."""
     told = entries["tags"].filter(entries["tags"].str.contains(f'"{VERSION_TAG}"', literal=True))
+    if told.is_empty():
+        return entries.with_columns(pl.lit("").alias(VERSION_TAG))
     texts = told.unique().to_list()
     versions = pl.DataFrame(
         [(text, _read_version(text)) for text in texts],
