@@ -87,6 +87,7 @@ envelope_look = Table(
     metadata,
     *_keys(),
     _moment("watermark", nullable=True),
+    _moment("run_watermark", nullable=True),
     _moment("looked_at"),
 )
 

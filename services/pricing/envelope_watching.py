@@ -12,7 +12,7 @@ from services.pricing.handlers.envelopes.looking import Seen, look
 from services.pricing.list_prices import list_prices
 from services.pricing.repository.envelopes import definitions
 from services.pricing.repository.envelopes.reservations import accounts_with_live_ones, settle
-from services.pricing.repository.envelopes.spending import noted_watermark
+from services.pricing.repository.envelopes.spending import noted_watermarks
 from shared.accounts.repository import Account
 from shared.clock import Clock, SystemClock
 from shared.database import Database
@@ -76,8 +76,8 @@ class EnvelopeWatcher:
                 looked = await look(connection, account, seen, now=now)
             self._seen[account] = looked.seen
             async with self.database.transaction() as connection:
-                watermark = await noted_watermark(connection, account)
-                await settle(connection, account, now=now, watermark=watermark)
+                noted = await noted_watermarks(connection, account)
+                await settle(connection, account, noted, now=now)
         except Exception:
             logger.exception("envelope_look_failed", vendor_id=account.vendor_id)
             return 0

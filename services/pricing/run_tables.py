@@ -40,6 +40,15 @@ def _texts(names: str) -> list[Column[str]]:
     return [Column(name, Text, nullable=False) for name in names.split()]
 
 
+# Up to when a tenant's runs are known, and by how many messages.
+run_feed = Table(
+    "run_feed",
+    metadata,
+    *(Column(one, Text, primary_key=True) for one in TENANT),
+    Column("watermark", DateTime(timezone=True), nullable=False),
+    Column("changes", BigInteger, nullable=False, comment="messages that came"),
+)
+
 run_part = _table(
     "run_part",
     ("part_key",),

@@ -19,7 +19,7 @@ from services.pricing.handlers.envelopes.settling import commit
 from services.pricing.repository.envelopes import definitions
 from services.pricing.repository.envelopes.facts import read_all
 from services.pricing.repository.envelopes.reservations import settle
-from services.pricing.repository.envelopes.spending import read_feed
+from services.pricing.repository.envelopes.spending import Watermarks, read_feed
 from services.pricing.schemas.reservation import ReservationWrite
 from shared.accounts.repository import Account
 from shared.clock import FrozenClock
@@ -170,7 +170,7 @@ class SettlesFirst(EnvelopeWatcher):
         async with self.database.transaction() as connection:
             feed = await read_feed(connection, account)
             now = self.clock.now()
-            await settle(connection, account, now=now, watermark=feed.watermark)
+            await settle(connection, account, Watermarks(feed.watermark, None), now=now)
         return await super()._look_at(account)
 
 
@@ -201,7 +201,7 @@ async def test_a_commit_counts_until_its_usage_is_noted(
 
 
 async def test_an_envelope_of_one_run_counts_its_commits(budgets: Budgets) -> None:
-    """Usage is metered without its run: what was committed stays, and the next run is its own."""
+    """Usage by day has no run: what was committed stays until usage by run is known."""
     await budgets.put("one-run", scope={"run": "r-1"}, amount="500", explore_share="0")
     await budgets.reserve("a", "300")
     await budgets.commit("a", "250")

@@ -16,19 +16,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.handlers.envelopes.history import read_parts
 from services.pricing.handlers.envelopes.noting import by_name, noted_of
+from services.pricing.handlers.envelopes.noting_runs import tallies_of_runs
 from services.pricing.handlers.envelopes.spending import Tally, add_up, tally_of
 from services.pricing.handlers.envelopes.standing import define, standing_of
 from services.pricing.handlers.envelopes.telling import tell_crossed
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.repository.envelopes import definitions, reservations, spending
 from services.pricing.repository.envelopes.facts import read_facts
-from services.pricing.repository.envelopes.spending import Feed
+from services.pricing.repository.envelopes.spending import Feed, Watermarks
+from services.pricing.run_tables import run_feed
 from shared.accounts.repository import Account
 
 HISTORY = timedelta(days=62)
 """Read at each look: the eight weeks that a forecast looks back on, and the month before."""
 TENANTS_AT_ONCE = 50
 """Tenants whose usage is in memory together."""
+RUNS_AT_ONCE = 500
+"""The same of envelopes of runs."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Seen:
     """What a process noted of an account at its last look, which need not be read again.
 
     changes    by tenant, the messages of usage that had come
+    runs       by tenant, the messages of runs
     envelopes  by name, when it was set
     tallies    by tenant, what it used; of envelopes without a tenant alone
     """
@@ -43,6 +48,7 @@ class Seen:
     day: date | None = None
     prices: ProviderPrices | None = None
     changes: Mapping[str, int] = field(default_factory=dict)
+    runs: Mapping[str, int] = field(default_factory=dict)
     envelopes: Mapping[str, datetime] = field(default_factory=dict)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
 
@@ -61,16 +67,27 @@ async def look(
     """Note what was spent of envelopes, in one snapshot, and tell of it."""
     rows = await definitions.list_all(connection, account)
     feed = await spending.read_feed(connection, account)
+    runs = await spending.read_feed(connection, account, run_feed)
     prices = await load_prices(connection, account)
     if seen.day != now.date() or seen.prices is not prices:
         seen = Seen(now.date(), prices)
-    changed = {name for name, count in feed.changes.items() if seen.changes.get(name) != count}
-    due = [row for row in rows if _is_due(row, seen, changed)]
-    tallies = await _note(connection, account, due, seen, feed, now=now)
-    await spending.note_look(connection, account, watermark=feed.watermark, now=now)
-    told = await _tell(connection, account, rows, due, now=now)
+    of_days = _due([row for row in rows if not row["run"]], seen, seen.changes, feed)
+    of_runs = _due([row for row in rows if row["run"]], seen, seen.runs, runs)
+    tallies = await _note(connection, account, of_days, seen, feed, now=now)
+    await _note_runs(connection, account, of_runs, prices, now=now)
+    noted = Watermarks(feed.watermark, runs.watermark)
+    await spending.note_look(connection, account, noted, now=now)
+    told = await _tell(connection, account, rows, [*of_days, *of_runs], now=now)
     envelopes = {row["name"]: row["changed_at"] for row in rows}
-    return Looked(told, Seen(now.date(), prices, feed.changes, envelopes, tallies))
+    return Looked(told, Seen(now.date(), prices, feed.changes, runs.changes, envelopes, tallies))
+
+
+def _due(
+    rows: Sequence[RowMapping], seen: Seen, known: Mapping[str, int], feed: Feed
+) -> list[RowMapping]:
+    """Return envelopes that were set anew, or whose tenant, or any for those of all, used more."""
+    changed = {name for name, count in feed.changes.items() if known.get(name) != count}
+    return [row for row in rows if _is_due(row, seen, changed)]
 
 
 def _is_due(row: RowMapping, seen: Seen, changed: set[str]) -> bool:
@@ -119,6 +136,22 @@ async def _tallies(
     parts.sort(key=lambda part: part.scope.tenant)
     by_tenant = groupby(parts, key=lambda part: part.scope.tenant)
     return {tenant: {} for tenant in tenants} | {name: tally_of(own) for name, own in by_tenant}
+
+
+async def _note_runs(
+    connection: AsyncConnection,
+    account: Account,
+    due: Sequence[RowMapping],
+    prices: ProviderPrices,
+    *,
+    now: datetime,
+) -> None:
+    """Note what single runs used."""
+    since = now.date() - HISTORY
+    for first in range(0, len(due), RUNS_AT_ONCE):
+        some = due[first : first + RUNS_AT_ONCE]
+        found = await tallies_of_runs(connection, account, some, prices, since=since)
+        await _note_some(connection, account, found, now)
 
 
 async def _note_some(

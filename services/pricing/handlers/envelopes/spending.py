@@ -56,7 +56,7 @@ def costs_of(rows: Iterable[Row], prices: ProviderPrices) -> dict[Group, Costed]
             continue
         costed = found.setdefault(_group(row), Costed())
         quantity = Fraction(row["quantity"])
-        price = prices.find(_usage(row, quantity))
+        price = prices.find(usage_of(row, quantity))
         costed.quantity += quantity
         if isinstance(price, Reason):
             name = f"{row['provider']}/{row['model']}/{row['kind']}"
@@ -164,14 +164,15 @@ ANY = "*"
 def used_of(envelope: Envelope, settings: EnvelopeWrite, tally: Tally, *, since: date) -> Used:
     """Return what the work of an envelope used; unpriced usage of days from `since` on is listed.
 
-    `tally` is of the tenant that its scope names, or of all. Unpriced units count what the envelope
-    says of a million of them.
+    `tally` is of the tenant that its scope names, or of all; and of its run, if it is one's.
+    Unpriced units count what the envelope says of a million of them.
     """
-    assumed = Fraction(settings.unpriced_per_million) / 1_000_000
+    scope, assumed = envelope.scope, Fraction(settings.unpriced_per_million) / 1_000_000
     daily: dict[Ledger, dict[date, Fraction]] = {ledger: {} for ledger in Ledger}
     listed: dict[Ledger, dict[str, Fraction]] = {ledger: {} for ledger in Ledger}
     for (team, agent, user), spends in tally.items():
-        if not envelope.scope.accepts(Scope(envelope.scope.tenant or ANY, team, agent, user)):
+        work = Scope(scope.tenant or ANY, team, agent, user, scope.run)
+        if not scope.accepts(work):
             continue
         for (ledger, day), spend in spends.items():
             lacking = sum(spend.unpriced.values(), Fraction(0))
@@ -190,7 +191,8 @@ def _group(row: Row) -> Group:
     return tenant, agent, model, kind, purpose, day
 
 
-def _usage(row: Row, quantity: Fraction) -> Usage:
+def usage_of(row: Row, quantity: Fraction) -> Usage:
+    """Return a row as prices are looked up by it."""
     return Usage(
         provider=row["provider"],
         agent=row["agent"],

@@ -9,6 +9,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    false,
     func,
     or_,
     select,
@@ -26,6 +27,7 @@ from services.pricing.envelope_tables import (
     reservation_hold,
     reservation_log,
 )
+from services.pricing.repository.envelopes.spending import Watermarks
 from services.pricing.repository.selection import keys, owned
 from shared.accounts.repository import Account
 
@@ -75,23 +77,24 @@ async def held_names(connection: AsyncConnection, account: Account) -> set[str]:
 
 
 async def settle(
-    connection: AsyncConnection, account: Account, *, now: datetime, watermark: datetime | None
+    connection: AsyncConnection, account: Account, noted: Watermarks, *, now: datetime
 ) -> int:
     """End what has expired, and what was committed and is metered by now; return how many.
 
     What ended counts nowhere any more, so that those who reserve read what is alive. What an
-    envelope of a single run holds stays committed for its period: its usage is not metered by run.
+    envelope of a single run counts is metered when usage by run is known, too: it comes apart.
     """
     kept = reservation.c
     ended = await _settle(
         connection, account, "expired", and_(kept.state == "open", kept.expires_at <= now)
     )
-    if watermark is None:
+    if noted.usage is None:
         return ended
+    by_run = kept.committed_at <= noted.runs if noted.runs is not None else false()
     metered = and_(
         kept.state == "committed",
-        kept.committed_at <= watermark,
-        or_(kept.committed_at <= now - PERIOD_MAX, ~_is_of_a_run()),
+        kept.committed_at <= noted.usage,
+        or_(by_run, kept.committed_at <= now - PERIOD_MAX, ~_is_of_a_run()),
     )
     return ended + await _settle(connection, account, "metered", metered)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
@@ -26,6 +26,13 @@ from services.pricing.tables import usage_daily, usage_daily_by_user, usage_wate
 from shared.accounts.repository import Account
 
 
+class Watermarks(NamedTuple):
+    """Up to when usage by day, and usage by run, is known; None: there was none yet."""
+
+    usage: datetime | None
+    runs: datetime | None
+
+
 async def note_spent(
     connection: AsyncConnection, account: Account, rows: Sequence[dict[str, Any]]
 ) -> None:
@@ -44,10 +51,14 @@ async def note_spent(
 
 
 async def note_look(
-    connection: AsyncConnection, account: Account, *, watermark: datetime | None, now: datetime
+    connection: AsyncConnection, account: Account, watermarks: Watermarks, *, now: datetime
 ) -> None:
-    """Note that a look was had: all that is noted of envelopes holds for this watermark."""
-    values = {"watermark": watermark, "looked_at": now}
+    """Note that a look was had: all that is noted of envelopes holds for these watermarks."""
+    values = {
+        "watermark": watermarks.usage,
+        "run_watermark": watermarks.runs,
+        "looked_at": now,
+    }
     written = insert(envelope_look).values(**keys(account), **values)
     await connection.execute(
         written.on_conflict_do_update(
@@ -72,11 +83,12 @@ async def read_told(
     }
 
 
-async def noted_watermark(connection: AsyncConnection, account: Account) -> datetime | None:
-    """Return up to when usage is noted: each look notes all envelopes under one watermark."""
-    query = select(envelope_look.c.watermark).where(owned(envelope_look, account))
-    found: datetime | None = await connection.scalar(query)
-    return found
+async def noted_watermarks(connection: AsyncConnection, account: Account) -> Watermarks:
+    """Return up to when usage is noted: each look notes all envelopes under the same ones."""
+    columns = envelope_look.c.watermark, envelope_look.c.run_watermark
+    query = select(*columns).where(owned(envelope_look, account))
+    found = (await connection.execute(query)).first()
+    return Watermarks(*found) if found else Watermarks(None, None)
 
 
 async def note_told(
@@ -106,10 +118,12 @@ class Feed:
     changes: Mapping[str, int]
 
 
-async def read_feed(connection: AsyncConnection, account: Account) -> Feed:
-    """Return what usage came by now."""
-    columns = usage_watermark.c.tenant_id, usage_watermark.c.watermark, usage_watermark.c.changes
-    query = select(*columns).where(owned(usage_watermark, account))
+async def read_feed(
+    connection: AsyncConnection, account: Account, table: Table = usage_watermark
+) -> Feed:
+    """Return what usage came by now; of `run_feed`, what came by run."""
+    query = select(table.c.tenant_id, table.c.watermark, table.c.changes)
+    query = query.where(owned(table, account))
     rows = (await connection.execute(query)).all()
     newest = max((row.watermark for row in rows), default=None)
     return Feed(newest, {row.tenant_id: row.changes for row in rows})

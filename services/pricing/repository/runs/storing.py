@@ -5,12 +5,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Table, text
+from sqlalchemy import Table, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pricing.repository.selection import keys
-from services.pricing.run_tables import TENANT, run_outcome, run_part, run_usage
+from services.pricing.run_tables import TENANT, run_feed, run_outcome, run_part, run_usage
 from shared.accounts.repository import Account
 from shared.events.runs_aggregated import RunPart, RunsAggregated
 from shared.ids import length_prefixed
@@ -31,12 +31,28 @@ async def store(connection: AsyncConnection, message: RunsAggregated) -> None:
     for table, rows in ((run_usage, _usage), (run_outcome, _outcomes)):
         told = [fixed | row for part in message.parts for row in rows(part)]
         await _upsert(connection, table, told)
+    await _note_feed(connection, message, account)
 
 
 async def delete_old(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
     """Delete parts of runs without any event since; return how many. Rows in use are left."""
     result = await connection.execute(_DELETE, {"before": before, "limit": limit})
     return result.rowcount
+
+
+async def _note_feed(
+    connection: AsyncConnection, message: RunsAggregated, account: Account
+) -> None:
+    written = insert(run_feed).values(
+        **keys(account), tenant_id=message.tenant_id, watermark=message.watermark, changes=1
+    )
+    latest = func.greatest(run_feed.c.watermark, written.excluded.watermark)
+    await connection.execute(
+        written.on_conflict_do_update(
+            index_elements=list(TENANT),
+            set_={"watermark": latest, "changes": run_feed.c.changes + 1},
+        )
+    )
 
 
 def _key(part: RunPart) -> bytes:
