@@ -1,6 +1,6 @@
 """Efficiency as files: every figure as JSON, and as one CSV table for each kind of row."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -13,6 +13,7 @@ from services.pricing.schemas.efficiency_report import (
     EfficiencyRead,
     RoutingAgentRead,
     RoutingRead,
+    WasteRead,
     WasteRow,
 )
 from shared.money import format_shown, parse_exact
@@ -38,10 +39,9 @@ def write_files(found: EfficiencyRead, folder: Path) -> list[Path]:
 def efficiency_tables(found: EfficiencyRead) -> dict[str, str]:
     """Return tables by name, each with its header line even if there is no row."""
     routing = found.routing
-    retried = {"retried": NOT_KNOWN}
     return {
         "caches": _table(CacheUseRead, found.cache.by_agent_and_model),
-        "waste": _table(WasteRow, found.waste.by_agent_and_model, after=retried),
+        "waste": _waste(found.waste),
         "routing": _table(RoutingRead, routing),
         "routing-by-agent": csv_table(
             ("policy", *_columns(RoutingAgentRead)),
@@ -62,12 +62,22 @@ def _unpriced(found: EfficiencyRead) -> Iterator[tuple[str, list[UnpricedRead]]]
     yield from ((model.name, model.unpriced) for model in found.custom_models)
 
 
-def _table(
-    model: type[BaseModel], rows: Iterable[BaseModel], after: Mapping[str, str] | None = None
-) -> str:
-    more = after or {}
-    names = (*_columns(model), *more)
-    return csv_table(names, ((*_cells(row), *more.values()) for row in rows))
+def _waste(found: WasteRead) -> str:
+    retried = {
+        (one.agent, one.provider, one.model): _cell("cost", one.cost)
+        for one in found.retried.by_agent_and_model
+    }
+    return csv_table(
+        (*_columns(WasteRow), "retried"),
+        [
+            (*_cells(row), retried.get((row.agent, row.provider, row.model), NOT_KNOWN))
+            for row in found.by_agent_and_model
+        ],
+    )
+
+
+def _table(model: type[BaseModel], rows: Iterable[BaseModel]) -> str:
+    return csv_table(_columns(model), map(_cells, rows))
 
 
 def _columns(model: type[BaseModel]) -> list[str]:

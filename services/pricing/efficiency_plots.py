@@ -109,7 +109,9 @@ def _waste(found: EfficiencyRead, days: str) -> Spec | None:
     lost = dollars(float_of(total.aborted) + float_of(total.failed))
     title = f"Of {dollars(float_of(total.cost))}, {lost} came to nothing"
     title += f": {percent(float_of(total.share))}"
-    told = f"{days}; at least. Which requests repeated others is not known, and is in no bar"
+    cost = found.waste.retried.cost
+    repeats = "is not known" if cost is None else f"cost {dollars(float_of(cost))}"
+    told = f"{days}; at least. What repeated other requests {repeats}, and is in no bar"
     return _stacked((title, told), WASTE, bars, label)
 
 

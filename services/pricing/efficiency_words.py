@@ -33,8 +33,9 @@ def show_efficiency(console: Console, found: EfficiencyRead) -> None:
     )
     console.print(_table("Waste", found.waste.by_agent_and_model))
     retried = found.waste.retried
-    console.print(f"Retried: not known. {escape(retried.reason)}")
-    console.print(f"  Would be known by: {escape(retried.known_by)}")
+    told = "not known" if retried.cost is None else f"{_usd(retried.cost)} at least"
+    console.print(f"Retried: {told}. {escape(retried.reason)}")
+    console.print(f"  Known by: {escape(retried.known_by)}")
     if found.routing:
         console.print(_table("Routing", found.routing))
         for policy in found.routing:

@@ -67,6 +67,7 @@ run_usage = _table(
     *_texts("provider model kind context_band service_tier"),
     Column("batch", Boolean, nullable=False),
     *_texts("speed region purpose"),
+    Column("is_retry", Boolean, nullable=False),
     Column("usage_day", Date, nullable=False),
     Column("quantity", Numeric, nullable=False),
 )

@@ -23,7 +23,7 @@ class RunUsage(Frozen):
     """What a part of a run used of one kind, by everything that a cost depends on.
 
     `kind` is a token type or a unit; values of meters are not told by run. `key` is the same for
-    the same circumstances, kind and day.
+    the same circumstances, kind and day, and for what repeats something or does not.
     """
 
     key: str = Field(pattern=KEY_PATTERN)
@@ -36,6 +36,7 @@ class RunUsage(Frozen):
     speed: str
     region: str
     purpose: str
+    is_retry: bool = Field(description="its events say so by the tag `retry_of`")
     usage_day: date
     quantity: Quantity
     events: int = Field(description="negative where corrections take back more than they add")

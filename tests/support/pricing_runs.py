@@ -29,6 +29,7 @@ def used(quantity: str | int, kind: str = "input_uncached", **values: Any) -> Ru
         "speed": "",
         "region": "",
         "purpose": "production",
+        "is_retry": False,
         "usage_day": RUN_DAY.date(),
         "quantity": Decimal(quantity),
         "events": 1,

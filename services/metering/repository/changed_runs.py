@@ -103,7 +103,7 @@ _PARTS = _of_marked(
 )
 _CIRCUMSTANCES = (
     "u.provider, u.model, u.kind, u.context_band, u.service_tier, u.batch, u.speed, u.region, "
-    "u.purpose, u.usage_day"
+    "u.purpose, u.is_retry, u.usage_day"
 )
 _USAGE = _of_marked(
     f"""

@@ -67,6 +67,7 @@ run_usage = Table(
     Column("speed", Text, nullable=False),
     Column("region", Text, nullable=False),
     Column("purpose", Text, nullable=False),
+    Column("is_retry", Boolean, nullable=False),
     Column("usage_day", Date, nullable=False),
     Column("quantity", Numeric, nullable=False),
     Column("events", BigInteger, nullable=False),

@@ -18,11 +18,14 @@ PART = (
 """What tells the parts of runs apart."""
 CIRCUMSTANCES = (
     *("provider", "model", "context_band", "service_tier", "batch", "speed", "region"),
-    *("purpose", "usage_day"),
+    *("purpose", "is_retry", "usage_day"),
 )
 """What a part's usage is told apart by, beside its kind: what a cost depends on, and what for."""
 VERSION_TAG = "agent_version"
 """The tag that names the version of the agent; OpenTelemetry calls it `gen_ai.agent.version`."""
+
+RETRY_TAG = "retry_of"
+"""The tag that names the event which an event repeats: the one before is paid for, too."""
 
 _NAME = re.compile(IDENTIFIER_PATTERN)
 _SOURCE = re.compile(rf"({IDENTIFIER_PATTERN.removeprefix('^')})?\Z")
@@ -31,8 +34,7 @@ _MARK = ("vendor_id", "mode", "tenant_id", "run_id")
 _NEEDED = (
     *("partition", "occurred_at", "sign", "outcome", "tags"),
     *("token_types", "token_counts", "unit_names", "unit_quantities"),
-    *(name for name in PART if name != "agent_version"),
-    *CIRCUMSTANCES,
+    *(name for name in (*PART, *CIRCUMSTANCES) if name not in ("agent_version", "is_retry")),
 )
 
 
@@ -56,7 +58,7 @@ def sum_runs(entries: pl.DataFrame) -> RunRows | None:
     entries = entries.filter(pl.col("run_id") != "").select(_NEEDED)
     if entries.is_empty():
         return None
-    keyed = _with_keys(_with_versions(entries), "row_key", PART)
+    keyed = _with_keys(_with_tags(entries), "row_key", PART)
     parts = (
         keyed.group_by("partition", "row_key", *PART)
         .agg(
@@ -76,28 +78,31 @@ def _with_keys(frame: pl.DataFrame, name: str, dimensions: Sequence[str]) -> pl.
     return frame.join(keys, on=list(dimensions), maintain_order="left")
 
 
-def _with_versions(entries: pl.DataFrame) -> pl.DataFrame:
-    """Add `agent_version`: the tag of that name, or empty."""
-    told = entries["tags"].filter(entries["tags"].str.contains(f'"{VERSION_TAG}"', literal=True))
+def _with_tags(entries: pl.DataFrame) -> pl.DataFrame:
+    """Add what tags tell: `agent_version`, or empty, and `is_retry`."""
+    names = "|".join(f'"{name}"' for name in (VERSION_TAG, RETRY_TAG))
+    told = entries["tags"].filter(entries["tags"].str.contains(names))
     if told.is_empty():
-        return entries.with_columns(pl.lit("").alias(VERSION_TAG))
-    texts = told.unique().to_list()
-    versions = pl.DataFrame(
-        [(text, _read_version(text)) for text in texts],
-        schema={"tags": pl.String, VERSION_TAG: pl.String},
+        return entries.with_columns(agent_version=pl.lit(""), is_retry=pl.lit(value=False))
+    read = pl.DataFrame(
+        [(text, *_read_tags(text)) for text in told.unique().to_list()],
+        schema={"tags": pl.String, "agent_version": pl.String, "is_retry": pl.Boolean},
         orient="row",
     )
-    joined = entries.join(versions, on="tags", how="left", maintain_order="left")
-    return joined.with_columns(pl.col(VERSION_TAG).fill_null(""))
+    joined = entries.join(read, on="tags", how="left", maintain_order="left")
+    return joined.with_columns(
+        pl.col("agent_version").fill_null(""), pl.col("is_retry").fill_null(value=False)
+    )
 
 
-def _read_version(tags: str) -> str:
-    """Return the version; empty for what is no name, as a long text."""
+def _read_tags(tags: str) -> tuple[str, bool]:
+    """Return the version, empty for what is no name, and whether another event is named."""
     try:
-        version = json.loads(tags)[VERSION_TAG]
-        return version if _NAME.match(version) else ""
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return ""
+        told = json.loads(tags)
+        version, repeated = told.get(VERSION_TAG) or "", told.get(RETRY_TAG) or ""
+        return (version if _NAME.match(version) else ""), bool(repeated)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return "", False
 
 
 def _usage(keyed: pl.DataFrame) -> pl.DataFrame:

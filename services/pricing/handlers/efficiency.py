@@ -10,10 +10,11 @@ from services.pricing.domain.cost.provider_cost import ProviderPrices
 from services.pricing.domain.efficiency.caching import cache_report
 from services.pricing.domain.efficiency.custom_models import custom_model_case
 from services.pricing.domain.efficiency.routing import routing_saving, unknown_baselines
-from services.pricing.domain.efficiency.waste import waste_report
+from services.pricing.domain.efficiency.waste import retried_report, waste_report
 from services.pricing.domain.usage import Usage
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.repository import past_usage
+from services.pricing.repository.runs.retries import read_retried
 from services.pricing.schemas.efficiency import EfficiencyWrite
 from services.pricing.schemas.efficiency_report import (
     CacheRead,
@@ -39,13 +40,19 @@ async def efficiency(
     rows = await past_usage.read_of_account(
         connection, account, start=asked.start, end=asked.end, tenant_id=asked.tenant
     )
-    return await asyncio.to_thread(report_of, rows, asked, prices)
+    retried = await read_retried(
+        connection, account, start=asked.start, end=asked.end, tenant_id=asked.tenant
+    )
+    return await asyncio.to_thread(report_of, rows, asked, prices, retried)
 
 
 def report_of(
-    rows: Sequence[Usage], asked: EfficiencyWrite, prices: ProviderPrices
+    rows: Sequence[Usage],
+    asked: EfficiencyWrite,
+    prices: ProviderPrices,
+    retried: Sequence[Usage] = (),
 ) -> EfficiencyRead:
-    """Return every figure of some rows of usage."""
+    """Return every figure of some rows of usage; `retried` are those that say what they repeat."""
     policies = [policy.to_domain() for policy in asked.routing]
     unused = unknown_baselines(rows, policies)
     months = (asked.end - asked.start).days / MONTH_DAYS
@@ -55,7 +62,7 @@ def report_of(
         tenant=asked.tenant,
         assumptions=_assumptions(asked),
         cache=CacheRead.of(cache_report(rows, prices, asked.cache.to_domain())),
-        waste=WasteRead.of(waste_report(rows, prices)),
+        waste=WasteRead.of(waste_report(rows, prices), retried_report(retried, prices)),
         routing=[
             RoutingRead.of(routing_saving(rows, policy, prices), unused=policy in unused)
             for policy in policies

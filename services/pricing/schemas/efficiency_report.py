@@ -2,14 +2,14 @@
 
 from datetime import date
 from fractions import Fraction
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from services.pricing.domain.efficiency.caching import CacheReport, CacheUse
 from services.pricing.domain.efficiency.custom_models import CustomModelCase
 from services.pricing.domain.efficiency.routing import AgentSaving, RoutingSaving
-from services.pricing.domain.efficiency.waste import Waste, WasteReport
+from services.pricing.domain.efficiency.waste import Retried, RetriedReport, Waste, WasteReport
 from services.pricing.schemas.efficiency import ModelNamed, UnpricedRead
 from shared.money import format_exact
 
@@ -89,21 +89,50 @@ class WasteRow(BaseModel):
         return cls(**_figures(waste, cls))
 
 
-class NotKnown(BaseModel):
-    """A figure that the usage does not tell: said so, rather than left out or taken for 0."""
+class RetriedRow(BaseModel):
+    """What an agent's requests on a model cost that say which one they repeat."""
 
-    known: Literal[False] = False
+    agent: str
+    provider: str
+    model: str
+    cost: str
+
+    @classmethod
+    def of(cls, retried: Retried) -> Self:
+        return cls(**_figures(retried, cls))
+
+
+class RetriedRead(BaseModel):
+    """What repeated something. `known` false: nobody said so, and that is not 0."""
+
+    known: bool
+    cost: str | None = Field(description="of what says it, known at least; null: nothing does")
+    by_agent_and_model: list[RetriedRow]
     reason: str
-    known_by: str = Field(description="what would make it known")
+    known_by: str = Field(description="what makes it known")
+    unpriced: list[UnpricedRead]
+
+    @classmethod
+    def of(cls, report: RetriedReport) -> Self:
+        known = bool(report.agents)
+        return cls(
+            known=known,
+            cost=format_exact(report.cost) if known else None,
+            by_agent_and_model=[RetriedRow.of(one) for one in report.agents],
+            reason=REPEATS,
+            known_by=KNOWN_BY,
+            unpriced=UnpricedRead.of(report.unpriced),
+        )
 
 
-RETRIED = NotKnown(
-    reason="Usage by day has a status (completed, aborted, failed) and no mark of which request "
-    "repeated which. What broke off or failed and was sent again is in `aborted` or `failed`; what "
-    "was answered and asked again looks like any other request. Tries inside a provider's own "
-    "client are one event, that of the last.",
-    known_by="An event that names the one which it repeats, kept apart in the usage by day that "
-    "metering sends.",
+REPEATS = (
+    "What broke off or failed and was sent again is in `aborted` or `failed`. What was answered "
+    "and asked again looks like any other request, unless its event says so. Tries inside a "
+    "provider's own client are one event, that of the last."
+)
+KNOWN_BY = (
+    "The tag `retry_of` on an event of a run, with the id of the event which it repeats; runs are "
+    "kept for some time only."
 )
 
 
@@ -112,14 +141,15 @@ class WasteRead(BaseModel):
 
     total: WasteRow
     by_agent_and_model: list[WasteRow]
-    retried: NotKnown = RETRIED
+    retried: RetriedRead
     unpriced: list[UnpricedRead]
 
     @classmethod
-    def of(cls, report: WasteReport) -> Self:
+    def of(cls, report: WasteReport, retried: RetriedReport) -> Self:
         return cls(
             total=WasteRow.of(report.total),
             by_agent_and_model=[WasteRow.of(one) for one in report.agents],
+            retried=RetriedRead.of(retried),
             unpriced=UnpricedRead.of(report.unpriced),
         )
 

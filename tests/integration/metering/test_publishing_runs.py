@@ -111,6 +111,27 @@ async def test_parts_differ_by_status_and_version(ledger: Ledger) -> None:
     }
 
 
+async def test_what_repeats_is_told_apart(ledger: Ledger) -> None:
+    """By the tag that names what is repeated; an empty one, or tags of other names, name none."""
+    tags = ({"retry_of": "1"}, {"retry_of": ""}, {"other": '"retry_of"'}, {"agent_version": "2"})
+    await ledger.count(
+        *(make_event(str(n), run_id="r", tags=told) for n, told in enumerate(tags, start=2)),
+        make_event("1", run_id="r", status="failed"),
+    )
+
+    parts = [part for _, part in _kept(await ledger.publish_runs()).values()]
+
+    assert {(False, "failed"): 2, (False, "completed"): 6, (True, "completed"): 2} == {
+        key: sum(
+            usage.events
+            for part in parts
+            for usage in part.usage
+            if (usage.is_retry, part.status) == key
+        )
+        for key in ((False, "failed"), (False, "completed"), (True, "completed"))
+    }
+
+
 async def test_outcomes_keep_who_says_so(ledger: Ledger) -> None:
     """Values from different sources are never added; what is 0 of a unit is no cost."""
     told = [("measured:crm", "2.5"), ("measured:crm", "1"), ("self_reported", "7"), ("", "1")]

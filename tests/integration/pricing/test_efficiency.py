@@ -6,9 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
+from services.pricing.handlers.runs import store_runs
 from services.pricing.handlers.usage import store_usage
 from shared.database import Database
 from tests.support.database import TestDatabase
+from tests.support.pricing_runs import part, runs_message
+from tests.support.pricing_runs import used as run_used
 from tests.support.pricing_service import Metering, vendor_key
 from tests.support.pricing_usage import usage_row
 
@@ -93,16 +96,46 @@ async def test_all_tenants_together(client: httpx.AsyncClient, headers: Headers)
 
 
 @pytest.mark.usefixtures("used")
-async def test_retries_are_said_to_be_not_known(
+async def test_what_no_event_tells_of_retries_is_not_known(
     client: httpx.AsyncClient, headers: Headers
 ) -> None:
     """No amount that looks like one, and no silence: why, and what would make it known."""
     retried = (await ask(client, headers))["waste"]["retried"]
 
-    assert {"known", "reason", "known_by"} == retried.keys()
-    assert retried["known"] is False
+    assert (False, None, []) == (
+        retried["known"],
+        retried["cost"],
+        retried["by_agent_and_model"],
+    )
     assert retried["reason"]
     assert retried["known_by"]
+
+
+@pytest.mark.usefixtures("used")
+async def test_retries_that_events_tell_are_added_up(
+    client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str
+) -> None:
+    """Of runs with the mark, on these days, of all tenants or of one: 2.50 and 0.50 dollars."""
+    of = {"provider": "lab", "model": "dear", "usage_day": DAY}
+    again = {**of, "is_retry": True}
+    rows = [
+        run_used(50_000, "output_text", **again),
+        run_used(10_000, "output_text", **of),
+        run_used(10_000, "output_text", **again | {"usage_day": date(2023, 12, 1)}),
+    ]
+    other = run_used(10_000, "output_text", **again)
+    async with store.transaction() as connection:
+        for tenant, own in (("globex", rows), ("acme", [other])):
+            told = runs_message(vendor, [part("r", *own, agent="coder")], tenant=tenant)
+            await store_runs(connection, told)
+    await client.put("/v1/tenants/acme", json={"name": "Acme"}, headers=headers)
+
+    retried = (await ask(client, headers))["waste"]["retried"]
+    of_acme = (await ask(client, headers, tenant="acme"))["waste"]["retried"]
+
+    assert (True, "3", "0.5") == (retried["known"], retried["cost"], of_acme["cost"])
+    row = {"agent": "coder", "provider": "lab", "model": "dear", "cost": "3"}
+    assert [row] == retried["by_agent_and_model"]
 
 
 @pytest.mark.usefixtures("used")

@@ -26,7 +26,7 @@ def upgrade() -> None:
         """
         insert into metering.run_usage
         select s.partition, s.row_key, decode(md5(s.name), 'hex'), '', '', s.name, 'unknown', '',
-            false, '', '', 'production', date(r.first_at at time zone 'UTC'), s.quantity, s.events
+            false, '', '', 'production', false, date(r.first_at at time zone 'UTC'), s.quantity, s.events
         from metering.run_sum s join metering.run_rollup r using (partition, row_key)
         where s.subject = 'kind'
         """
@@ -54,6 +54,7 @@ def _create_sums() -> None:
         ),
         sa.Column("batch", sa.Boolean(), nullable=False),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("speed", "region", "purpose")),
+        sa.Column("is_retry", sa.Boolean(), nullable=False),
         sa.Column("usage_day", sa.Date(), nullable=False),
         sa.Column("quantity", sa.Numeric(), nullable=False),
         sa.Column("events", sa.BigInteger(), nullable=False),

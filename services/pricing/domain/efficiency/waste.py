@@ -4,8 +4,9 @@ Each amount is a part of the one before, so they are never added up: thinking of
 in what was aborted. All are what is known at least: a request that broke off before its provider
 told its usage has no tokens, and thinking that a provider does not tell apart is text.
 
-What was retried is not known. Usage by day has a status and no mark of which request repeated
-which; tries inside a provider's own client are one event.
+What was retried is known where events say which one they repeat, and of runs alone. Usage by day
+has a status and no mark of which request repeated which; tries inside a provider's own client are
+one event.
 """
 
 from collections.abc import Iterable, Sequence
@@ -74,6 +75,42 @@ def waste_report(rows: Iterable[Usage], prices: ProviderPrices) -> WasteReport:
     groups = by_agent_and_model(rows)
     agents = tuple(_waste(key, groups[key], coster) for key in groups)
     return WasteReport(agents, coster.unpriced)
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What an agent's requests on a model cost that say which one they repeat, in US dollars.
+
+    Not another part of waste: what they repeat may be aborted or failed, and they may be it, too.
+    """
+
+    agent: str
+    provider: str
+    model: str
+    cost: Fraction
+
+
+@dataclass(frozen=True)
+class RetriedReport:
+    """Repeats by agent and model, in that order; none: nobody said so, which is not 0."""
+
+    agents: tuple[Retried, ...]
+    unpriced: dict[UnpricedKey, Fraction]
+
+    @property
+    def cost(self) -> Fraction:
+        return sum((one.cost for one in self.agents), Fraction(0))
+
+
+def retried_report(rows: Iterable[Usage], prices: ProviderPrices) -> RetriedReport:
+    """Return what rows cost that all say what they repeat. Their order changes nothing."""
+    coster = Coster(prices)
+    groups = by_agent_and_model(rows)
+    agents = tuple(
+        Retried(*key, sum((coster.cost(row) or Fraction(0) for row in groups[key]), Fraction(0)))
+        for key in groups
+    )
+    return RetriedReport(agents, coster.unpriced)
 
 
 def _waste(key: tuple[str, str, str], rows: Sequence[Usage], coster: Coster) -> Waste:

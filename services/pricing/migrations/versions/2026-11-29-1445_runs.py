@@ -58,6 +58,7 @@ def upgrade() -> None:
         *texts("provider model kind context_band service_tier"),
         sa.Column("batch", sa.Boolean(), nullable=False),
         *texts("speed region purpose"),
+        sa.Column("is_retry", sa.Boolean(), nullable=False),
         sa.Column("usage_day", sa.Date(), nullable=False),
         number("quantity"),
     )

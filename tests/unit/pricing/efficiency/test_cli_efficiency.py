@@ -11,7 +11,9 @@ from typer.testing import CliRunner, Result
 from services.cli import app
 from services.pricing import cli_efficiency
 from services.pricing.efficiency_files import efficiency_tables
-from tests.unit.pricing.efficiency.report import report
+from services.pricing.handlers.efficiency import report_of
+from tests.unit.pricing.efficiency.prices import PRICES, used
+from tests.unit.pricing.efficiency.report import ASKED, ROWS, report
 
 DAYS = ["--from", "2026-03-01", "--to", "2026-04-01"]
 TABLES = ("caches", "waste", "routing", "routing-by-agent", "custom-models", "unpriced")
@@ -45,8 +47,8 @@ def test_a_terminal_shows_all_sides_and_what_is_not_known(monkeypatch: pytest.Mo
     for words in (
         "Caches saved $850.00",
         "Of $2,350.00, $300.00 was aborted and $50.00 failed.",
-        "Retried: not known. Usage by day has a status",
-        "Would be known by: An event that names the one which it repeats",
+        "Retried: not known. What broke off or failed",
+        "Known by: The tag `retry_of` on an event of a run",
         "to the small one",
         "of nothing: nobody asked for cheap, so nothing could be saved.",
         "Waste is what is known at least",
@@ -88,6 +90,9 @@ def test_tables_hold_what_a_spreadsheet_reads() -> None:
     """7/10 would be a day, =writer a formula; retries are not known, which is no empty cell."""
     tables = {name: _rows(text) for name, text in efficiency_tables(report()).items()}
 
+    told = report_of(ROWS, ASKED, PRICES, [used("output_text", 2, agent="=writer")])
+    known = {row["agent"]: row["retried"] for row in _rows(efficiency_tables(told)["waste"])}
+    assert {"'=writer": "100", "coder": "not known"} == known
     (writer,) = [row for row in tables["waste"] if row["agent"] == "'=writer"]
     assert ("0.7", "250", "not known") == (
         *(writer["share"], writer["unused_reasoning"]),

@@ -44,7 +44,7 @@ def test_waste_is_told_by_reason_with_the_thinking_apart() -> None:
 
     assert {"broke off": 100, "broke off: thinking": 200, "failed: thinking": 50} == bars
     assert ["$350, 70 % of its cost"] == [row["label"] for row in _labels(PLOTS["waste"])]
-    assert "Which requests repeated others is not known" in PLOTS["waste"]["title"]["subtitle"]
+    assert "What repeated other requests is not known" in PLOTS["waste"]["title"]["subtitle"]
 
 
 def test_routing_shows_what_stays_and_what_is_lost() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from services.pricing.domain.efficiency.custom_models import CustomModel, custom_model_case
 from services.pricing.domain.efficiency.routing import Model
-from services.pricing.domain.efficiency.waste import waste_report
+from services.pricing.domain.efficiency.waste import retried_report, waste_report
 from tests.unit.pricing.efficiency.prices import PRICES, dollars, used
 
 OWN = CustomModel(
@@ -19,6 +19,25 @@ OWN = CustomModel(
     per_token=Fraction(5),
 )
 """1,500 a month before it serves a token."""
+
+
+def test_what_repeats_is_told_by_agent_and_model() -> None:
+    """50 x 3 and 50 x 1 of the coder, 10 x 4 of the writer: 240; what has no price is listed."""
+    rows = [
+        used("output_text", 3),
+        used("output_text", 1, status="failed"),
+        used("input_uncached", 4, agent="writer"),
+        used("strange", 9),
+    ]
+
+    found = retried_report(rows, PRICES)
+
+    assert (Fraction(240), [Fraction(200), Fraction(40)]) == (
+        found.cost,
+        [one.cost for one in found.agents],
+    )
+    assert [9] == list(found.unpriced.values())
+    assert () == retried_report([], PRICES).agents
 
 
 def test_waste_is_told_in_parts_of_the_cost() -> None:
