@@ -122,6 +122,21 @@ def _ping_when_rested(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "checkout", tried)
 
 
+_BEGIN = text("select 1")
+
+
+async def driver_of(connection: AsyncConnection) -> Any:
+    """Return the asyncpg connection of a transaction, for COPY and for what must not be compiled.
+
+    SQLAlchemy begins a transaction with the first statement that it sees; one that it does not see
+    would commit by itself.
+    """
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    if not driver.is_in_transaction():
+        await connection.execute(_BEGIN)
+    return driver
+
+
 def lock_key(*parts: str) -> int:
     """Return the 64-bit key of an advisory lock: two CRC-32 over the length-prefixed parts."""
     material = length_prefixed(*parts)

@@ -1,11 +1,12 @@
 """Writing frames in bulk: text columns as CSV, fixed-width columns as binary COPY."""
 
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 import polars as pl
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database import driver_of
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -14,12 +15,6 @@ _WIDE: dict[type[pl.DataType], str] = {
     pl.Int32: ">i4",
     pl.Int64: ">i8",
 }
-
-
-async def driver_of(connection: AsyncConnection) -> Any:
-    """Return the asyncpg connection of a transaction that is under way."""
-    raw = await connection.get_raw_connection()
-    return raw.driver_connection
 
 
 async def copy_frame(

@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
-from services.metering.repository.copying import copy_fixed, copy_frame, driver_of
+from services.metering.repository.copying import copy_fixed, copy_frame
 from services.metering.tables import correction, natural_duplicate, overlay, tenant_number
+from shared.database import driver_of
 
 Tenant = tuple[str, str, str]
 Target = tuple[int, str]

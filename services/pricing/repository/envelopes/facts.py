@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.repository.envelopes.driver import driver_of
 from shared.accounts.repository import Account
+from shared.database import driver_of
 
 Row = Mapping[str, Any]
 """Columns of a row; moments and days as ISO 8601 text."""

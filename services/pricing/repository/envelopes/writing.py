@@ -11,9 +11,9 @@ from typing import Literal
 from sqlalchemy import Boolean, DateTime, RowMapping, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.pricing.repository.envelopes.driver import driver_of
 from services.pricing.repository.selection import keys
 from shared.accounts.repository import Account
+from shared.database import driver_of
 
 _MAKE = """
 with made as (
