@@ -14,7 +14,7 @@ from services.pricing.domain.efficiency.waste import retried_report, waste_repor
 from services.pricing.domain.usage import Usage
 from services.pricing.handlers.provider_prices import load_prices
 from services.pricing.repository import past_usage
-from services.pricing.repository.runs.retries import read_retried
+from services.pricing.repository.runs.usage import read_retried
 from services.pricing.schemas.efficiency import EfficiencyWrite
 from services.pricing.schemas.efficiency_report import (
     CacheRead,

@@ -12,7 +12,7 @@ from services.pricing.domain.cost.prices import Reason
 from services.pricing.domain.cost.provider_cost import METER_PREFIX, ProviderPrices
 from services.pricing.domain.envelopes.envelope import Ledger
 from services.pricing.handlers.envelopes.spending import Row, Spend, Tally, usage_of
-from services.pricing.repository.envelopes.run_usage import usage_of_runs
+from services.pricing.repository.runs.usage import usage_of_runs
 from shared.accounts.repository import Account
 
 
