@@ -71,6 +71,14 @@ async def _budgets(
     return budgets
 
 
+@pytest.fixture(name="crowd")
+async def _crowd(database: TestDatabase) -> AsyncIterator[Database]:
+    """Open a pool that many who ask at once, and a look meanwhile, find room in."""
+    opened = Database(database.urls["pricing"], connections=12)
+    yield opened
+    await opened.close()
+
+
 @pytest.fixture(name="sold")
 async def _sold(
     client: httpx.AsyncClient, headers: Headers, store: Database, vendor: str

@@ -6,11 +6,9 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
-import httpx
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from services.cli import app
 from services.pricing import cli_agents, cli_asking
 from services.pricing.domain.agents.roster import AgentUse
 from services.pricing.domain.agents.run_prices import RunPrices
@@ -28,6 +26,7 @@ from services.pricing.repository.runs.listing import AgentRun, RunsQuestion
 from services.pricing.schemas.agents import roster_read
 from services.pricing.schemas.run_tree import agent_runs_read, run_tree_read
 from shared.accounts.repository import Account
+from tests.support.pricing_cli import MadeUpApi, run_command
 
 from .run_values import figures_of, run
 
@@ -36,25 +35,9 @@ DECEMBER = Window(date(2023, 12, 1), date(2024, 1, 1))
 DAYS = ["--from", "2023-12-01", "--to", "2024-01-01"]
 
 
-class _Api:
-    """Answers what it is told to, and keeps what it was asked."""
-
-    def __init__(self, text: str, status: int = 200) -> None:
-        self.text, self.status = text, status
-        self.asked: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        return httpx.Response(self.status, text=self.text)
-
-
-def _run(monkeypatch: pytest.MonkeyPatch, api: _Api, *arguments: str) -> Result:
-    def connect(_url: str, _key: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(api), base_url="http://pricing")
-
-    for module in (cli_agents, cli_asking):
-        monkeypatch.setattr(module, "connect", connect)
-    return CliRunner().invoke(app, ["agents", *arguments], env={"COLUMNS": "220"})
+def _run(monkeypatch: pytest.MonkeyPatch, api: MadeUpApi, *arguments: str) -> Result:
+    modules = (cli_agents, cli_asking)
+    return run_command(monkeypatch, api, modules, "agents", *arguments, columns=220)
 
 
 def _roster() -> str:
@@ -76,7 +59,7 @@ def _roster() -> str:
 
 def test_the_roster_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs, outcomes by source, versions, what is wrong with one, and who is nobody's."""
-    api = _Api(_roster())
+    api = MadeUpApi(_roster())
 
     result = _run(monkeypatch, api, *DAYS)
 
@@ -95,7 +78,7 @@ def test_the_roster_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_roster_as_a_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A folder gets the plot and its spec."""
-    result = _run(monkeypatch, _Api(_roster()), *DAYS, "--plots", str(tmp_path))
+    result = _run(monkeypatch, MadeUpApi(_roster()), *DAYS, "--plots", str(tmp_path))
 
     assert 0 == result.exit_code, result.output
     assert {"agents.png", "agents.vl.json"} == {path.name for path in tmp_path.iterdir()}
@@ -103,7 +86,7 @@ def test_the_roster_as_a_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_days_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without them nothing is asked, and the reason is told."""
-    api = _Api("{}")
+    api = MadeUpApi("{}")
 
     result = _run(monkeypatch, api)
 
@@ -133,7 +116,7 @@ def _tree(runs: int = 3) -> str:
 
 def test_a_tree_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are text; what was never seen, is unlinked or has no price is said."""
-    api = _Api(_tree())
+    api = MadeUpApi(_tree())
 
     result = _run(monkeypatch, api, "run", "a/1", "--tenant", "globex", "--levels", "2")
 
@@ -149,7 +132,7 @@ def test_a_tree_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_deep_tree_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand levels: the first ones are shown."""
-    result = _run(monkeypatch, _Api(_tree(1_000)), "run", "1", "--tenant", "globex")
+    result = _run(monkeypatch, MadeUpApi(_tree(1_000)), "run", "1", "--tenant", "globex")
 
     assert 0 == result.exit_code
     assert "992 runs further down" in result.output
@@ -163,7 +146,7 @@ def test_runs_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     question = RunsQuestion(Account("v", "test"), "bot", DECEMBER)
     answer = AgentRunsAnswer(question, RunPrices([], [], 100), [own], more=True)
-    api = _Api(agent_runs_read(answer).model_dump_json())
+    api = MadeUpApi(agent_runs_read(answer).model_dump_json())
 
     result = _run(monkeypatch, api, "runs", "bot", *DAYS)
 
@@ -174,7 +157,7 @@ def test_runs_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_card_is_set_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left out is sent as nothing: the card is replaced as a whole."""
-    api = _Api(json.dumps({"owner": "Ada", "status": "paused"}))
+    api = MadeUpApi(json.dumps({"owner": "Ada", "status": "paused"}))
 
     written = _run(monkeypatch, api, "set", "team/bot", "--owner", "Ada", "--status", "paused")
     shown = _run(monkeypatch, api, "card", "team/bot", "--tenant", "globex")
@@ -208,7 +191,7 @@ def test_a_refusal_is_told(monkeypatch: pytest.MonkeyPatch, arguments: list[str]
     """In a sentence, with exit code 1."""
     problem = {"code": "unknown_run", "message": "There is no run 'r'."}
 
-    result = _run(monkeypatch, _Api(json.dumps(problem), 404), *arguments)
+    result = _run(monkeypatch, MadeUpApi(json.dumps(problem), 404), *arguments)
 
     assert 1 == result.exit_code
     assert "There is no run 'r'." in result.output

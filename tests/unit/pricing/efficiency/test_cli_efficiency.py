@@ -4,14 +4,13 @@ import csv
 import json
 from pathlib import Path
 
-import httpx
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from services.cli import app
 from services.pricing import cli_efficiency
 from services.pricing.efficiency_files import efficiency_tables
 from services.pricing.handlers.efficiency import report_of
+from tests.support.pricing_cli import MadeUpApi, run_command
 from tests.unit.pricing.efficiency.prices import PRICES, used
 from tests.unit.pricing.efficiency.report import ASKED, ROWS, report
 
@@ -19,29 +18,14 @@ DAYS = ["--from", "2026-03-01", "--to", "2026-04-01"]
 TABLES = ("caches", "waste", "routing", "routing-by-agent", "custom-models", "unpriced")
 
 
-class _Api:
-    """Answers what it is told to, and keeps what it was asked."""
-
-    def __init__(self, text: str, status: int = 200) -> None:
-        self.text, self.status = text, status
-        self.asked: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        return httpx.Response(self.status, text=self.text)
-
-
-def _run(monkeypatch: pytest.MonkeyPatch, api: _Api, *arguments: str) -> Result:
-    def connect(_url: str, _key: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(api), base_url="http://pricing")
-
-    monkeypatch.setattr(cli_efficiency, "connect", connect)
-    return CliRunner().invoke(app, ["efficiency", *arguments], env={"COLUMNS": "200"})
+def _run(monkeypatch: pytest.MonkeyPatch, api: MadeUpApi, *arguments: str) -> Result:
+    modules = (cli_efficiency,)
+    return run_command(monkeypatch, api, modules, "efficiency", *arguments, columns=200)
 
 
 def test_a_terminal_shows_all_sides_and_what_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Caches, waste, routing, models of one's own; retries are not known, and it says why."""
-    result = _run(monkeypatch, _Api(report().model_dump_json()), *DAYS)
+    result = _run(monkeypatch, MadeUpApi(report().model_dump_json()), *DAYS)
 
     assert 0 == result.exit_code
     for words in (
@@ -58,7 +42,7 @@ def test_a_terminal_shows_all_sides_and_what_is_not_known(monkeypatch: pytest.Mo
 
 def test_assumptions_of_a_file_are_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As they stand; what JSON knows no value for goes as text, and is the API's to refuse."""
-    file, api = tmp_path / "assumed.yaml", _Api(report().model_dump_json())
+    file, api = tmp_path / "assumed.yaml", MadeUpApi(report().model_dump_json())
     file.write_text("cache: {hit_ratio: '0.6', reads_per_write: .nan}\nday: 2026-01-01\n")
 
     result = _run(monkeypatch, api, *DAYS, "--assumptions", str(file), "--tenant", "acme")
@@ -77,7 +61,7 @@ def test_figures_and_pictures_are_files(monkeypatch: pytest.MonkeyPatch, tmp_pat
     """JSON with every exact figure, a table for each kind of row, and a spec beside each PNG."""
     out, plots, text = tmp_path / "figures", tmp_path / "plots", report().model_dump_json()
 
-    result = _run(monkeypatch, _Api(text), *DAYS, "--out", str(out), "--plots", str(plots))
+    result = _run(monkeypatch, MadeUpApi(text), *DAYS, "--out", str(out), "--plots", str(plots))
 
     assert 0 == result.exit_code
     assert json.loads(text) == json.loads((out / "efficiency.json").read_text(encoding="utf-8"))
@@ -119,7 +103,7 @@ def test_a_refusal_is_told_with_its_faults(monkeypatch: pytest.MonkeyPatch) -> N
     fault = {"code": "not_a_share", "path": "cache.hit_ratio", "message": "No share."}
     problem = {"code": "invalid_efficiency", "message": "No.", "faults": [fault]}
 
-    result = _run(monkeypatch, _Api(json.dumps(problem), 400), *DAYS)
+    result = _run(monkeypatch, MadeUpApi(json.dumps(problem), 400), *DAYS)
 
     assert 1 == result.exit_code
     assert "cache.hit_ratio: No share. (not_a_share)" in result.output

@@ -6,11 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from services.cli import app
 from services.pricing import cli_asking, cli_growth
 from services.pricing.domain.growth.cohorts import UnitUse
 from services.pricing.domain.growth.contribution import Part, contributions
@@ -27,6 +25,7 @@ from services.pricing.handlers.growth.growth import GrowthAnswer, GrowthQuestion
 from services.pricing.handlers.growth.windows import Span
 from services.pricing.schemas.growth.contribution import contributions_read
 from services.pricing.schemas.growth.growth import GrowthRead, growth_read
+from tests.support.pricing_cli import MadeUpApi, run_command
 
 CELL = Cell("small", "output_text")
 OCTOBER = Window(date(2023, 10, 1), date(2023, 11, 1))
@@ -62,30 +61,14 @@ def _contribution() -> str:
     return contributions_read(answer).model_dump_json(by_alias=True)
 
 
-class _Api:
-    """Answers what it is told to, and keeps what it was asked."""
-
-    def __init__(self, text: str, status: int = 200) -> None:
-        self.text, self.status = text, status
-        self.asked: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        return httpx.Response(self.status, text=self.text)
-
-
-def _run(monkeypatch: pytest.MonkeyPatch, api: _Api, *arguments: str) -> Result:
-    def connect(_url: str, _key: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(api), base_url="http://pricing")
-
-    for module in (cli_growth, cli_asking):
-        monkeypatch.setattr(module, "connect", connect)
-    return CliRunner().invoke(app, [*arguments], env={"COLUMNS": "160"})
+def _run(monkeypatch: pytest.MonkeyPatch, api: MadeUpApi, *arguments: str) -> Result:
+    modules = (cli_growth, cli_asking)
+    return run_command(monkeypatch, api, modules, *arguments, columns=160)
 
 
 def test_tokens_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole, effects in words, depth by part, cohorts, and what is not there yet."""
-    api = _Api(_growth("tokens").model_dump_json(by_alias=True))
+    api = MadeUpApi(_growth("tokens").model_dump_json(by_alias=True))
 
     result = _run(monkeypatch, api, "growth", "show", *DAYS)
 
@@ -106,7 +89,9 @@ def test_what_adds_up_in_the_answer_adds_up_on_the_screen(
     """Effects of revenue and the fees beside them sum to the change that is printed."""
     read = _growth("revenue")
 
-    result = _run(monkeypatch, _Api(read.model_dump_json(by_alias=True)), "growth", "show", *DAYS)
+    result = _run(
+        monkeypatch, MadeUpApi(read.model_dump_json(by_alias=True)), "growth", "show", *DAYS
+    )
 
     assert 530 == sum(Fraction(one.amount) for one in read.effects)
     assert "revenue in USD, 2023-10-01 to 2023-12-01: 450 → 980, 530 (117.78 %)" in result.output
@@ -115,7 +100,7 @@ def test_what_adds_up_in_the_answer_adds_up_on_the_screen(
 
 def test_contribution_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Points, shares and growth without; names are text, whatever they look like."""
-    result = _run(monkeypatch, _Api(_contribution()), "contribution", *DAYS, "--each", "month")
+    result = _run(monkeypatch, MadeUpApi(_contribution()), "contribution", *DAYS, "--each", "month")
 
     assert 0 == result.exit_code
     assert "growth 99.33 %" in result.output
@@ -129,9 +114,9 @@ def test_other_forms_are_the_apis_own(monkeypatch: pytest.MonkeyPatch, tmp_path:
     text = growth_csv(_growth("tokens"))
     out = tmp_path / "growth.csv"
 
-    shown = _run(monkeypatch, _Api(text), "growth", "show", *DAYS, "--format", "csv")
+    shown = _run(monkeypatch, MadeUpApi(text), "growth", "show", *DAYS, "--format", "csv")
     kept = _run(
-        monkeypatch, _Api(text), "growth", "show", *DAYS, "--format", "csv", "--out", str(out)
+        monkeypatch, MadeUpApi(text), "growth", "show", *DAYS, "--format", "csv", "--out", str(out)
     )
 
     assert text.replace("\r\n", "\n") == shown.output.replace("\r\n", "\n")
@@ -146,7 +131,7 @@ def test_pictures_are_files_beside_the_answer(
 
     Only a form that holds no figures by name needs a second one.
     """
-    api = _Api(_contribution())
+    api = MadeUpApi(_contribution())
 
     command = ["contribution", *DAYS, "--format", form, "--plots", str(tmp_path / "new")]
     result = _run(monkeypatch, api, *command)
@@ -164,7 +149,7 @@ def test_a_refusal_is_told_with_its_faults(monkeypatch: pytest.MonkeyPatch) -> N
     fault = {"code": "invalid_window", "path": "to", "message": "Too long."}
     problem = {"code": "invalid_window", "message": "Too long.", "faults": [fault]}
 
-    result = _run(monkeypatch, _Api(json.dumps(problem), 400), "growth", "show", *DAYS)
+    result = _run(monkeypatch, MadeUpApi(json.dumps(problem), 400), "growth", "show", *DAYS)
 
     assert 1 == result.exit_code
     assert "invalid_window: Too long." in result.output
@@ -191,7 +176,7 @@ def test_a_file_of_trainings_is_sent(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str
 ) -> None:
     """CSV as spreadsheets write it, or JSON; an empty day takes back."""
-    file, api = tmp_path / name, _Api('{"entries": [1]}', 201)
+    file, api = tmp_path / name, MadeUpApi('{"entries": [1]}', 201)
     file.write_text(text, encoding="utf-8")
 
     result = _run(monkeypatch, api, "growth", "trained", str(file))
@@ -217,7 +202,7 @@ def test_a_faulty_file_writes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str | None, told: list[str]
 ) -> None:
     """All faults at once, each with its line; the API is not asked."""
-    file, api = tmp_path / name, _Api("{}")
+    file, api = tmp_path / name, MadeUpApi("{}")
     if text is not None:
         file.write_text(text, encoding="utf-8")
 
@@ -236,7 +221,7 @@ def test_a_fault_of_the_api_has_the_line_of_the_file(
     fault = {"code": "unknown_tenant", "path": "segments[1].tenant", "message": "Unknown."}
     problem = {"code": "unknown_tenant", "message": "No.", "faults": [fault]}
 
-    result = _run(monkeypatch, _Api(json.dumps(problem), 404), "growth", "segments", str(file))
+    result = _run(monkeypatch, MadeUpApi(json.dumps(problem), 404), "growth", "segments", str(file))
 
     assert 1 == result.exit_code
     assert "line 3, tenant: Unknown. (unknown_tenant)" in result.output
