@@ -17,6 +17,7 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
+    text,
 )
 
 from services.pricing.tables import metadata
@@ -70,6 +71,9 @@ run_usage = _table(
     Column("is_retry", Boolean, nullable=False),
     Column("usage_day", Date, nullable=False),
     Column("quantity", Numeric, nullable=False),
+    Index(
+        "ix_run_usage_retry", "vendor_id", "mode", "usage_day", postgresql_where=text("is_retry")
+    ),
 )
 
 run_outcome = _table(

@@ -62,6 +62,13 @@ def upgrade() -> None:
         sa.Column("usage_day", sa.Date(), nullable=False),
         number("quantity"),
     )
+    op.create_index(
+        "ix_run_usage_retry",
+        "run_usage",
+        ["vendor_id", "mode", "usage_day"],
+        schema="pricing",
+        postgresql_where=sa.text("is_retry"),
+    )
     table("run_outcome", ("part_key", "row_key"), *texts("name source"), number("value"))
 
 
