@@ -1,5 +1,8 @@
 """Webhooks out on a real database, step by step: events in, one round of deliveries, rows out."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -24,6 +27,7 @@ from shared.ids import new_id
 
 SECRET_KEY = b"a-secret-key-of-thirty-two-bytes-or-more"
 ATTEMPTS_MAX = 3
+HALF_A_DAY = 12 * 3600 * 1.25
 
 
 @dataclass
@@ -137,3 +141,14 @@ class Hooks:
         tables = "invoicing.webhook_endpoint, invoicing.webhook_event"
         async with self.database.transaction() as connection:
             await connection.execute(text(f"truncate {tables} cascade"))
+
+
+@asynccontextmanager
+async def running_loop(hooks: Hooks) -> AsyncIterator[None]:
+    """Run a delivery loop inside a block; at its end it dies as a process does."""
+    task = asyncio.create_task(hooks.loop().run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

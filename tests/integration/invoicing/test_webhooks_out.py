@@ -1,30 +1,14 @@
 """Deliveries: signed, at least once under one id, tried again, given up, replayed."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from services.invoicing.webhooks_out.loop import ENDPOINT_CONCURRENCY, STORING_SECONDS_MAX
-from shared.errors import TallyrollError
-from tests.support.webhook_receiver import OK, Received, Receiver, answer, running_receiver
-from tests.support.webhooks import ATTEMPTS_MAX, Hooks
-
-HALF_A_DAY = 12 * 3600 * 1.25
-
-
-@asynccontextmanager
-async def running_loop(hooks: Hooks) -> AsyncIterator[None]:
-    """Run a delivery loop inside a block; at its end it dies as a process does."""
-    task = asyncio.create_task(hooks.loop().run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+from services.invoicing.webhooks_out.loop import ENDPOINT_CONCURRENCY
+from tests.support.webhook_receiver import OK, Receiver, answer, running_receiver
+from tests.support.webhooks import ATTEMPTS_MAX, HALF_A_DAY, Hooks, running_loop
 
 
 async def test_an_event_is_delivered_signed(hooks: Hooks, receiver: Receiver) -> None:
@@ -281,177 +265,6 @@ async def test_an_endpoint_that_fails_is_not_hammered(hooks: Hooks, receiver: Re
     assert 20 == len({one.webhook_id for one in receiver.received})
 
 
-async def test_two_processes_send_each_delivery_once(hooks: Hooks, receiver: Receiver) -> None:
-    """A claimed delivery is another process' no more."""
-    await hooks.add(receiver.url)
-    made = {await hooks.happen() for _ in range(30)}
-
-    await asyncio.gather(*(hooks.loop().send_due() for _ in range(3)))
-
-    assert 30 == len(receiver.received)
-    assert made == {one.webhook_id for one in receiver.received}
-
-
-async def test_who_dies_while_sending_sends_again(hooks: Hooks, receiver: Receiver) -> None:
-    """The lease runs out, the id stays, and the attempt without an outcome is to be seen."""
-    receiver.hold = asyncio.Event()
-    secret = await hooks.add(receiver.url)
-    event_id = str(await hooks.happen())
-    async with running_loop(hooks):
-        await receiver.until(1)
-    receiver.hold.set()
-
-    await hooks.send(later=1)
-    assert 1 == len(receiver.received)
-    await hooks.send(later=hooks.seconds_max + STORING_SECONDS_MAX)
-
-    assert [event_id] * 2 == [one.webhook_id for one in receiver.received]
-    receiver.received[1].verify(secret)
-    outcomes = [(one.status, one.latency_ms is None) for one in await hooks.attempts(event_id)]
-    assert [(None, True), (200, False)] == outcomes
-    assert [("delivered", None)] == await hooks.states()
-
-
-async def test_a_late_answer_decides_nothing(hooks: Hooks, receiver: Receiver) -> None:
-    """Who lost the lease stores what it heard as its attempt; the delivery is another's by now."""
-    may_answer = [asyncio.Event(), asyncio.Event()]
-
-    async def reply(_request: Received, writer: asyncio.StreamWriter) -> None:
-        number = len(receiver.received)
-        await may_answer[number - 1].wait()
-        writer.write(answer(500) if number == 1 else OK)
-
-    receiver.reply = reply
-    await hooks.add(receiver.url)
-    event_id = str(await hooks.happen())
-    slow = asyncio.create_task(hooks.loop().send_due())
-    await receiver.until(1)
-    hooks.clock.advance(timedelta(seconds=hooks.seconds_max + STORING_SECONDS_MAX + 1))
-    quick = asyncio.create_task(hooks.loop().send_due())
-    await receiver.until(2)
-    (before,) = await hooks.deliveries()
-    may_answer[0].set()
-    await slow
-    (after,) = await hooks.deliveries()
-    may_answer[1].set()
-    await quick
-
-    assert before == after
-    assert [500, 200] == [one.status for one in await hooks.attempts(event_id)]
-    assert [("delivered", None)] == await hooks.states()
-
-
-async def test_an_endpoint_may_go_while_it_is_sent_to(hooks: Hooks, receiver: Receiver) -> None:
-    """Deleted under way: nothing is stored, nothing fails."""
-    receiver.hold = asyncio.Event()
-    await hooks.add(receiver.url)
-    await hooks.happen()
-    sending = asyncio.create_task(hooks.loop().send_due())
-    await receiver.until(1)
-    async with hooks.database.transaction() as connection:
-        await hooks.endpoints.remove(connection, hooks.key())
-    receiver.hold.set()
-    await sending
-
-    assert [] == await hooks.deliveries()
-
-
-@pytest.mark.parametrize("status", [410, 500])
-async def test_an_answer_from_the_url_before_says_nothing_of_the_new_one(
-    hooks: Hooks, receiver: Receiver, status: int
-) -> None:
-    """Moved while it is sent to: the delivery goes to the new URL at once, nothing is disabled."""
-    async with running_receiver() as old:
-        old.hold, old.answers = asyncio.Event(), [answer(status, Retry_After="3600")]
-        await hooks.add(old.url)
-        await hooks.happen()
-        sending = asyncio.create_task(hooks.loop().send_due())
-        await old.until(1)
-        await hooks.add(receiver.url)
-        old.hold.set()
-        await sending
-    endpoint = await hooks.endpoint()
-    assert ("enabled", None, None) == (
-        endpoint.state,
-        endpoint.failing_since,
-        endpoint.paused_until,
-    )
-
-    await hooks.send()
-
-    assert [("delivered", None)] == await hooks.states()
-    assert 1 == len(receiver.received)
-
-
-async def test_an_answer_counts_though_the_endpoint_was_disabled(
-    hooks: Hooks, receiver: Receiver
-) -> None:
-    """What arrived is delivered; a failure leaves it dead."""
-    receiver.hold = asyncio.Event()
-    receiver.answers = [OK, answer(500)]
-    await hooks.add(receiver.url)
-    await hooks.happen()
-    await hooks.happen()
-    sending = asyncio.create_task(hooks.loop().send_due())
-    await receiver.until(2)
-    await hooks.add(receiver.url, enabled=False)
-    receiver.hold.set()
-    await sending
-
-    states = sorted(await hooks.states(), key=str)
-    assert [("dead", "endpoint_disabled"), ("delivered", None)] == states
-
-
-async def test_both_secrets_sign_during_a_rotation(hooks: Hooks, receiver: Receiver) -> None:
-    """Receivers with the old and with the new secret both accept; afterwards only the new one."""
-    old = await hooks.add(receiver.url)
-    new = await hooks.rotate(hours=1)
-    await hooks.happen()
-    await hooks.send()
-    (request,) = receiver.received
-
-    assert 2 == len(request.headers["webhook-signature"].split())
-    assert request.verify(old) == request.verify(new)
-
-    await hooks.happen()
-    await hooks.send(later=3600)
-    # Receivers look at their own clock: what is checked is how many secrets signed.
-    assert 1 == len(receiver.received[1].headers["webhook-signature"].split())
-
-
-async def test_a_lost_rotation_costs_nothing(hooks: Hooks, receiver: Receiver) -> None:
-    """Rotating again keeps what receivers know, three secrets at most; 0 hours end all others."""
-    known = await hooks.add(receiver.url)
-    await hooks.rotate(hours=1)
-    newest = await hooks.rotate(hours=1)
-    await hooks.happen()
-    await hooks.send()
-    for secret in (known, newest):
-        receiver.received[0].verify(secret)
-
-    with pytest.raises(TallyrollError, match="too_many_webhook_secrets"):
-        await hooks.rotate(hours=1)
-    only = await hooks.rotate(hours=0)
-    await hooks.happen()
-    await hooks.send()
-
-    receiver.received[1].verify(only)
-    with pytest.raises(WebhookVerificationError):
-        receiver.received[1].verify(newest)
-
-
-async def test_an_older_secret_never_lives_longer(hooks: Hooks, receiver: Receiver) -> None:
-    """A later rotation with a longer overlap does not move the end of what was to end sooner."""
-    await hooks.add(receiver.url)
-    await hooks.rotate(hours=1)
-    await hooks.rotate(hours=100)
-
-    ends = [one.expires_at for one in hooks.endpoints.secrets(await hooks.endpoint())]
-
-    now = hooks.clock.now()
-    assert [None, now + timedelta(hours=100), now + timedelta(hours=1)] == ends
-
-
 async def test_a_fault_with_one_endpoint_leaves_the_loop(hooks: Hooks, receiver: Receiver) -> None:
     """A row that does not open is logged; the others are served."""
     await hooks.add(receiver.url, "good")
@@ -466,21 +279,3 @@ async def test_a_fault_with_one_endpoint_leaves_the_loop(hooks: Hooks, receiver:
 
     assert [("delivered", None)] == await hooks.states("good")
     assert [("pending", None)] == await hooks.states("broken")
-
-
-async def test_secrets_that_do_not_open_are_a_failure_that_ends(
-    hooks: Hooks, receiver: Receiver
-) -> None:
-    """Under another secret key nothing is sent unsigned: attempts say why, then a person acts."""
-    await hooks.add(receiver.url)
-    async with hooks.database.transaction() as connection:
-        await connection.exec_driver_sql("update invoicing.webhook_endpoint set sealed = 'x'")
-    event_id = str(await hooks.happen())
-
-    for _ in range(ATTEMPTS_MAX + 1):
-        await hooks.send(later=HALF_A_DAY)
-
-    assert [("dead", "attempts_exhausted")] == await hooks.states()
-    failures = [one.failure for one in await hooks.attempts(event_id)]
-    assert ["secrets_unreadable"] * ATTEMPTS_MAX == failures
-    assert [] == receiver.received
