@@ -1,92 +1,38 @@
 """Pools of each seat: who holds one on which days, and what that gives."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from services.pricing.domain.charge import Charge, UsageFilter
+from services.pricing.domain.charge import UsageFilter
 from services.pricing.domain.charges.per_unit import PerUnit
 from services.pricing.domain.conversion import Conversion, ConversionRate
-from services.pricing.domain.periods import Cycle, UnpaidPeriod
-from services.pricing.domain.plan import Plan
-from services.pricing.domain.pools import Pool
+from services.pricing.domain.periods import UnpaidPeriod
 from services.pricing.domain.rating import RatingTerms, rate_period
-from services.pricing.domain.readings import UsageOfSeat
 from services.pricing.domain.seats import SeatChange, Seats
 from services.pricing.domain.split import seat_holders
 from services.pricing.domain.split.parts import Part, SplitTerms
 from services.pricing.domain.split.rating import rate_parts
 from services.pricing.domain.split.seat_holders import with_seat_holders
-from services.pricing.domain.statement import RatedStatement
-from services.pricing.domain.subscription.changes import Change, ChoosePlan, Event, Pause, SetSeats
-from services.pricing.domain.subscription.changes import Resume as GoOn
-from services.pricing.domain.subscription.holder_log import Assignment, holders_on, seats_on
-from services.pricing.domain.subscription.terms import Terms
-from services.pricing.domain.subscription.timeline import Timeline
-from services.pricing.domain.usage import Usage
-from shared.currencies import CURRENCIES
 from tests.support.pricing_values import NOVEMBER, charged, claim, fractions, plan, sentences, usage
 
-DOLLAR = CURRENCIES["USD"]
-CLASSES = {"standard": Fraction(30), "premium": Fraction(150)}
-
-
-def november(day: int) -> date:
-    return date(2023, 11, day)
-
-
-def pool(key: str = "own", **values: Any) -> Pool:
-    given_ = {"included_per_seat": CLASSES, "scope": "per_seat"} | values
-    return Pool(key, key.title(), "quantity", **given_)
-
-
-def pooled(*kinds: str, key: str = "c", **values: Any) -> Charge:
-    """Return a charge of a dollar for each unit above what seats include."""
-    return charged(PerUnit(Fraction(1)), *kinds, key=key, pools=(pool(f"own-{key}", **values),))
-
-
-def by(user: str, quantity: int, day: int = 16, kind: str = "units", **values: Any) -> UsageOfSeat:
-    known = {"agent": "support-0", "model": "claude-sonnet-4-6", "purpose": "production"}
-    row: dict[str, Any] = {**known, "usage_day": november(day), **values}
-    return UsageOfSeat(user, "", kind=kind, quantity=Fraction(quantity), **row)
-
-
-def rows_of(used: Sequence[UsageOfSeat]) -> list[Usage]:
-    """Return the same as usage of the tenant."""
-    return [usage(row.kind, row.quantity, model=row.model, usage_day=row.usage_day) for row in used]
-
-
-def part_of(sold: Plan, seats: Seats) -> Part:
-    return Part(NOVEMBER, sold, "book", "hash", seats)
-
-
-def rate(
-    sold: Plan | Charge,
-    used: Sequence[UsageOfSeat],
-    log: Sequence[Assignment] = (),
-    *,
-    seats: Seats | None = None,
-) -> RatedStatement:
-    """Rate a whole November in which only users used anything."""
-    part = part_of(plan(sold) if isinstance(sold, Charge) else sold, seats or Seats({}))
-    (read,) = with_seat_holders([part], log, used)
-    terms = RatingTerms("hash", part.plan, DOLLAR, part.seats, NOVEMBER)
-    return rate_period(terms, rows_of(used), read.readings)
-
-
-def assigned(user: str, seat_class: str, first: int = 1, last: int | None = None) -> Assignment:
-    return Assignment(user, seat_class, november(first), None if last is None else november(last))
-
-
-SEATED = [(1, 1, "premium")]
-ONE_PREMIUM = Seats({"premium": 1})
+from .holding_seats import (
+    DOLLAR,
+    ONE_PREMIUM,
+    SEATED,
+    assigned,
+    by,
+    november,
+    part_of,
+    pool,
+    pooled,
+    rate,
+    rows_of,
+    split,
+)
 
 
 def test_an_assigned_user_keeps_the_seat_from_a_heavy_one() -> None:
@@ -338,98 +284,3 @@ def test_in_a_trial_and_a_pause_seats_hold_nothing() -> None:
     assert 60 + 60 - 50 == rate_parts(SplitTerms(tuple(read), DOLLAR), rows_of(used)).total
     assert () == read[0].readings.usage_of_seats
     assert {("ann", "premium"): 10} == read[2].readings.seat_days
-
-
-DAYS = st.integers(1, 30)
-USERS = st.sampled_from(["", "ann", "bob", "carl", "dora"])
-KINDS = st.sampled_from(["a", "b", "x"])
-USED = st.lists(st.builds(by, USERS, st.integers(-20, 300), DAYS, KINDS), max_size=8)
-HELD = st.sampled_from(["standard", "premium", "admin", None])
-
-
-@st.composite
-def logs(draw: st.DrawFn) -> list[Assignment]:
-    """Return a log with more assignments than seats, days before and after November included."""
-    found = []
-    for _ in range(draw(st.integers(0, 5))):
-        first = draw(st.dates(date(2023, 10, 20), date(2023, 12, 5)))
-        last = draw(st.none() | st.dates(first, date(2023, 12, 10)))
-        user = draw(st.sampled_from(["ann", "bob", "carl"]))
-        found.append(Assignment(user, draw(HELD), first, last))
-    return found
-
-
-SEATS = st.lists(
-    st.tuples(DAYS, st.integers(0, 3), st.sampled_from(["standard", "premium"])), max_size=4
-)
-PLANS = st.builds(
-    lambda one, other: plan(pooled("a", key="a", **one), pooled("b", key="b", **other)),
-    *[
-        st.fixed_dictionaries(
-            {
-                "proration": st.sampled_from(["by_days", "full"]),
-                "ends_on": st.none() | DAYS.map(november),
-            }
-        )
-        for _ in range(2)
-    ],
-)
-
-
-def split(
-    sold: Plan, seats: list[tuple[int, int, str]], cuts: set[int], events: Sequence[Event] = ()
-) -> list[Part]:
-    """Return November of a subscription that is put on its plan again on each of the days."""
-    made = [(november(day), SetSeats(count, held)) for day, count, held in seats]
-    made += [(november(day), ChoosePlan("book", "plan")) for day in sorted(cuts)]  # type: ignore[misc]
-    made += [(november(10 * n), event) for n, event in enumerate(events, start=1)]  # type: ignore[misc]
-    changes = [Change(str(n), n, day, event) for n, (day, event) in enumerate(made, start=1)]
-    told = Timeline(NOVEMBER.start, Cycle(1), Terms("book", "plan"), changes=tuple(changes))
-    return [
-        Part(s.period, sold, "book", "hash", s.seats, s.charged) for s in told.stretches(NOVEMBER)
-    ]
-
-
-@settings(max_examples=300, deadline=None)
-@given(PLANS, SEATS, st.sets(DAYS, max_size=3), logs(), USED)
-def test_the_same_version_again_changes_no_seat(
-    sold: Plan,
-    seats: list[tuple[int, int, str]],
-    cuts: set[int],
-    log: list[Assignment],
-    used: list[UsageOfSeat],
-) -> None:
-    """However often a period is split, the same people hold the same seats for as many days."""
-    (whole,) = split(sold, seats, set())
-    in_one = rate(sold, used, log, seats=whole.seats)
-
-    parts = with_seat_holders(split(sold, seats, cuts), log, used)
-
-    assert in_one.total == rate_parts(SplitTerms(tuple(parts), DOLLAR), rows_of(used)).total
-    for line in in_one.lines:
-        assert all(0 <= use.used <= use.included for use in line.pools)
-
-
-@settings(max_examples=200, deadline=None)
-@given(SEATS, logs(), USED, st.booleans())
-def test_nobody_else_moves_those_who_are_assigned(
-    seats: list[tuple[int, int, str]], log: list[Assignment], used: list[UsageOfSeat], away: bool
-) -> None:
-    """Whatever a user uses whom nobody assigned: the others' days and usage stay theirs."""
-    parts = split(plan(pooled("a", "b")), seats, set(), [Pause(), GoOn()] if away else ())
-    heavy = [*used, *(by("zoe", 10**6, day, "a") for day in range(1, 31))]
-    holding = {
-        (user, day): held
-        for part in parts
-        for day in seat_holders._days_of(part)
-        for user, held in holders_on(log, day, seats_on(part.seats, day))[0].items()
-    }
-
-    read = with_seat_holders(parts, log, heavy)
-
-    kept = [(row, holding.get((row.seat, row.usage_day))) for row in heavy]
-    for row, held in ((row, held) for row, held in kept if held is not None):
-        due = [day for p in parts if p.period.due for day in seat_holders._days_of(p)]
-        days = sum(holding.get((row.seat, day)) == held for day in due)
-        assert any(replace(row, seat_class=held) in p.readings.usage_of_seats for p in read)
-        assert days <= sum((p.readings.seat_days or {})[row.seat, held] for p in read)
